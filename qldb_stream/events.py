@@ -1,0 +1,393 @@
+"""What a QLDB journal says, as frozen values with QLDB's own names.
+
+Strategy: everything that is hashed or passed on stays an `IonSlice`, the bytes
+as the service wrote them; only the fixed parts that every stage needs (ids,
+addresses, hashes, times) become Python values when a record is parsed.
+`TransactionInfo`, `RedactionInfo` and `Revision.data` decode on first use, so
+they may raise a `DecodeError` then; a stage that only routes never pays.
+
+Digests are 32 bytes, SHA-256. Times are aware, UTC, millisecond precision.
+Field lists and their optional parts: qldb-facts 1.1 to 1.4, 2.1 to 2.3, 2.6.
+This module must not know carriers, order, verification or sinks.
+"""
+
+from __future__ import annotations
+
+import enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import attrs
+
+from qldb_stream.errors import DecodeError, EnvelopeError
+from qldb_stream.ion import (
+    IonSlice,
+    blob_of,
+    int_of,
+    iter_elements,
+    iter_fields,
+    read_struct,
+    text_of,
+    timestamp_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+__all__ = [
+    "NEED_MORE",
+    "Block",
+    "BlockAddress",
+    "BlockSummary",
+    "ControlRecord",
+    "DocumentInfo",
+    "Event",
+    "Metadata",
+    "Need",
+    "RedactedRevision",
+    "RedactionInfo",
+    "Revision",
+    "RevisionDetails",
+    "RevisionKind",
+    "RevisionSummary",
+    "Statement",
+    "TableInfo",
+    "TransactionInfo",
+    "Undecodable",
+]
+
+
+class Need(enum.Enum):
+    """What a stage answers when it has no block to give yet."""
+
+    MORE = "more"
+
+
+NEED_MORE: Final[Literal[Need.MORE]] = Need.MORE
+
+
+@attrs.frozen(order=True)
+class BlockAddress:
+    """Where a block stands: its strand and its number there, from 0."""
+
+    strand_id: str
+    sequence_no: int
+
+
+@attrs.frozen
+class TableInfo:
+    """The table of a document: its name, and its id of 22 characters."""
+
+    table_name: str
+    table_id: str
+
+
+@attrs.frozen
+class Metadata:
+    """The metadata of a revision, as values and as the bytes that are hashed."""
+
+    id: str
+    version: int
+    tx_time: datetime
+    tx_id: str
+    ion: IonSlice = attrs.field(repr=False)
+
+
+class RevisionKind(enum.Enum):
+    """What a revision did to its document (facts 1.4)."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    REDACTED = "redacted"
+    SYSTEM = "system"
+
+
+@attrs.frozen
+class Revision:
+    """One state of one document, or a bare hash that only the system knows.
+
+    `address` is the revision's own claim; a hash-only SYSTEM revision carries its
+    block's. `unknown_fields` names fields that the facts do not know; they are
+    neither hashed nor used.
+    """
+
+    address: BlockAddress
+    hash: bytes
+    metadata: Metadata | None = None
+    data_ion: IonSlice | None = attrs.field(default=None, repr=False)
+    data_hash: bytes | None = None
+    table: TableInfo | None = None
+    unknown_fields: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> RevisionKind:
+        """Tell what the revision did; a redaction is never a delete."""
+        if self.metadata is None:
+            return RevisionKind.SYSTEM
+        if self.data_ion is not None:
+            return RevisionKind.UPDATE if self.metadata.version else RevisionKind.INSERT
+        return RevisionKind.DELETE if self.data_hash is None else RevisionKind.REDACTED
+
+    @property
+    def document_id(self) -> str | None:
+        """Give the document's id, or None for a SYSTEM revision."""
+        return None if self.metadata is None else self.metadata.id
+
+    @cached_property
+    def data(self) -> Any:
+        """Decode the document, once.
+
+        Returns:
+            The document, usually a dict; None for DELETE, REDACTED and SYSTEM.
+
+        Raises:
+            IonDecodeError: the document's bytes are not sound Ion.
+        """
+        return None if self.data_ion is None else self.data_ion.decode()
+
+
+@attrs.frozen
+class Statement:
+    """A statement as the client sent it; parameters are never journaled."""
+
+    statement: str
+    start_time: datetime
+    statement_digest: bytes
+
+
+@attrs.frozen
+class DocumentInfo:
+    """The table of a changed document, and the statements that changed it.
+
+    `statements` are indexes into `TransactionInfo.statements`; an index comes once
+    for each field assignment, so it may repeat (facts 2.3).
+    """
+
+    table: TableInfo
+    statements: tuple[int, ...]
+
+
+@attrs.frozen
+class TransactionInfo:
+    """What a transaction ran, still in the bytes that are hashed."""
+
+    ion: IonSlice = attrs.field(repr=False)
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """Read all statements in order, SELECT and DDL included.
+
+        Raises:
+            EnvelopeError: a part is missing or of another type than facts 2.3 says.
+        """
+        found = _fields(self.ion, "transactionInfo").get("statements")
+        if found is None or found.is_null:
+            return ()
+        return tuple(
+            _statement(s, f"transactionInfo.statements[{i}]")
+            for i, s in enumerate(_elements(found, "transactionInfo.statements"))
+        )
+
+    @cached_property
+    def documents(self) -> Mapping[str, DocumentInfo]:
+        """Read the changed documents by id; empty when none changed.
+
+        Raises:
+            EnvelopeError: a part is missing or of another type than facts 2.3 says.
+        """
+        found = _fields(self.ion, "transactionInfo").get("documents")
+        if found is None or found.is_null:
+            return {}
+        return {
+            document_id: _document(s, f"transactionInfo.documents.{document_id}")
+            for document_id, s in _fields(found, "transactionInfo.documents").items()
+        }
+
+
+@attrs.frozen
+class RedactedRevision:
+    """A revision whose redaction a transaction asked for (facts 2.6)."""
+
+    block_address: BlockAddress
+    table_id: str
+    document_id: str
+    version: int
+
+
+@attrs.frozen
+class RedactionInfo:
+    """Which revisions a transaction redacts, still in the hashed bytes."""
+
+    ion: IonSlice = attrs.field(repr=False)
+
+    @cached_property
+    def revisions(self) -> tuple[RedactedRevision, ...]:
+        """Read the redacted revisions.
+
+        Raises:
+            EnvelopeError: a part is missing or of another type than facts 2.6 says.
+        """
+        found = _need(_fields(self.ion, "redactionInfo"), "revisions", "redactionInfo")
+        return tuple(
+            _redacted(s, f"redactionInfo.revisions[{i}]")
+            for i, s in enumerate(_elements(found, "redactionInfo.revisions"))
+        )
+
+
+@attrs.frozen
+class RevisionSummary:
+    """A leaf of the block's revision tree; without document id, the system's."""
+
+    hash: bytes
+    document_id: str | None = None
+
+
+@attrs.frozen
+class ControlRecord:
+    """The first (CREATED) or last (COMPLETED) record of a stream."""
+
+    stream_arn: str
+    kind: str
+
+
+@attrs.frozen
+class BlockSummary:
+    """A block without its revisions' contents (facts 1.3).
+
+    `previous_block_hash` may be empty in block 0. `revision_summaries` are in
+    Merkle-leaf order. `stream_arn` is None for a block that came from an export.
+    """
+
+    stream_arn: str | None
+    address: BlockAddress
+    transaction_id: str
+    block_timestamp: datetime
+    block_hash: bytes
+    entries_hash: bytes
+    previous_block_hash: bytes
+    entries_hash_list: tuple[bytes, ...]
+    transaction_info: TransactionInfo | None = None
+    redaction_info: RedactionInfo | None = None
+    revision_summaries: tuple[RevisionSummary, ...] = ()
+    unknown_fields: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class RevisionDetails:
+    """A stream record that carries one revision (facts 1.4)."""
+
+    stream_arn: str
+    revision: Revision
+
+
+Event: TypeAlias = ControlRecord | BlockSummary | RevisionDetails
+
+
+@attrs.frozen
+class Undecodable:
+    """Bytes that no parser could read: where they are, and why; never dropped.
+
+    `offset` counts bytes of `source` (after gzip, where there was any). `length` is how
+    many bytes were given up; `data` are these bytes, None when they are not held.
+    """
+
+    source: str
+    offset: int
+    length: int
+    error: DecodeError
+    data: bytes | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Block:
+    """All that one transaction wrote: its summary and its revisions.
+
+    `revisions` are in Merkle-leaf order, hash-only system entries included, one for
+    each of `summary.revision_summaries`.
+    """
+
+    summary: BlockSummary
+    revisions: tuple[Revision, ...] = ()
+
+    @property
+    def address(self) -> BlockAddress:
+        """Give the block's address."""
+        return self.summary.address
+
+    @property
+    def block_hash(self) -> bytes:
+        """Give the block's hash, 32 bytes."""
+        return self.summary.block_hash
+
+
+# --- readers of the parts that decode late -------------------------------------------------
+
+
+def _fields(value: IonSlice, path: str) -> dict[str, IonSlice]:
+    try:
+        return read_struct(value)
+    except DecodeError as exc:
+        raise EnvelopeError(path, "a struct with distinct fields", str(exc)) from exc
+
+
+def _elements(value: IonSlice, path: str) -> Iterator[IonSlice]:
+    try:
+        yield from iter_elements(value)
+    except DecodeError as exc:
+        raise EnvelopeError(path, "a list", str(exc)) from exc
+
+
+def _need(fields: Mapping[str, IonSlice], name: str, path: str) -> IonSlice:
+    found = fields.get(name)
+    if found is None:
+        raise EnvelopeError(f"{path}.{name}", "a value", "nothing")
+    return found
+
+
+def _statement(value: IonSlice, path: str) -> Statement:
+    fields = _fields(value, path)
+    try:
+        return Statement(
+            text_of(_need(fields, "statement", path)),
+            timestamp_of(_need(fields, "startTime", path)),
+            blob_of(_need(fields, "statementDigest", path)),
+        )
+    except EnvelopeError:
+        raise
+    except DecodeError as exc:
+        raise EnvelopeError(path, "statement, startTime, statementDigest", str(exc)) from exc
+
+
+def _document(value: IonSlice, path: str) -> DocumentInfo:
+    fields = _fields(value, path)
+    try:
+        table = TableInfo(
+            text_of(_need(fields, "tableName", path)), text_of(_need(fields, "tableId", path))
+        )
+        indexes = tuple(int_of(s) for s in _elements(_need(fields, "statements", path), path))
+    except EnvelopeError:
+        raise
+    except DecodeError as exc:
+        raise EnvelopeError(path, "tableName, tableId, statements", str(exc)) from exc
+    return DocumentInfo(table, indexes)
+
+
+def _redacted(value: IonSlice, path: str) -> RedactedRevision:
+    fields = _fields(value, path)
+    address = _fields(_need(fields, "blockAddress", path), f"{path}.blockAddress")
+    try:
+        return RedactedRevision(
+            BlockAddress(
+                text_of(_need(address, "strandId", path)),
+                int_of(_need(address, "sequenceNo", path)),
+            ),
+            text_of(_need(fields, "tableId", path)),
+            text_of(_need(fields, "documentId", path)),
+            int_of(_need(fields, "version", path)),
+        )
+    except EnvelopeError:
+        raise
+    except DecodeError as exc:
+        raise EnvelopeError(path, "blockAddress, tableId, documentId, version", str(exc)) from exc

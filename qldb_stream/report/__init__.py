@@ -1,0 +1,31 @@
+"""Frozen values that say what happened; what CLI, Lambda and tests read.
+
+Nothing here computes more than a summary of its own fields, and nothing holds
+document contents: ids, hashes, counts and places only.
+"""
+
+from qldb_stream.report._checks import (
+    BlockVerification,
+    Check,
+    DeleteRule,
+    Outcome,
+    Problem,
+    ProblemCode,
+)
+from qldb_stream.report._position import Gap, Position
+from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
+
+__all__ = [
+    "BlockVerification",
+    "Check",
+    "DeleteRule",
+    "Gap",
+    "Level",
+    "Outcome",
+    "Position",
+    "Problem",
+    "ProblemCode",
+    "ReplayReport",
+    "StrandReport",
+    "VerifyReport",
+]

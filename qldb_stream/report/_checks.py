@@ -1,0 +1,105 @@
+"""What verification found out about one block."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from qldb_stream.events import BlockAddress  # noqa: TC001 - attrs resolves it at run time
+
+
+class Outcome(enum.Enum):
+    """How a check ended."""
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    NOT_CHECKABLE = "not checkable"
+
+
+class ProblemCode(enum.StrEnum):
+    """What kind of thing is wrong; stable, for programs to act on."""
+
+    UNDECODABLE = "UNDECODABLE"
+    INCOMPLETE = "INCOMPLETE"
+    GAP = "GAP"
+    CONFLICT = "CONFLICT"
+    REVISION_HASH = "REVISION_HASH"
+    REVISIONS_ROOT = "REVISIONS_ROOT"
+    TRANSACTION_INFO = "TRANSACTION_INFO"
+    REDACTION_INFO = "REDACTION_INFO"
+    ENTRIES_HASH = "ENTRIES_HASH"
+    BLOCK_HASH = "BLOCK_HASH"
+    CHAIN = "CHAIN"
+    MISMATCH = "MISMATCH"
+    DIGEST = "DIGEST"
+
+
+class DeleteRule(enum.Enum):
+    """How the hash of a delete revision comes about (facts 1.4, three candidates)."""
+
+    METADATA_ONLY = "H(metadata)"
+    NULL_DATA = "dot(H(metadata), H(null))"
+    NULL_STRUCT_DATA = "dot(H(metadata), H(null.struct))"
+
+
+@attrs.frozen
+class Problem:
+    """One thing that is wrong, and where; None where that is unknown."""
+
+    code: ProblemCode
+    message: str
+    strand_id: str | None = None
+    sequence_no: int | None = None
+    document_id: str | None = None
+    field: str | None = None
+
+
+@attrs.frozen
+class Check:
+    """One thing that was recomputed or compared, and how that ended.
+
+    `name` is the code that its failure would have as a problem. `detail` says what
+    was compared and, when not checkable, why; it counts the reasons in reports, so it
+    is one fixed sentence for each reason.
+    """
+
+    name: ProblemCode
+    outcome: Outcome
+    detail: str
+    document_id: str | None = None
+    field: str | None = None
+
+
+@attrs.frozen
+class BlockVerification:
+    """Every check on one block.
+
+    `delete_rule` is the rule that fitted the block's delete revisions, None when it
+    has none or none fitted.
+    """
+
+    address: BlockAddress
+    checks: tuple[Check, ...]
+    delete_rule: DeleteRule | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Say whether no check failed; what is not checkable does not fail."""
+        return all(check.outcome is not Outcome.FAILED for check in self.checks)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Give each failed check as a problem that names the block."""
+        return tuple(
+            Problem(
+                check.name,
+                check.detail,
+                self.address.strand_id,
+                self.address.sequence_no,
+                check.document_id,
+                check.field,
+            )
+            for check in self.checks
+            if check.outcome is Outcome.FAILED
+        )

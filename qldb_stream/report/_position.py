@@ -1,0 +1,39 @@
+"""How far a sink has come in a strand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from qldb_stream.events import Block
+
+
+@attrs.frozen
+class Gap:
+    """Blocks that the owner declared missing, first to last, both included."""
+
+    first: int
+    last: int
+    reason: str
+
+
+@attrs.frozen
+class Position:
+    """Every block up to `sequence_no` is applied, `parked` and `gaps` apart.
+
+    `block_hash` is the hash of block `sequence_no`, 32 bytes; it links the next block.
+    """
+
+    strand_id: str
+    sequence_no: int
+    block_hash: bytes
+    parked: frozenset[int] = frozenset()
+    gaps: tuple[Gap, ...] = ()
+
+    def at(self, block: Block) -> Position:
+        """Give the same position, moved to an applied block of the strand."""
+        return attrs.evolve(
+            self, sequence_no=block.address.sequence_no, block_hash=block.block_hash
+        )

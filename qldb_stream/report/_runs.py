@@ -1,0 +1,125 @@
+"""What a whole run of verify or replay came to."""
+
+from __future__ import annotations
+
+import base64
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from qldb_stream.report._checks import Problem
+
+
+class Level(enum.Enum):
+    """How much was checked: everything, or all that could be."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+
+
+@attrs.frozen
+class StrandReport:
+    """What was seen of one strand.
+
+    `missing` are ranges between `first` and `last`, both ends included. `digest` is the
+    root over all block hashes, 32 bytes, None when the strand does not start at block 0
+    or has holes.
+    """
+
+    strand_id: str
+    first: int
+    last: int
+    missing: tuple[tuple[int, int], ...] = ()
+    digest: bytes | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `--json` prints."""
+        return {
+            "strand_id": self.strand_id,
+            "first": self.first,
+            "last": self.last,
+            "missing": [list(pair) for pair in self.missing],
+            "digest": None if self.digest is None else base64.b64encode(self.digest).decode(),
+        }
+
+
+@attrs.frozen
+class VerifyReport:
+    """What verification of a source came to.
+
+    `not_checkable` counts by reason what could be neither verified nor refuted.
+    `blocks` and `revisions` count what was verified or refuted, duplicates once.
+    """
+
+    blocks: int = 0
+    revisions: int = 0
+    not_checkable: Mapping[str, int] = attrs.field(factory=dict)
+    strands: tuple[StrandReport, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Say whether no problem was found."""
+        return not self.problems
+
+    @property
+    def level(self) -> Level:
+        """Say whether everything could be checked."""
+        return Level.PARTIAL if self.not_checkable else Level.FULL
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that `verify --json` prints."""
+        return {
+            "ok": self.ok,
+            "level": self.level.value,
+            "blocks": self.blocks,
+            "revisions": self.revisions,
+            "not_checkable": dict(self.not_checkable),
+            "strands": [strand.as_json() for strand in self.strands],
+            "problems": [
+                {
+                    "code": problem.code.value,
+                    "strand_id": problem.strand_id,
+                    "sequence_no": problem.sequence_no,
+                    "document_id": problem.document_id,
+                    "field": problem.field,
+                    "message": problem.message,
+                }
+                for problem in self.problems
+            ],
+        }
+
+
+@attrs.frozen
+class ReplayReport:
+    """What a replay came to: what was verified, and what was applied.
+
+    `applied` and `skipped` count blocks (skipped: the sink had them already);
+    `documents` counts revisions that were written; `redactions_pending` names blocks, as
+    (strand_id, sequence_no), whose redaction the sink could not carry out.
+    """
+
+    verification: VerifyReport
+    applied: int = 0
+    skipped: int = 0
+    documents: int = 0
+    redactions_pending: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Say whether no problem was found."""
+        return self.verification.ok
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that `replay --json` prints."""
+        return self.verification.as_json() | {
+            "applied": self.applied,
+            "skipped": self.skipped,
+            "documents": self.documents,
+            "redactions_pending": [
+                {"strand_id": strand_id, "sequence_no": sequence_no}
+                for strand_id, sequence_no in self.redactions_pending
+            ],
+        }
