@@ -1,4 +1,5 @@
-"""Read, prove and deliver the journals of Amazon QLDB.
+"""
+Read, prove and deliver the journals of Amazon QLDB.
 
 The public names; each is imported from the module that owns it when it is first
 used, so that importing the package stays cheap.

@@ -1,4 +1,5 @@
-"""Every exception that the library raises on purpose, in one tree.
+"""
+Every exception that the library raises on purpose, in one tree.
 
 The tree is split by what a caller should do, not by which module noticed. Each
 leaf carries a `disposition`:
@@ -16,7 +17,7 @@ what to do. A bug of our own is an ``AssertionError``, never one of these.
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -63,7 +64,8 @@ class Disposition(enum.Enum):
 
 
 class QldbStreamError(Exception):
-    """Root of everything that this library raises on purpose.
+    """
+    Root of everything that this library raises on purpose.
 
     Two errors are equal when their type and all their fields are, so that tests
     compare whole errors.
@@ -74,7 +76,7 @@ class QldbStreamError(Exception):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return self.args == other.args  # type: ignore[attr-defined]  # same type as self
+        return self.args == other.args
 
     def __hash__(self) -> int:
         return hash((type(self), self.args))
@@ -218,7 +220,9 @@ class IncompleteBlockError(IntegrityError):
     unclaimed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        spare = f"; revisions that fit no summary: {_some(self.unclaimed)}" if self.unclaimed else ""
+        spare = (
+            f"; revisions that fit no summary: {_some(self.unclaimed)}" if self.unclaimed else ""
+        )
         return (
             f"block {self.strand_id}/{self.sequence_no}: missing {_some(self.missing)}{spare}; "
             "add the source that holds the missing records"
@@ -240,10 +244,13 @@ class BacklogError(IntegrityError):
         )
 
 
+_SHOWN: Final = 3  # names in a message; more would bury it
+
+
 def _some(names: tuple[str, ...]) -> str:
-    """Name at most three, then count the rest."""
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"  # noqa: PLR2004 - see above
+    """Name the first few, then count the rest."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 # --- delivery ------------------------------------------------------------------------------
@@ -375,7 +382,10 @@ class OccConflictError(LedgerError):
 
     def __str__(self) -> str:
         # The service's own wording, which applications match on (facts 6.4).
-        return "Optimistic concurrency control (OCC) failure encountered while committing the transaction"
+        return (
+            "Optimistic concurrency control (OCC) failure encountered while committing "
+            "the transaction"
+        )
 
 
 @attrs.frozen

@@ -1,4 +1,5 @@
-"""What a QLDB journal says, as frozen values with QLDB's own names.
+"""
+What a QLDB journal says, as frozen values with QLDB's own names.
 
 Strategy: everything that is hashed or passed on stays an `IonSlice`, the bytes
 as the service wrote them; only the fixed parts that every stage needs (ids,
@@ -25,7 +26,6 @@ from qldb_stream.ion import (
     blob_of,
     int_of,
     iter_elements,
-    iter_fields,
     read_struct,
     text_of,
     timestamp_of,
@@ -106,7 +106,8 @@ class RevisionKind(enum.Enum):
 
 @attrs.frozen
 class Revision:
-    """One state of one document, or a bare hash that only the system knows.
+    """
+    One state of one document, or a bare hash that only the system knows.
 
     `address` is the revision's own claim; a hash-only SYSTEM revision carries its
     block's. `unknown_fields` names fields that the facts do not know; they are
@@ -137,7 +138,8 @@ class Revision:
 
     @cached_property
     def data(self) -> Any:
-        """Decode the document, once.
+        """
+        Decode the document, once.
 
         Returns:
             The document, usually a dict; None for DELETE, REDACTED and SYSTEM.
@@ -159,7 +161,8 @@ class Statement:
 
 @attrs.frozen
 class DocumentInfo:
-    """The table of a changed document, and the statements that changed it.
+    """
+    The table of a changed document, and the statements that changed it.
 
     `statements` are indexes into `TransactionInfo.statements`; an index comes once
     for each field assignment, so it may repeat (facts 2.3).
@@ -177,7 +180,8 @@ class TransactionInfo:
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """Read all statements in order, SELECT and DDL included.
+        """
+        Read all statements in order, SELECT and DDL included.
 
         Raises:
             EnvelopeError: a part is missing or of another type than facts 2.3 says.
@@ -192,7 +196,8 @@ class TransactionInfo:
 
     @cached_property
     def documents(self) -> Mapping[str, DocumentInfo]:
-        """Read the changed documents by id; empty when none changed.
+        """
+        Read the changed documents by id; empty when none changed.
 
         Raises:
             EnvelopeError: a part is missing or of another type than facts 2.3 says.
@@ -224,7 +229,8 @@ class RedactionInfo:
 
     @cached_property
     def revisions(self) -> tuple[RedactedRevision, ...]:
-        """Read the redacted revisions.
+        """
+        Read the redacted revisions.
 
         Raises:
             EnvelopeError: a part is missing or of another type than facts 2.6 says.
@@ -254,7 +260,8 @@ class ControlRecord:
 
 @attrs.frozen
 class BlockSummary:
-    """A block without its revisions' contents (facts 1.3).
+    """
+    A block without its revisions' contents (facts 1.3).
 
     `previous_block_hash` may be empty in block 0. `revision_summaries` are in
     Merkle-leaf order. `stream_arn` is None for a block that came from an export.
@@ -287,7 +294,8 @@ Event: TypeAlias = ControlRecord | BlockSummary | RevisionDetails
 
 @attrs.frozen
 class Undecodable:
-    """Bytes that no parser could read: where they are, and why; never dropped.
+    """
+    Bytes that no parser could read: where they are, and why; never dropped.
 
     `offset` counts bytes of `source` (after gzip, where there was any). `length` is how
     many bytes were given up; `data` are these bytes, None when they are not held.
@@ -302,7 +310,8 @@ class Undecodable:
 
 @attrs.frozen
 class Block:
-    """All that one transaction wrote: its summary and its revisions.
+    """
+    All that one transaction wrote: its summary and its revisions.
 
     `revisions` are in Merkle-leaf order, hash-only system entries included, one for
     each of `summary.revision_summaries`.

@@ -1,4 +1,5 @@
-"""The protocols that the stages and their plug-ins meet through.
+"""
+The protocols that the stages and their plug-ins meet through.
 
 A sink, a source or a carrier is whatever has these methods; nothing has to be
 inherited. Import them for annotations, implement them in your own package.
@@ -40,7 +41,8 @@ class Readable(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """Where a journal comes from.
+    """
+    Where a journal comes from.
 
     A bounded source (files, an archive) ends by itself and hands its events over
     sorted by block address, each exactly as often as it holds it; a live one hands
@@ -61,14 +63,16 @@ class Sink(Protocol):
     """Where blocks go: applied whole or not at all, in order, per strand."""
 
     def position(self, strand_id: str) -> Position | None:
-        """Give what this sink has durably applied, or None for nothing yet.
+        """
+        Give what this sink has durably applied, or None for nothing yet.
 
         Raises:
             DeliveryError: the sink cannot be asked now.
         """
 
     def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
-        """Apply a run of whole blocks of one strand, durably.
+        """
+        Apply a run of whole blocks of one strand, durably.
 
         Args:
             blocks: in order, the next after the sink's position, at least one.

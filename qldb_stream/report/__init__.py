@@ -1,4 +1,5 @@
-"""Frozen values that say what happened; what CLI, Lambda and tests read.
+"""
+Frozen values that say what happened; what CLI, Lambda and tests read.
 
 Nothing here computes more than a summary of its own fields, and nothing holds
 document contents: ids, hashes, counts and places only.

@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from qldb_stream.events import BlockAddress  # noqa: TC001 - attrs resolves it at run time
+from qldb_stream.events import BlockAddress
 
 
 class Outcome(enum.Enum):
@@ -57,7 +57,8 @@ class Problem:
 
 @attrs.frozen
 class Check:
-    """One thing that was recomputed or compared, and how that ended.
+    """
+    One thing that was recomputed or compared, and how that ended.
 
     `name` is the code that its failure would have as a problem. `detail` says what
     was compared and, when not checkable, why; it counts the reasons in reports, so it
@@ -73,7 +74,8 @@ class Check:
 
 @attrs.frozen
 class BlockVerification:
-    """Every check on one block.
+    """
+    Every check on one block.
 
     `delete_rule` is the rule that fitted the block's delete revisions, None when it
     has none or none fitted.

@@ -21,7 +21,8 @@ class Gap:
 
 @attrs.frozen
 class Position:
-    """Every block up to `sequence_no` is applied, `parked` and `gaps` apart.
+    """
+    Every block up to `sequence_no` is applied, `parked` and `gaps` apart.
 
     `block_hash` is the hash of block `sequence_no`, 32 bytes; it links the next block.
     """

@@ -21,7 +21,8 @@ class Level(enum.Enum):
 
 @attrs.frozen
 class StrandReport:
-    """What was seen of one strand.
+    """
+    What was seen of one strand.
 
     `missing` are ranges between `first` and `last`, both ends included. `digest` is the
     root over all block hashes, 32 bytes, None when the strand does not start at block 0
@@ -47,7 +48,8 @@ class StrandReport:
 
 @attrs.frozen
 class VerifyReport:
-    """What verification of a source came to.
+    """
+    What verification of a source came to.
 
     `not_checkable` counts by reason what could be neither verified nor refuted.
     `blocks` and `revisions` count what was verified or refuted, duplicates once.
@@ -94,7 +96,8 @@ class VerifyReport:
 
 @attrs.frozen
 class ReplayReport:
-    """What a replay came to: what was verified, and what was applied.
+    """
+    What a replay came to: what was verified, and what was applied.
 
     `applied` and `skipped` count blocks (skipped: the sink had them already);
     `documents` counts revisions that were written; `redactions_pending` names blocks, as
