@@ -1,0 +1,64 @@
+# Everything a developer runs. Needs only make and Python 3.11 to 3.13; the environments are made when
+# they are missing and left alone when they are not (scripts/set_up.py).
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/sh
+
+# The newest Python of those supported, unless the caller names one.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+
+BIN := .venv/bin
+# More arguments for the command that a target ends in: make test ARGS="tests/ion --no-cov".
+ARGS ?=
+
+# The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
+ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/testing
+
+help:  ## print what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: .dev  ## run the main job once: a ledger's journal replayed into another, verified, compared
+	@$(BIN)/qldb-stream demo $(ARGS)
+
+test: .dev  ## run the tests, with branch coverage
+	$(BIN)/python -m pytest --cov $(ARGS)
+
+check: .dev lint test-qldb test  ## what CI runs: lint, types, import contracts, both environments' tests
+
+lint: .dev  ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
+	.venv-qldb/bin/python -m pytest -q $(ION_TESTS)
+
+bench: .dev  ## print the benchmarks' ratios
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: .dev  ## the long runs that CI leaves out
+	$(BIN)/python -m pytest -m soak -s $(ARGS)
+
+fmt: .dev  ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean:  ## remove environments, caches and what was built
+	rm -rf .venv .venv-qldb .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist htmlcov .coverage .demo .bench .soak
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.dev: .python
+	@$(PYTHON) scripts/set_up.py dev
+
+.qldb: .python
+	@$(PYTHON) scripts/set_up.py qldb
+
+.python:
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13 (PYTHON=/path/to/python)" >&2; exit 2; }
+
+.PHONY: help demo test check lint test-qldb bench soak fmt clean .dev .qldb .python
