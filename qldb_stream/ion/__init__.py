@@ -1,0 +1,78 @@
+"""Read, write and hash binary Ion 1.0; read and write Ion text through amazon.ion.
+
+It works straight over the bytes and knows nothing of QLDB. A value that is to be hashed or passed on stays an
+`IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
+"""
+
+from __future__ import annotations
+
+from qldb_stream.ion._fields import (
+    blob_of,
+    int_of,
+    iter_elements,
+    iter_fields,
+    parse_blob,
+    parse_fields,
+    parse_int,
+    parse_string,
+    parse_timestamp,
+    read_struct,
+    text_of,
+    timestamp_of,
+)
+from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._stream import (
+    dumps,
+    ion_hash,
+    iter_slices,
+    load_slice,
+    loads,
+    read_value,
+    to_slice,
+)
+from qldb_stream.ion._symbols import SymbolTable
+from qldb_stream.ion._text import iter_text, to_text
+from qldb_stream.ion._timestamps import timestamp_ms
+from qldb_stream.ion._types import (
+    IVM,
+    MAX_DECIMAL_BYTES,
+    MAX_DECIMAL_EXPONENT,
+    MAX_DEPTH,
+    MAX_IMPORTED_SYMBOLS,
+    MAX_VALUE_BYTES,
+    IonType,
+)
+
+__all__ = [
+    "IVM",
+    "MAX_DECIMAL_BYTES",
+    "MAX_DECIMAL_EXPONENT",
+    "MAX_DEPTH",
+    "MAX_IMPORTED_SYMBOLS",
+    "MAX_VALUE_BYTES",
+    "IonSlice",
+    "IonType",
+    "SymbolTable",
+    "blob_of",
+    "dumps",
+    "int_of",
+    "ion_hash",
+    "iter_elements",
+    "iter_fields",
+    "iter_slices",
+    "iter_text",
+    "load_slice",
+    "loads",
+    "parse_blob",
+    "parse_fields",
+    "parse_int",
+    "parse_string",
+    "parse_timestamp",
+    "read_struct",
+    "read_value",
+    "text_of",
+    "timestamp_ms",
+    "timestamp_of",
+    "to_slice",
+    "to_text",
+]

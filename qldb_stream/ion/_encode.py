@@ -1,0 +1,216 @@
+"""Encode Python values to binary Ion.
+
+Strategy: a table from exact type to encoder; a type that is not in it is looked up by its bases once, or is
+one of amazon.ion's, which say their Ion type themselves. An IonSlice is copied, never decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from math import copysign
+from struct import pack
+from typing import Any, Final
+
+from amazon.ion.core import Timestamp
+from amazon.ion.simple_types import IonPyDict, IonPyNull
+from amazon.ion.symbols import SymbolToken
+
+from qldb_stream.errors import IonEncodeError
+from qldb_stream.ion._copy import copy_value
+from qldb_stream.ion._hash import decimal_body
+from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._timestamps import from_python, timestamp_body, varuint_bytes
+from qldb_stream.ion._types import MAX_DEPTH, IonType
+from qldb_stream.ion._writer import SymbolWriter, container, string_bytes, symbol_bytes
+
+Encoder = Callable[[Any, SymbolWriter, int], bytes]
+
+
+def encode(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    """Encode a value, without version marker and symbol table.
+
+    Raises:
+        IonEncodeError: a type that Ion has nothing for, or values nested too deeply.
+    """
+    encoder = _ENCODERS.get(type(value))
+    if encoder is None:
+        encoder = _find_encoder(value)
+    return encoder(value, symbols, depth)
+
+
+def _find_encoder(value: Any) -> Encoder:
+    """Find the encoder of a type that is not in the table."""
+    if hasattr(value, "ion_type"):
+        return _encode_amazon
+    for base in type(value).__mro__:
+        if base in _ENCODERS:
+            return _ENCODERS[base]
+    raise IonEncodeError(f"Ion has no type for {type(value).__qualname__}")
+
+
+def _encode_none(_value: None, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return b"\x0f"
+
+
+def _encode_bool(value: Any, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return b"\x11" if value else b"\x10"
+
+
+def _encode_int(value: int, _symbols: SymbolWriter, _depth: int) -> bytes:
+    magnitude = abs(value)
+    body = magnitude.to_bytes((magnitude.bit_length() + 7) // 8, "big")
+    return container(0x30 if value < 0 else 0x20, body)
+
+
+def _encode_float(value: float, _symbols: SymbolWriter, _depth: int) -> bytes:
+    if value == 0 and copysign(1, value) > 0:
+        return b"\x40"
+    return b"\x48" + pack(">d", value)
+
+
+def _encode_decimal(value: Decimal, _symbols: SymbolWriter, _depth: int) -> bytes:
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise IonEncodeError("a Decimal is not a finite number")
+    magnitude = int(Decimal((0, digits, 0)))
+    return container(0x50, decimal_body(exponent, magnitude, minus=sign == 1))
+
+
+def _encode_timestamp(value: datetime, _symbols: SymbolWriter, _depth: int) -> bytes:
+    try:
+        return container(0x60, timestamp_body(from_python(value)))
+    except OverflowError as exc:
+        raise IonEncodeError("a timestamp's UTC time is outside the years 1 to 9999") from exc
+
+
+def _encode_token(value: Any, symbols: SymbolWriter, _depth: int) -> bytes:
+    return symbol_bytes(symbols.sid(_token_text(value)))
+
+
+def _encode_string(value: str, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return string_bytes(value)
+
+
+def _encode_blob(value: Any, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return container(0xA0, bytes(value))
+
+
+def _encode_clob(value: bytes, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return container(0x90, bytes(value))
+
+
+def _encode_list(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    return container(0xB0, _encode_elements(value, symbols, depth))
+
+
+def _encode_sexp(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    return container(0xC0, _encode_elements(value, symbols, depth))
+
+
+def _encode_elements(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    _check_depth(depth)
+    return b"".join([encode(element, symbols, depth + 1) for element in value])
+
+
+def _encode_struct(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    _check_depth(depth)
+    parts: list[bytes] = []
+    for name, field in value.items():
+        sid = symbols.sid(name if type(name) is str else _token_text(name))
+        parts.append(varuint_bytes(sid))
+        parts.append(encode(field, symbols, depth + 1))
+    return container(0xD0, b"".join(parts))
+
+
+def _encode_slice(value: IonSlice, symbols: SymbolWriter, depth: int) -> bytes:
+    return copy_value(value.buf, value.start, value.end, value.symbols, symbols, depth)
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise IonEncodeError(f"values nest deeper than {MAX_DEPTH} levels")
+
+
+def _token_text(token: Any) -> str | None:
+    """Read the text of what stands for a symbol: a str, a SymbolToken, or None."""
+    text = token if token is None or isinstance(token, str) else getattr(token, "text", token)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise IonEncodeError(f"a symbol or field name is {type(token).__qualname__}, not text")
+    return str(text)
+
+
+_BY_ION_TYPE: Final[tuple[Encoder, ...]] = (
+    _encode_none,
+    _encode_bool,
+    _encode_int,
+    _encode_float,
+    _encode_decimal,
+    _encode_timestamp,
+    _encode_token,
+    _encode_string,
+    _encode_clob,
+    _encode_blob,
+    _encode_list,
+    _encode_sexp,
+    _encode_struct,
+)
+
+_NULL_BYTES: Final = (
+    b"\x0f",
+    b"\x1f",
+    b"\x2f",
+    b"\x4f",
+    b"\x5f",
+    b"\x6f",
+    b"\x7f",
+    b"\x8f",
+    b"\x9f",
+    b"\xaf",
+    b"\xbf",
+    b"\xcf",
+    b"\xdf",
+)
+
+
+def _encode_amazon(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
+    """Encode a value that carries its Ion type and annotations, as amazon.ion's do."""
+    ion_type = value.ion_type
+    if ion_type is None:
+        raise IonEncodeError(f"a {type(value).__qualname__} does not say its Ion type")
+    number = int(IonType.__members__[ion_type.name])
+    annotations = getattr(value, "ion_annotations", ()) or ()
+    inner = depth + 1 if annotations else depth
+    if isinstance(value, IonPyNull):
+        body = _NULL_BYTES[number]
+    else:
+        body = _BY_ION_TYPE[number](value, symbols, inner)
+    if not annotations:
+        return body
+    _check_depth(depth)
+    names = b"".join([varuint_bytes(symbols.sid(_token_text(name))) for name in annotations])
+    return container(0xE0, varuint_bytes(len(names)) + names + body)
+
+
+_ENCODERS: Final[dict[type, Encoder]] = {
+    type(None): _encode_none,
+    bool: _encode_bool,
+    int: _encode_int,
+    float: _encode_float,
+    Decimal: _encode_decimal,
+    datetime: _encode_timestamp,
+    Timestamp: _encode_timestamp,
+    SymbolToken: _encode_token,
+    str: _encode_string,
+    bytes: _encode_blob,
+    bytearray: _encode_blob,
+    memoryview: _encode_blob,
+    list: _encode_list,
+    tuple: _encode_list,
+    dict: _encode_struct,
+    IonPyDict: _encode_amazon,
+    IonSlice: _encode_slice,
+}

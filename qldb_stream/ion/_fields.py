@@ -1,0 +1,225 @@
+"""Take containers apart and read single values, without decoding what is not asked for.
+
+The `parse_` functions are for hot paths: they work on buffer and bounds. The others work on slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from qldb_stream.ion._decode import check_ordered
+from qldb_stream.ion._primitives import bounds, read_long_length, read_varuint
+from qldb_stream.ion._scalars import decode_int_at, decode_text_at
+from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._symbols import SymbolTable
+from qldb_stream.ion._timestamps import read_timestamp, to_utc
+from qldb_stream.ion._types import (
+    BODY_LENGTHS,
+    FIRST_NULL,
+    FIRST_WRAPPER,
+    ORDERED_STRUCT,
+    TYPE_OF_NIBBLE,
+    fail,
+)
+
+
+def refuse_type(buf: bytes, pos: int, expected: str) -> None:
+    """Refuse a value because of its type.
+
+    Raises:
+        IonDecodeError: always.
+    """
+    type_byte = buf[pos]
+    if type_byte >= FIRST_WRAPPER:
+        found = "an annotated value"
+    else:
+        found = TYPE_OF_NIBBLE[type_byte >> 4].name.lower()
+        if type_byte & 15 == 15:
+            found = "null." + found
+    fail(pos, f"expected {expected}, found {found}")
+
+
+def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str, tuple[int, int]]:
+    """Find where each field of the struct at `pos` starts and ends.
+
+    Fields of unknown name and padding are left out.
+
+    Raises:
+        IonDecodeError: not a struct, a name given twice, broken bytes.
+    """
+    type_byte = buf[pos]
+    if not 0xD0 <= type_byte < 0xDF:
+        refuse_type(buf, pos, "struct")
+    start, stop = bounds(buf, pos, end)
+    if type_byte == ORDERED_STRUCT:
+        check_ordered(buf, start, stop)
+    texts = table.texts
+    known = len(texts)
+    fields: dict[str, tuple[int, int]] = {}
+    while start < stop:
+        sid = buf[start]
+        if sid >= 0x80:
+            sid &= 0x7F
+            start += 1
+        else:
+            sid, start = read_varuint(buf, start, stop)
+        if start >= stop:
+            fail(start, "a field has no value")
+        type_byte = buf[start]
+        after = start + 1 + BODY_LENGTHS[type_byte]
+        if after <= start:
+            length, after = read_long_length(buf, start, stop)
+            after += length
+        if after > stop:
+            fail(start, "a value runs beyond its struct")
+        if type_byte >= FIRST_NULL:
+            if sid >= known:
+                fail(start, f"symbol id {sid} is not in a symbol table of {known - 1} symbols")
+            name = texts[sid]
+            if name is not None:
+                if name in fields:
+                    fail(start, f"the field {name!r} is given twice")
+                fields[name] = (start, after)
+        start = after
+    return fields
+
+
+def parse_string(buf: bytes, pos: int, end: int) -> str:
+    """Read the string at `pos`.
+
+    Raises:
+        IonDecodeError: another type, null, or not UTF-8.
+    """
+    if not 0x80 <= buf[pos] < 0x8F:
+        refuse_type(buf, pos, "string")
+    return decode_text_at(buf, pos, end)
+
+
+def parse_int(buf: bytes, pos: int, end: int) -> int:
+    """Read the int at `pos`.
+
+    Raises:
+        IonDecodeError: another type, null, or minus zero.
+    """
+    type_byte = buf[pos]
+    if not 0x20 <= type_byte < 0x3F or type_byte == 0x2F:
+        refuse_type(buf, pos, "int")
+    return decode_int_at(buf, pos, end)
+
+
+def parse_blob(buf: bytes, pos: int, end: int) -> bytes:
+    """Read the blob at `pos`.
+
+    Raises:
+        IonDecodeError: another type, or null.
+    """
+    if not 0xA0 <= buf[pos] < 0xAF:
+        refuse_type(buf, pos, "blob")
+    start, stop = bounds(buf, pos, end)
+    return buf[start:stop]
+
+
+def parse_timestamp(buf: bytes, pos: int, end: int) -> datetime:
+    """Read the moment at which the timestamp at `pos` begins.
+
+    Returns:
+        Aware, UTC, cut to microseconds; an unknown offset is read as UTC.
+
+    Raises:
+        IonDecodeError: another type, null, or a date that does not exist.
+    """
+    if not 0x60 <= buf[pos] < 0x6F:
+        refuse_type(buf, pos, "timestamp")
+    start, stop = bounds(buf, pos, end)
+    return to_utc(read_timestamp(buf, start, stop))
+
+
+def text_of(s: IonSlice) -> str:
+    """Read a string; annotations are looked through.
+
+    Raises:
+        IonDecodeError: another type, null, or not UTF-8.
+    """
+    return parse_string(s.buf, s.value_start(), s.end)
+
+
+def int_of(s: IonSlice) -> int:
+    """Read an int; annotations are looked through.
+
+    Raises:
+        IonDecodeError: another type, null, or minus zero.
+    """
+    return parse_int(s.buf, s.value_start(), s.end)
+
+
+def blob_of(s: IonSlice) -> bytes:
+    """Read a blob; annotations are looked through.
+
+    Raises:
+        IonDecodeError: another type, or null.
+    """
+    return parse_blob(s.buf, s.value_start(), s.end)
+
+
+def timestamp_of(s: IonSlice) -> datetime:
+    """Read the moment at which a timestamp begins; annotations are looked through.
+
+    Returns:
+        Aware, UTC, cut to microseconds; an unknown offset is read as UTC.
+
+    Raises:
+        IonDecodeError: another type, null, or a date that does not exist.
+    """
+    return parse_timestamp(s.buf, s.value_start(), s.end)
+
+
+def read_struct(s: IonSlice) -> dict[str, IonSlice]:
+    """Take a struct's fields by name; annotations of the struct are looked through.
+
+    Raises:
+        IonDecodeError: not a struct, null, a name given twice, broken bytes.
+    """
+    buf, symbols = s.buf, s.symbols
+    fields = parse_fields(buf, s.value_start(), s.end, symbols)
+    return {name: IonSlice(buf, start, end, symbols) for name, (start, end) in fields.items()}
+
+
+def iter_fields(s: IonSlice) -> Iterator[tuple[str | None, IonSlice]]:
+    """Iterate over a struct's fields in order, repeated names included.
+
+    Returns:
+        Name (None when its text is unknown) and value of each.
+
+    Raises:
+        IonDecodeError: not a struct, null, broken bytes.
+    """
+    buf, symbols, pos = s.buf, s.symbols, s.value_start()
+    if not 0xD0 <= buf[pos] < 0xDF:
+        refuse_type(buf, pos, "struct")
+    start, stop = bounds(buf, pos, s.end)
+    if buf[pos] == ORDERED_STRUCT:
+        check_ordered(buf, start, stop)
+    while start < stop:
+        sid, start = read_varuint(buf, start, stop)
+        after = bounds(buf, start, stop)[1]
+        if buf[start] >= FIRST_NULL:
+            yield symbols.text(sid, start), IonSlice(buf, start, after, symbols)
+        start = after
+
+
+def iter_elements(s: IonSlice) -> Iterator[IonSlice]:
+    """Iterate over the elements of a list or sexp in order.
+
+    Raises:
+        IonDecodeError: neither of them, null, broken bytes.
+    """
+    buf, pos = s.buf, s.value_start()
+    if not 0xB0 <= buf[pos] < 0xCF or buf[pos] == 0xBF:
+        refuse_type(buf, pos, "list or sexp")
+    start, stop = bounds(buf, pos, s.end)
+    while start < stop:
+        after = bounds(buf, start, stop)[1]
+        if buf[start] >= FIRST_NULL:
+            yield IonSlice(buf, start, after, s.symbols)
+        start = after

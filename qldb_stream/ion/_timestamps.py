@@ -1,0 +1,274 @@
+"""Read and write timestamp bodies, and convert them to datetimes and amazon.ion Timestamps.
+
+Rules: the fields in binary Ion are UTC whatever the offset says. A precision below the minute has no offset:
+one that is written all the same is dropped. A fraction of zero without decimal places is no fraction. Both as
+the Ion project's test data has it (good/equivs). A timestamp whose local time is outside the years 1 to 9999
+is refused, because neither Ion text nor datetime can say it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from amazon.ion.core import Timestamp, TimestampPrecision
+
+from qldb_stream.ion._primitives import read_varint, read_varuint
+from qldb_stream.ion._scalars import make_decimal, read_decimal
+from qldb_stream.ion._types import fail
+
+YEAR: Final = 0
+MONTH: Final = 1
+DAY: Final = 2
+MINUTE: Final = 3
+SECOND: Final = 4
+
+_PRECISIONS: Final = (
+    TimestampPrecision.YEAR,
+    TimestampPrecision.MONTH,
+    TimestampPrecision.DAY,
+    TimestampPrecision.MINUTE,
+    TimestampPrecision.SECOND,
+)
+_PRECISION_OF_COUNT: Final = (-1, YEAR, MONTH, DAY, -1, MINUTE, SECOND)
+_DAY_MINUTES: Final = 1440
+
+
+class Instant(NamedTuple):
+    """Hold what a timestamp says.
+
+    Attributes:
+        utc: the fields in UTC, naive, whole seconds.
+        precision: 0 year, 1 month, 2 day, 3 minute, 4 second.
+        offset: minutes east of UTC; None when unknown.
+        exponent: minus the number of decimal places of the second.
+        coefficient: the decimal places as an integer.
+    """
+
+    utc: datetime
+    precision: int
+    offset: int | None
+    exponent: int
+    coefficient: int
+
+
+def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
+    """Read a timestamp body.
+
+    Raises:
+        IonDecodeError: a date that does not exist, a fraction outside 0 to 1, fields missing or too many.
+    """
+    minutes, negative, pos = read_varint(buf, start, stop)
+    parts: list[int] = []
+    while pos < stop and len(parts) < 6:
+        part, pos = read_varuint(buf, pos, stop)
+        parts.append(part)
+    precision = _PRECISION_OF_COUNT[len(parts)]
+    if precision < 0:
+        fail(start, "a timestamp lacks its year, or has an hour without a minute")
+    utc = _make_utc(parts, start)
+    exponent, coefficient = _read_fraction(buf, pos, stop) if pos < stop else (0, 0)
+    offset = _check_offset(utc, -minutes if negative else minutes, start)
+    if precision < MINUTE or (negative and minutes == 0):
+        offset = None
+    return Instant(utc, precision, offset, exponent, coefficient)
+
+
+def _make_utc(parts: list[int], offset: int) -> datetime:
+    year, month, day, *clock = [*parts, *(1, 1, 1)[len(parts) :]]
+    try:
+        return datetime(year, month, day, *clock)  # noqa: DTZ001 - naive on purpose: UTC is in the name
+    except (ValueError, OverflowError):
+        fail(offset, "a timestamp names a date or time that does not exist")
+
+
+def _check_offset(utc: datetime, minutes: int, offset: int) -> int:
+    if not -_DAY_MINUTES < minutes < _DAY_MINUTES:
+        fail(offset, "a timestamp's offset is a day or more")
+    if utc.year in {1, 9999}:
+        try:
+            utc + timedelta(minutes=minutes)
+        except OverflowError:
+            fail(offset, "a timestamp's local time is outside the years 1 to 9999")
+    return minutes
+
+
+def _read_fraction(buf: bytes, pos: int, stop: int) -> tuple[int, int]:
+    exponent, coefficient, minus = read_decimal(buf, pos, stop)
+    if coefficient == 0:
+        return min(exponent, 0), 0
+    if minus or exponent >= 0 or not _is_below_one(coefficient, -exponent):
+        fail(pos, "a timestamp's fraction of a second is outside 0 to 1")
+    return exponent, coefficient
+
+
+def _is_below_one(coefficient: int, places: int) -> bool:
+    """Compare with 10**places without computing that for a huge number of places."""
+    bits = coefficient.bit_length()
+    if bits <= 3 * places:
+        return True  # below 8**places
+    return bits <= 4 * places and coefficient < 10**places
+
+
+# ------------------------------------------------------------------------------------------- to Python values
+
+
+@lru_cache(maxsize=256)
+def _zone(offset: int) -> timezone:
+    return timezone(timedelta(minutes=offset)) if offset else UTC
+
+
+@lru_cache(maxsize=4096)
+def _fraction(coefficient: int, exponent: int) -> Decimal:
+    return make_decimal(exponent, coefficient, False)
+
+
+def _microsecond(coefficient: int, exponent: int) -> int:
+    """Cut a fraction to microseconds, safe for a huge number of places."""
+    if exponent >= -6:
+        return coefficient * 10 ** (6 + exponent)
+    places = -6 - exponent
+    if coefficient.bit_length() <= 3 * places:
+        return 0
+    return coefficient // 10**places
+
+
+def to_python(instant: Instant) -> datetime:
+    """Build an aware datetime where it says all there is to say, else an amazon.ion Timestamp."""
+    utc, precision, offset, exponent, coefficient = instant
+    zone = None if offset is None else _zone(offset)
+    local = utc + timedelta(minutes=offset) if offset else utc
+    micros = _microsecond(coefficient, exponent) if exponent else 0
+    if exponent == -6 and zone is not None:
+        return local.replace(microsecond=micros, tzinfo=zone)
+    return make_timestamp(local.replace(microsecond=micros, tzinfo=zone), precision, exponent, coefficient)
+
+
+def make_timestamp(local: datetime, precision: int, exponent: int, coefficient: int) -> Any:
+    """Build an amazon.ion Timestamp past its constructor, which costs more than a whole record."""
+    value: Any = datetime.__new__(
+        Timestamp,
+        local.year,
+        local.month,
+        local.day,
+        local.hour,
+        local.minute,
+        local.second,
+        local.microsecond,
+        local.tzinfo,
+    )
+    value.precision = _PRECISIONS[precision]
+    value.fractional_precision = min(-exponent, 6)
+    value.fractional_seconds = _fraction(coefficient, exponent)
+    return value
+
+
+def to_utc(instant: Instant) -> datetime:
+    """Build the aware UTC datetime of the moment a timestamp begins, cut to microseconds."""
+    micros = _microsecond(instant.coefficient, instant.exponent) if instant.exponent else 0
+    return instant.utc.replace(microsecond=micros, tzinfo=UTC)
+
+
+def timestamp_ms(unix_ms: int) -> Any:
+    """Build the Timestamp of a moment, in UTC with three decimal places, as QLDB writes its times.
+
+    Args:
+        unix_ms: milliseconds since 1970-01-01T00:00Z.
+    """
+    seconds, millis = divmod(unix_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=millis * 1000)
+    return make_timestamp(moment, SECOND, -3, millis)
+
+
+# ------------------------------------------------------------------------------------------- from Python values
+
+
+def from_python(value: datetime) -> Instant:
+    """Say what a datetime or an amazon.ion Timestamp says; a naive one has an unknown offset.
+
+    Raises:
+        OverflowError: its UTC time is outside the years 1 to 9999.
+    """
+    precision = getattr(value, "precision", None)
+    precision = SECOND if precision is None else int(precision)
+    delta = value.utcoffset()
+    offset = None if delta is None or precision < MINUTE else round(delta.total_seconds()) // 60
+    plain = datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
+    utc = plain - timedelta(minutes=offset) if offset else plain
+    fraction = getattr(value, "fractional_seconds", None)
+    if precision < SECOND:
+        return Instant(_cut(utc, precision), precision, offset, 0, 0)
+    if fraction is None:
+        return Instant(utc, precision, offset, -6, value.microsecond)
+    _, digits, exponent = fraction.as_tuple()
+    coefficient = int("".join(map(str, digits)))
+    return Instant(utc, precision, offset, exponent if coefficient else min(exponent, 0), coefficient)
+
+
+def _cut(utc: datetime, precision: int) -> datetime:
+    """Drop the fields below a precision, which amazon.ion lets be anything."""
+    if precision == MINUTE:
+        return utc.replace(second=0)
+    month = utc.month if precision >= MONTH else 1
+    day = utc.day if precision >= DAY else 1
+    return datetime(utc.year, month, day)  # noqa: DTZ001 - as above
+
+
+# ------------------------------------------------------------------------------------------- to bytes
+
+
+def timestamp_body(instant: Instant) -> bytes:
+    """Write a timestamp body, each field as short as it can be (what Ion Hash is fed, too)."""
+    utc, precision, offset, exponent, coefficient = instant
+    body = b"\xc0" if offset is None else varint_bytes(abs(offset), minus=offset < 0)
+    body += varuint_bytes(utc.year)
+    if precision >= MONTH:
+        body += bytes((0x80 | utc.month,))
+    if precision >= DAY:
+        body += bytes((0x80 | utc.day,))
+    if precision >= MINUTE:
+        body += bytes((0x80 | utc.hour, 0x80 | utc.minute))
+    if precision >= SECOND:
+        body += bytes((0x80 | utc.second,))
+        if exponent:
+            body += varint_bytes(-exponent, minus=True) + int_bytes(coefficient, minus=False)
+    return body
+
+
+def varuint_bytes(value: int) -> bytes:
+    """Write a VarUInt as short as it can be."""
+    if value < 0x80:
+        return bytes((0x80 | value,))
+    out = [0x80 | (value & 0x7F)]
+    value >>= 7
+    while value:
+        out.append(value & 0x7F)
+        value >>= 7
+    return bytes(reversed(out))
+
+
+def varint_bytes(magnitude: int, *, minus: bool) -> bytes:
+    """Write a VarInt as short as it can be."""
+    out = [magnitude & 0x7F]
+    magnitude >>= 7
+    while magnitude:
+        out.append(magnitude & 0x7F)
+        magnitude >>= 7
+    if out[-1] & 0x40:
+        out.append(0)
+    if minus:
+        out[-1] |= 0x40
+    out[0] |= 0x80
+    return bytes(reversed(out))
+
+
+def int_bytes(magnitude: int, *, minus: bool) -> bytes:
+    """Write an Int as short as it can be; plus zero is no byte at all, minus zero is 0x80."""
+    if magnitude == 0:
+        return b"\x80" if minus else b""
+    length = magnitude.bit_length() // 8 + 1  # one bit more than the magnitude, for the sign
+    if minus:
+        magnitude |= 0x80 << (8 * (length - 1))
+    return magnitude.to_bytes(length, "big")
