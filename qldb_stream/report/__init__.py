@@ -14,7 +14,7 @@ from qldb_stream.report._checks import (
     ProblemCode,
 )
 from qldb_stream.report._position import Gap, Position
-from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
+from qldb_stream.report._runs import Level, ReplayReport, SinkSummary, StrandReport, VerifyReport
 
 __all__ = [
     "BlockVerification",
@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "ProblemCode",
     "ReplayReport",
+    "SinkSummary",
     "StrandReport",
     "VerifyReport",
 ]

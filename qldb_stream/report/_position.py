@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qldb_stream.events import Block
 
 
@@ -38,3 +40,7 @@ class Position:
         return attrs.evolve(
             self, sequence_no=block.address.sequence_no, block_hash=block.block_hash
         )
+
+    def pending(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
+        """Give the blocks that come after this position; those before are applied."""
+        return tuple(b for b in blocks if b.address.sequence_no > self.sequence_no)

@@ -52,7 +52,8 @@ class VerifyReport:
     What verification of a source came to.
 
     `not_checkable` counts by reason what could be neither verified nor refuted.
-    `blocks` and `revisions` count what was verified or refuted, duplicates once.
+    `blocks` and `revisions` count what was verified or refuted, duplicates once;
+    `records` counts every record that could be read, copies and CONTROL included.
     """
 
     blocks: int = 0
@@ -60,11 +61,17 @@ class VerifyReport:
     not_checkable: Mapping[str, int] = attrs.field(factory=dict)
     strands: tuple[StrandReport, ...] = ()
     problems: tuple[Problem, ...] = ()
+    records: int = 0
 
     @property
     def ok(self) -> bool:
         """Say whether no problem was found."""
         return not self.problems
+
+    @property
+    def nothing_readable(self) -> bool:
+        """Say whether the source held no record at all (exit code 2 of the command)."""
+        return self.records == 0
 
     @property
     def level(self) -> Level:
@@ -95,13 +102,30 @@ class VerifyReport:
 
 
 @attrs.frozen
+class SinkSummary:
+    """
+    What a sink says it did with the blocks that it applied since it was opened.
+
+    `documents` counts revisions that were written. `redactions_pending` names blocks, as
+    (strand_id, sequence_no), whose redaction was not carried out. `notes` counts, by one
+    fixed sentence each, what a reader should know and is no problem: tables that are
+    never replayed, indexes that were kept, ids that could not be rewritten.
+    """
+
+    documents: int = 0
+    redactions_pending: tuple[tuple[str, int], ...] = ()
+    notes: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
 class ReplayReport:
     """
     What a replay came to: what was verified, and what was applied.
 
-    `applied` and `skipped` count blocks (skipped: the sink had them already);
-    `documents` counts revisions that were written; `redactions_pending` names blocks, as
-    (strand_id, sequence_no), whose redaction the sink could not carry out.
+    `applied` and `skipped` count blocks (skipped: the sink had them already). The rest
+    is the sink's `SinkSummary`: `documents` counts revisions that were written,
+    `redactions_pending` names blocks, as (strand_id, sequence_no), whose redaction was
+    not carried out, `notes` are for people and not part of the JSON object.
     """
 
     verification: VerifyReport
@@ -109,11 +133,17 @@ class ReplayReport:
     skipped: int = 0
     documents: int = 0
     redactions_pending: tuple[tuple[str, int], ...] = ()
+    notes: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def ok(self) -> bool:
         """Say whether no problem was found."""
         return self.verification.ok
+
+    @property
+    def nothing_readable(self) -> bool:
+        """Say whether the source held no record at all."""
+        return self.verification.nothing_readable
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `replay --json` prints."""
