@@ -1,0 +1,82 @@
+"""Rules of the house that no tool of pyproject.toml checks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = REPOSITORY / "qldb_stream"
+SANS_IO = (
+    "errors",
+    "ion",
+    "hashing",
+    "events",
+    "report",
+    "typing",
+    "parsers",
+    "assembly",
+    "ordering",
+    "verification",
+    "hookspecs",
+    "partiql",
+    "replay",
+    "filters",
+)
+HEAVY = ("boto3", "botocore", "click", "pyqldb", "rich", "sqlite3")
+
+
+def _iter_functions(file: Path) -> Iterator[tuple[str, int]]:
+    """Give the name and the length in lines of every function of a file."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
+            yield f"{file.name}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_sans_io_contract_names_every_room() -> None:
+    """The second import contract names every room from errors to filters that stands."""
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+    standing = {
+        f"qldb_stream.{room}"
+        for room in SANS_IO
+        if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
+    }
+
+    assert standing == set(contracts[1]["source_modules"])
+
+
+def test_sizes() -> None:
+    """No function of the package has more than 60 lines, and no file more than 500."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    long_files = [f.name for f in files if len(f.read_text(encoding="utf-8").splitlines()) > 500]
+    long_functions = [name for file in files for name, lines in _iter_functions(file) if lines > 60]
+
+    assert ([], []) == (long_files, long_functions)
+
+
+@pytest.mark.parametrize("module", ["qldb_stream", "qldb_stream.cli"])
+def test_import_is_light(module: str) -> None:
+    """Importing the package, or the command's face, loads nothing heavy."""
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+
+    assert "[]\n" == done.stdout
+
+
+def test_every_public_name_is_importable() -> None:
+    """Every name that the package announces can be imported from it."""
+    import qldb_stream
+
+    missing = [name for name in qldb_stream.__all__ if not hasattr(qldb_stream, name)]
+
+    assert [] == missing
