@@ -18,7 +18,6 @@ def test_examples(
 ) -> None:
     """The Python examples do what the text around them says, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    )
     examples = PYTHON.findall(README.read_text(encoding="utf-8"))
     names: dict[str, object] = {}
     for example in examples:
