@@ -28,6 +28,7 @@ __all__ = [
     "ProblemCode",
     "ReplayReport",
     "SinkSummary",
+    "SinkSummary",
     "StrandReport",
     "VerifyReport",
 ]

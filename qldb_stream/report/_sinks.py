@@ -1,0 +1,27 @@
+"""What a sink has to tell beside the position it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+
+@attrs.frozen
+class SinkSummary:
+    """
+    What a sink did since it was opened, as far as it is durable.
+
+    `documents` counts revisions that were written. `redactions_pending` names blocks, as
+    (strand_id, sequence_no), whose redaction the sink could not carry out.
+    `ids_unresolved` counts strings at declared id paths that are no known document's id
+    and were left as they are. `indexes_kept` names what a DROP INDEX could not be mapped
+    to, as (strand_id, sequence_no, table). `left_out` counts, by name, the revisions and
+    DDL statements of source tables that the sink never takes.
+    """
+
+    documents: int = 0
+    redactions_pending: tuple[tuple[str, int], ...] = ()
+    ids_unresolved: int = 0
+    indexes_kept: tuple[tuple[str, int, str], ...] = ()
+    left_out: Mapping[str, int] = attrs.field(factory=dict)
