@@ -1,0 +1,34 @@
+"""The face of the package: every public name, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import qldb_stream
+
+
+@pytest.mark.parametrize("name", qldb_stream.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    """Each name of `__all__` can be imported from the top, and is listed by dir()."""
+    assert getattr(qldb_stream, name) is not None
+    assert name in dir(qldb_stream)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """Looking up a name that is not there fails as in any other module."""
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        _ = qldb_stream.no_such_name
+
+
+@pytest.mark.parametrize("module", ["boto3", "sqlite3", "click", "pyqldb"])
+def test_importing_the_package_imports_no_edge(module: str) -> None:
+    """The package and its sans-IO names need no client, database or command."""
+    code = (
+        "import sys, qldb_stream\n"
+        "from qldb_stream import parse_kinesis_event, verify_block, Sequencer\n"
+        f"sys.exit({module!r} in sys.modules)"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
