@@ -213,7 +213,7 @@ def _check_sink_type(sink_type: Any, found: Mapping[str, tuple[str, SinkType]]) 
     """Answer what is wrong with a sink type, None when nothing is."""
     if not isinstance(sink_type, SinkType):
         return f"must return SinkType values, returned {type(sink_type).__name__}"
-    if not isinstance(sink_type.scheme, str) or SCHEME.fullmatch(sink_type.scheme) is None:
+    if SCHEME.fullmatch(str(sink_type.scheme)) is None:
         return f"{sink_type.scheme!r} cannot be a scheme"
     if not callable(sink_type.open):
         return f"{sink_type.scheme}: open is not callable"

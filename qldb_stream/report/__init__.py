@@ -14,7 +14,8 @@ from qldb_stream.report._checks import (
     ProblemCode,
 )
 from qldb_stream.report._position import Gap, Position
-from qldb_stream.report._runs import Level, ReplayReport, SinkSummary, StrandReport, VerifyReport
+from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
+from qldb_stream.report._sinks import SinkSummary
 
 __all__ = [
     "BlockVerification",
@@ -27,7 +28,6 @@ __all__ = [
     "Problem",
     "ProblemCode",
     "ReplayReport",
-    "SinkSummary",
     "SinkSummary",
     "StrandReport",
     "VerifyReport",

@@ -102,30 +102,13 @@ class VerifyReport:
 
 
 @attrs.frozen
-class SinkSummary:
-    """
-    What a sink says it did with the blocks that it applied since it was opened.
-
-    `documents` counts revisions that were written. `redactions_pending` names blocks, as
-    (strand_id, sequence_no), whose redaction was not carried out. `notes` counts, by one
-    fixed sentence each, what a reader should know and is no problem: tables that are
-    never replayed, indexes that were kept, ids that could not be rewritten.
-    """
-
-    documents: int = 0
-    redactions_pending: tuple[tuple[str, int], ...] = ()
-    notes: Mapping[str, int] = attrs.field(factory=dict)
-
-
-@attrs.frozen
 class ReplayReport:
     """
     What a replay came to: what was verified, and what was applied.
 
-    `applied` and `skipped` count blocks (skipped: the sink had them already). The rest
-    is the sink's `SinkSummary`: `documents` counts revisions that were written,
-    `redactions_pending` names blocks, as (strand_id, sequence_no), whose redaction was
-    not carried out, `notes` are for people and not part of the JSON object.
+    `applied` and `skipped` count blocks (skipped: the sink had them already). All others
+    are what `SinkSummary` explains; the last three are for people and no part of the JSON
+    object.
     """
 
     verification: VerifyReport
@@ -133,7 +116,9 @@ class ReplayReport:
     skipped: int = 0
     documents: int = 0
     redactions_pending: tuple[tuple[str, int], ...] = ()
-    notes: Mapping[str, int] = attrs.field(factory=dict)
+    ids_unresolved: int = 0
+    indexes_kept: tuple[tuple[str, int, str], ...] = ()
+    left_out: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def ok(self) -> bool:
