@@ -47,6 +47,7 @@ __all__ = [
     "SequenceGapError",
     "SinkRefusedError",
     "SinkUnavailableError",
+    "SourceError",
     "StaleTokenError",
     "StatementError",
     "TransactionClosedError",
@@ -251,6 +252,22 @@ def _some(names: tuple[str, ...]) -> str:
     """Name the first few, then count the rest."""
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+# --- sources -------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class SourceError(QldbStreamError):
+    """A source that changed, vanished or failed while it was being read."""
+
+    disposition = Disposition.RETRY
+
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.problem}; read it again when nothing writes to it"
 
 
 # --- delivery ------------------------------------------------------------------------------
