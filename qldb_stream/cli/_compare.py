@@ -1,0 +1,76 @@
+"""`qldb-stream compare`: does a replayed ledger equal its source?"""
+
+from __future__ import annotations
+
+import click
+
+from qldb_stream.cli._ledgers import open_existing_ledger
+from qldb_stream.cli._options import json_option
+from qldb_stream.cli._output import (
+    console,
+    count,
+    make_table,
+    print_json,
+    print_verdict,
+)
+from qldb_stream.reconcile import Comparison, compare_ledgers
+
+__all__ = ["compare", "print_agreement", "print_differences"]
+
+EPILOG = """
+\b
+Examples:
+  qldb-stream compare source.ledger restored.ledger
+  qldb-stream compare source.ledger restored.ledger --json
+"""
+
+# More differences than this are a list for `--json`, not for eyes.
+_DIFFERENCES_SHOWN = 25
+
+
+@click.command(epilog=EPILOG)
+@click.argument("source", type=click.Path())
+@click.argument("destination", type=click.Path())
+@json_option
+def compare(*, source: str, destination: str, as_json: bool) -> int:
+    """
+    Compare a ledger with the one that it was replayed from.
+
+    SOURCE and DESTINATION are ledger files. For each block of SOURCE the documents,
+    versions and contents that DESTINATION has for it must be the same, document ids
+    translated. Exits with 1 when anything differs.
+    """
+    with open_existing_ledger(source) as origin, open_existing_ledger(destination) as copy:
+        comparison = compare_ledgers(origin.blocks(), copy)
+    if as_json:
+        print_json(comparison.as_json())
+    else:
+        print_differences(comparison)
+        print_agreement(comparison, ok=comparison.ok)
+    return 0 if comparison.ok else 1
+
+
+def print_differences(comparison: Comparison) -> None:
+    """Print what differs, as a table; nothing when nothing does."""
+    if not comparison.differences:
+        return
+    shown = comparison.differences[:_DIFFERENCES_SHOWN]
+    columns = ("#block", "table", "document", "what differs")
+    rows = [(found.sequence_no, found.table, found.document_id, found.what) for found in shown]
+    console().print(make_table("Differences", columns, rows))
+    if len(shown) < len(comparison.differences):
+        more = len(comparison.differences) - len(shown)
+        console().print(f"  and {more} more: `--json` lists them all")
+
+
+def print_agreement(comparison: Comparison, *, ok: bool) -> None:
+    """Print the last lines: whether source and destination agree."""
+    if not ok:
+        found = count(len(comparison.differences), "difference")
+        print_verdict(ok=False, sentence=f"source and destination do not agree: {found}")
+        return
+    blocks, revisions = count(comparison.blocks, "block"), count(comparison.revisions, "revision")
+    documents = count(comparison.documents, "document")
+    agree = "source and destination agree"
+    print_verdict(ok=True, sentence=f"{agree}, block by block: {blocks}, {revisions}")
+    print_verdict(ok=True, sentence=f"{agree}, document by document: {documents}")

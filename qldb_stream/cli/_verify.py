@@ -1,0 +1,41 @@
+"""`qldb-stream verify`: prove that a journal is whole and unaltered."""
+
+from __future__ import annotations
+
+import click
+
+from qldb_stream.cli._options import files_argument, json_option
+from qldb_stream.cli._output import print_json, print_verification
+from qldb_stream.cli._progress import progress
+from qldb_stream.pipeline import verify_source
+from qldb_stream.sources import open_source
+
+__all__ = ["verify"]
+
+EPILOG = """
+\b
+Examples:
+  qldb-stream verify archive/
+  qldb-stream verify part-1.kpl part-2.gz --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@files_argument
+@json_option
+def verify(*, files: tuple[str, ...], as_json: bool) -> int:
+    """
+    Recompute every hash that a client can recompute.
+
+    FILE is a file or a folder of Kinesis or Firehose bytes. Holes in a strand are
+    reported and the chain is checked again after them. Exits with 0 when no problem was
+    found, 1 when one was, 2 when nothing was readable.
+    """
+    with progress() as report_progress:
+        source = open_source(files, progress=report_progress)
+        report = verify_source(source, progress=report_progress)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        print_verification(report)
+    return 0 if report.ok else 1

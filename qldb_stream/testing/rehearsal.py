@@ -1,0 +1,213 @@
+"""
+The whole way once, on a journal of our own: what `qldb-stream demo` runs.
+
+A source ledger records the vehicle-registration story; its journal leaves it as
+KPL-aggregated Kinesis records, which are shuffled, repeated and put into files, as a
+careless carrier would; the files are verified and replayed into a destination ledger;
+both chains are verified, and the two ledgers are compared. Nothing is stubbed: each
+step calls what a user would call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import UsageError
+from qldb_stream.ledger import Ledger
+from qldb_stream.pipeline import Pipeline, verify_source
+from qldb_stream.plugins import open_sink
+from qldb_stream.reconcile import Comparison, compare_ledgers
+from qldb_stream.report import Outcome, Problem, ReplayReport, VerifyReport
+from qldb_stream.sources import open_source
+from qldb_stream.testing.deliveries import make_delivery
+from qldb_stream.testing.vehicle_registration import Chapter, tell_story
+from qldb_stream.verification import ChainVerifier
+
+__all__ = ["ChainProof", "Rehearsal", "Step", "prove_chain", "rehearse"]
+
+SOURCE: Final = "source.ledger"
+DESTINATION: Final = "destination.ledger"
+RECORDS: Final = "records"
+
+# Records are carried in files of this many, as a consumer would batch them.
+_BATCH_RECORDS: Final = 25
+
+
+@attrs.frozen
+class Step:
+    """A step that has been taken: what it did, and whether what it shows held."""
+
+    title: str
+    detail: str
+    ok: bool = True
+
+
+@attrs.frozen
+class ChainProof:
+    """A ledger's own chain, verified from its first block to the digest that it gives."""
+
+    blocks: int
+    revisions: int
+    digest: bytes
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Say whether every check held and the digest is the ledger's own."""
+        return not self.problems
+
+
+@attrs.frozen
+class Rehearsal:
+    """
+    What the whole way came to.
+
+    `chapters` are the story's; `verification` is of the delivered files, before anything
+    was replayed; the proofs are of the two ledgers' own chains.
+    """
+
+    chapters: tuple[Chapter, ...]
+    verification: VerifyReport
+    replay: ReplayReport
+    source: ChainProof
+    destination: ChainProof
+    comparison: Comparison
+
+    @property
+    def ok(self) -> bool:
+        """Say whether all of it held."""
+        return all(
+            part.ok
+            for part in (
+                self.verification,
+                self.replay,
+                self.source,
+                self.destination,
+                self.comparison,
+            )
+        )
+
+
+def rehearse(
+    folder: Path,
+    on_step: Callable[[Step], None],
+    *,
+    seed: int = 1,
+    vehicles: int = 60,
+) -> Rehearsal:
+    """
+    Go the whole way once and leave ledgers and records in a folder.
+
+    Args:
+        folder: made when absent; must hold nothing.
+        on_step: called after each step, in order.
+        seed: chooses the story's details and the order of delivery.
+        vehicles: how large the story is; 60 vehicles make some 200 blocks.
+
+    Raises:
+        UsageError: the folder is not empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty: name a folder that is, or that does not exist")
+    with Ledger.open(folder / SOURCE, name="vehicle-registration") as source:
+        chapters = tuple(tell_story(source.driver(), seed=seed, vehicles=vehicles))
+        on_step(_told(chapters))
+        on_step(_deliver(source, folder / RECORDS, seed))
+        verification = verify_source(open_source([folder / RECORDS]))
+        on_step(_verified(verification))
+        replay = _replay(folder)
+        on_step(_replayed(replay))
+        with Ledger.open(folder / DESTINATION) as destination:
+            proofs = (prove_chain(source), prove_chain(destination))
+            on_step(_proved("source", proofs[0]))
+            on_step(_proved("destination", proofs[1]))
+            comparison = compare_ledgers(source.blocks(), destination)
+        on_step(_compared(comparison))
+    return Rehearsal(chapters, verification, replay, *proofs, comparison)
+
+
+def prove_chain(ledger: Ledger) -> ChainProof:
+    """Verify every block of a ledger, the links, and the digest that the ledger gives."""
+    verifier = ChainVerifier()
+    blocks = revisions = 0
+    problems: list[Problem] = []
+    for block in ledger.blocks():
+        problems += verifier.feed(block).problems
+        blocks += 1
+        revisions += len(block.revisions)
+    claimed = ledger.digest()
+    check = verifier.check_digest(claimed.tip.strand_id, claimed.digest, claimed.tip)
+    if check.outcome is not Outcome.VERIFIED:
+        tip = claimed.tip
+        problems.append(Problem(check.name, check.detail, tip.strand_id, tip.sequence_no))
+    return ChainProof(blocks, revisions, claimed.digest, tuple(problems))
+
+
+def _deliver(source: Ledger, folder: Path, seed: int) -> Step:
+    """Put the journal into files as a careless carrier would, and say how."""
+    kinesis_records = list(source.stream_records(aggregated=True))
+    delivery = list(make_delivery(kinesis_records, seed=seed))
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(delivery), _BATCH_RECORDS)):
+        batch = b"".join(delivery[start : start + _BATCH_RECORDS])
+        (folder / f"batch-{number:04}.kpl").write_bytes(batch)
+    return Step(
+        "delivered: shuffled and repeated",
+        f"{len(kinesis_records)} KPL-aggregated Kinesis records, delivered as {len(delivery)}",
+    )
+
+
+def _replay(folder: Path) -> ReplayReport:
+    sink = open_sink(f"ledger:{folder / DESTINATION}", ids="any")
+    try:
+        return Pipeline(sink, start=0).run(open_source([folder / RECORDS]))
+    finally:
+        sink.close()
+
+
+# --- what each step says --------------------------------------------------------------------
+
+
+def _told(chapters: tuple[Chapter, ...]) -> Step:
+    transactions = sum(chapter.transactions for chapter in chapters)
+    revisions = sum(chapter.revisions for chapter in chapters)
+    return Step(
+        "recorded: a source ledger",
+        f"{transactions} transactions wrote {revisions} revisions",
+    )
+
+
+def _verified(report: VerifyReport) -> Step:
+    return Step(
+        "verified: what was delivered",
+        f"{report.blocks} blocks, {report.revisions} revisions, {report.level.value}; "
+        f"{len(report.problems)} problems",
+        report.ok,
+    )
+
+
+def _replayed(report: ReplayReport) -> Step:
+    return Step(
+        "replayed: into a destination ledger",
+        f"{report.applied} blocks applied, {report.documents} revisions written",
+        report.ok,
+    )
+
+
+def _proved(which: str, proof: ChainProof) -> Step:
+    held = "every link and the digest hold" if proof.ok else f"{len(proof.problems)} problems"
+    return Step(f"verified: the {which}'s chain", f"{proof.blocks} blocks: {held}", proof.ok)
+
+
+def _compared(comparison: Comparison) -> Step:
+    return Step(
+        "compared: source and destination",
+        f"{comparison.blocks} blocks, {comparison.documents} documents, "
+        f"{comparison.revisions} revisions; {len(comparison.differences)} differences",
+        comparison.ok,
+    )
