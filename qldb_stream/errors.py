@@ -39,6 +39,7 @@ __all__ = [
     "LedgerError",
     "LedgerFileError",
     "OccConflictError",
+    "PartiqlEvaluationError",
     "PartiqlParseError",
     "PartiqlSemanticError",
     "PluginError",
@@ -463,3 +464,15 @@ class UnsupportedPartiqlError(LedgerError):
             "Unsupported PartiQL Statement, Errors at:\n"
             f"line {self.line}, column {self.column}: {self.feature} is not supported"
         )
+
+
+@attrs.frozen
+class PartiqlEvaluationError(LedgerError):
+    """PartiQL that fails on the values it met: a cast, a division, a path."""
+
+    line: int
+    column: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.problem} (at line {self.line}, column {self.column})"
