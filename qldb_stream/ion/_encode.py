@@ -182,17 +182,14 @@ def _encode_amazon(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     if ion_type is None:
         raise IonEncodeError(f"a {type(value).__qualname__} does not say its Ion type")
     number = int(IonType.__members__[ion_type.name])
-    annotations = getattr(value, "ion_annotations", ()) or ()
-    inner = depth + 1 if annotations else depth
-    if isinstance(value, IonPyNull):
-        body = _NULL_BYTES[number]
-    else:
-        body = _BY_ION_TYPE[number](value, symbols, inner)
-    if not annotations:
-        return body
-    _check_depth(depth)
+    annotations = getattr(value, "ion_annotations", ())
     names = b"".join([varuint_bytes(symbols.sid(_token_text(name))) for name in annotations])
-    return container(0xE0, varuint_bytes(len(names)) + names + body)
+    if names:
+        _check_depth(depth)
+        depth += 1
+    is_null = isinstance(value, IonPyNull)
+    body = _NULL_BYTES[number] if is_null else _BY_ION_TYPE[number](value, symbols, depth)
+    return container(0xE0, varuint_bytes(len(names)) + names + body) if names else body
 
 
 _ENCODERS: Final[dict[type, Encoder]] = {
