@@ -1,0 +1,42 @@
+"""
+Repeat a journal elsewhere: a block becomes operations, and something executes them.
+
+The plan is pure (`plan_block`); `Replay` carries one plan out in one transaction of
+anything with pyqldb's interface. Nothing here opens a connection, commits or retries.
+"""
+
+from qldb_stream.replay._execute import Replay
+from qldb_stream.replay._operations import BlockPlan, ChangeKind, DocumentChange, Operation
+from qldb_stream.replay._plan import plan_block, redaction_placeholder
+from qldb_stream.replay._protocols import Destination, Driver, Transaction
+from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
+from qldb_stream.replay._rules import IdRule, find_ids, parse_id_rule, rewrite_ids
+from qldb_stream.replay._state import POSITION_TABLE, StrandState, read_state
+from qldb_stream.replay._tables import has_own_tables, make_own_tables
+from qldb_stream.replay._work import Outcome
+
+__all__ = [
+    "IDS_TABLE",
+    "POSITION_TABLE",
+    "BlockPlan",
+    "ChangeKind",
+    "Destination",
+    "DocumentChange",
+    "Driver",
+    "IdRecord",
+    "IdRule",
+    "Operation",
+    "Outcome",
+    "Replay",
+    "StrandState",
+    "Transaction",
+    "find_ids",
+    "has_own_tables",
+    "lookup_ids",
+    "make_own_tables",
+    "parse_id_rule",
+    "plan_block",
+    "read_state",
+    "redaction_placeholder",
+    "rewrite_ids",
+]

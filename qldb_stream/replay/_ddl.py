@@ -1,0 +1,92 @@
+"""
+The tables and indexes that a block's statements made or dropped.
+
+Only DDL is read from statement texts: whatever a statement did to documents is in the
+revisions, and parameter values are never journaled (facts 2.3). A text is parsed only
+when its first word says DDL, so that a journal may hold statements that this
+library's PartiQL does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from qldb_stream.errors import LedgerError, ReplayRefusedError
+from qldb_stream.events import BlockAddress
+from qldb_stream.partiql import parse_statement
+from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
+from qldb_stream.replay._operations import TableChange
+
+# The first word after blanks and comments (facts 5.1).
+_IS_DDL: Final = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(?:CREATE|DROP|UNDROP)\b", re.IGNORECASE | re.DOTALL
+)
+
+# Facts 5.1, CREATE TABLE.
+_TABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_MAX_FIELD_NAME: Final = 128
+
+# Tables that this library keeps in a destination. A ledger that was one has them in its journal.
+OWN_TABLES: Final = "qldb_stream_"
+
+
+def iter_ddl(address: BlockAddress, texts: Iterable[str]) -> Iterator[tuple[int, TableChange]]:
+    """
+    Yield each DDL statement with its index among the texts.
+
+    Raises:
+        ReplayRefusedError: DDL that cannot be parsed, or that names a table or a field
+            that QLDB would not have taken (facts 5.1).
+    """
+    for index, text in enumerate(texts):
+        if _IS_DDL.match(text):
+            yield index, _parse_ddl(address, index, text)
+
+
+def check_table_name(address: BlockAddress, name: str) -> None:
+    """
+    Make sure that a name may be quoted and sent.
+
+    Raises:
+        ReplayRefusedError: it is not a table name by facts 5.1.
+    """
+    if not _TABLE_NAME.fullmatch(name):
+        raise refusal(address, f"{name[:130]!r} is not a table name")
+
+
+def refusal(address: BlockAddress, problem: str) -> ReplayRefusedError:
+    """Make the error that says why a block cannot be repeated."""
+    return ReplayRefusedError(address.strand_id, address.sequence_no, problem)
+
+
+def quote(name: str) -> str:
+    """Write a name so that it is taken literally, reserved words included."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_of(change: TableChange) -> str | None:
+    """Name the table that a DDL statement is about; None for UNDROP, which has its id."""
+    match change:
+        case CreateTable(name=name) | DropTable(name=name):
+            return name
+        case CreateIndex(table=table) | DropIndex(table=table):
+            return table
+        case _:
+            return None
+
+
+def _parse_ddl(address: BlockAddress, index: int, text: str) -> TableChange:
+    try:
+        change = parse_statement(text).statement
+    except LedgerError as exc:
+        raise refusal(address, f"statement {index} is DDL that cannot be read: {exc}") from exc
+    if not isinstance(change, CreateTable | DropTable | UndropTable | CreateIndex | DropIndex):
+        raise refusal(address, f"statement {index} begins like DDL and is something else")
+    name = table_of(change)
+    if name is not None:
+        check_table_name(address, name)
+    if isinstance(change, CreateIndex) and not 0 < len(change.field) <= _MAX_FIELD_NAME:
+        raise refusal(address, f"statement {index} indexes a field of {len(change.field)} letters")
+    return change

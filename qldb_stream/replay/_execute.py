@@ -1,0 +1,90 @@
+"""
+One planned block, carried out in one transaction of the destination.
+
+Order of the statements: the strand's position is read; ids that the block needs are
+looked up by one statement; tables and documents are changed; new ids are written by
+one statement; the position is written.
+
+All names of documents that are not in the transaction come from `qldb_stream_ids`,
+through a cache: its rows never change once they are committed, a version offset across
+a declared gap apart. What a transaction learnt enters the cache by `remember`, which is
+called when it is committed; `forget` empties it when a commit is in doubt.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qldb_stream.errors import (
+    IonDecodeError,
+    PartiqlParseError,
+    PartiqlSemanticError,
+    StatementError,
+    UnsupportedPartiqlError,
+)
+from qldb_stream.replay._ddl import refusal
+from qldb_stream.replay._operations import BlockPlan
+from qldb_stream.replay._protocols import Transaction
+from qldb_stream.replay._records import IdRecord
+from qldb_stream.replay._rules import IdRule
+from qldb_stream.replay._state import next_state, read_state, write_state
+from qldb_stream.replay._work import Outcome, Work
+from qldb_stream.report import Position
+
+# A record and its strings take some 500 bytes: 8 MB.
+_MAX_REMEMBERED: Final = 16_384
+
+_REFUSED: Final = (
+    IonDecodeError,
+    PartiqlParseError,
+    PartiqlSemanticError,
+    StatementError,
+    UnsupportedPartiqlError,
+)
+
+
+class Replay:
+    """Carries plans out, and remembers ids between them."""
+
+    def __init__(self, rule: IdRule, *, insert_unknown: bool = False) -> None:
+        self._rule = rule
+        self._insert_unknown = insert_unknown
+        self._known: dict[str, IdRecord] = {}
+
+    def execute(self, txn: Transaction, plan: BlockPlan, position: Position, token: int) -> Outcome:
+        """
+        Carry a plan out in an open transaction; the caller commits.
+
+        Args:
+            txn: nothing was run in it yet.
+            plan: the block.
+            position: carries the gaps and parked blocks that its owner declared.
+            token: the worker's fencing token.
+
+        Raises:
+            ReplayRefusedError: the block cannot be repeated, and why; abort.
+            StaleTokenError: the destination has seen a higher token.
+            IntegrityError: the block does not follow on what the destination has.
+        """
+        stored = read_state(txn, plan.address.strand_id)
+        state = next_state(stored, plan, position, token)
+        if state is None:
+            return Outcome(applied=False)
+        work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
+        try:
+            outcome = work.run(self._known)
+        except _REFUSED as exc:
+            raise refusal(plan.address, str(exc)) from exc
+        write_state(txn, work.state, first=stored is None)
+        return outcome
+
+    def remember(self, outcome: Outcome) -> None:
+        """Take over what a committed transaction learnt."""
+        if len(self._known) + len(outcome.records) > _MAX_REMEMBERED:
+            self._known.clear()
+        for record in outcome.records:
+            self._known[record.source_id] = record
+
+    def forget(self) -> None:
+        """Drop all that was learnt; it will be looked up again."""
+        self._known.clear()

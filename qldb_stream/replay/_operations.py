@@ -1,0 +1,61 @@
+"""What repeats a block: frozen values that a plan is made of."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import attrs
+
+from qldb_stream.events import BlockAddress, TableInfo
+from qldb_stream.ion import IonSlice
+from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
+
+
+class ChangeKind(enum.Enum):
+    """What happens to a document."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@attrs.frozen
+class DocumentChange:
+    """
+    One revision, to be repeated.
+
+    `source_id`, `version` and the ids of `table` are the source's; `document` is None
+    for a delete.
+    """
+
+    kind: ChangeKind
+    table: TableInfo
+    source_id: str
+    version: int
+    document: IonSlice | None = attrs.field(default=None, repr=False)
+
+
+TableChange: TypeAlias = CreateTable | DropTable | UndropTable | CreateIndex | DropIndex
+"""A DDL statement, as it was parsed; names and ids are the source's."""
+
+Operation: TypeAlias = DocumentChange | TableChange
+
+
+@attrs.frozen
+class BlockPlan:
+    """
+    The operations that repeat one block, in order; it may have none.
+
+    `redacts` says that the block asked for a redaction, which is not among them.
+    `left_out` counts by name the revisions and DDL statements of the source's own
+    `qldb_stream_*` tables.
+    """
+
+    address: BlockAddress
+    block_hash: bytes = attrs.field(repr=False)
+    previous_block_hash: bytes = attrs.field(repr=False)
+    operations: tuple[Operation, ...] = ()
+    redacts: bool = False
+    left_out: Mapping[str, int] = attrs.field(factory=dict)

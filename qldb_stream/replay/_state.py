@@ -1,0 +1,155 @@
+"""
+How far a destination has come in each strand: the table `qldb_stream_position`.
+
+One document per strand, read by the first statement of every replayed transaction and
+written by its last. Two writers therefore conflict at commit, and a crash leaves
+either the whole block with its position or neither. The fencing token stands beside
+the position, so that a worker that lost its lease is refused in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import ChainBreakError, ConflictError, SequenceGapError, StaleTokenError
+from qldb_stream.replay._operations import BlockPlan
+from qldb_stream.replay._protocols import Transaction
+from qldb_stream.report import Gap, Position
+
+POSITION_TABLE: Final = "qldb_stream_position"
+
+# Stable texts: a ledger that keeps plans by text compiles each of them once.
+_READ: Final = f"SELECT VALUE p FROM {POSITION_TABLE} AS p WHERE p.strand_id = ?"  # noqa: S608 - a constant
+_INSERT: Final = f"INSERT INTO {POSITION_TABLE} ?"
+_UPDATE: Final = f"UPDATE {POSITION_TABLE} AS p SET p = ? WHERE p.strand_id = ?"  # noqa: S608 - a constant
+
+
+@attrs.frozen
+class StrandState:
+    """
+    What a destination says about one strand.
+
+    `start` is the first block that was replayed. `tables` maps the source's table ids
+    that were seen in revisions to the destination's; UNDROP TABLE needs it.
+    """
+
+    position: Position
+    token: int
+    start: int
+    tables: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Say whether all that the strand did so far was replayed."""
+        return self.start == 0 and not self.position.gaps
+
+    def with_table(self, source_id: str, destination_id: str) -> StrandState:
+        """Give the same state, knowing one more table."""
+        return attrs.evolve(self, tables={**self.tables, source_id: destination_id})
+
+
+def read_state(txn: Transaction, strand_id: str) -> StrandState | None:
+    """Read what the destination says about a strand; None for nothing yet."""
+    for row in txn.execute_statement(_READ, strand_id):
+        return _state(row)
+    return None
+
+
+def write_state(txn: Transaction, state: StrandState, *, first: bool) -> None:
+    """Write a strand's state, `first` when the destination has none yet."""
+    document = _document(state)
+    if first:
+        txn.execute_statement(_INSERT, document)
+    else:
+        txn.execute_statement(_UPDATE, document, state.position.strand_id)
+
+
+def next_state(
+    state: StrandState | None, plan: BlockPlan, position: Position, token: int
+) -> StrandState | None:
+    """
+    Give the state after a block, or None when the block is applied already.
+
+    Args:
+        state: what the destination says, None for nothing yet.
+        plan: the block.
+        position: carries the gaps and parked blocks that its owner declared.
+        token: the worker's fencing token.
+
+    Raises:
+        StaleTokenError: the destination has seen a higher token.
+        ConflictError: the block is the last applied one by number, and not by hash.
+        ChainBreakError: the block does not link to the last applied one.
+        SequenceGapError: blocks before it are neither applied nor declared.
+    """
+    address = plan.address
+    start = address.sequence_no
+    tables: Mapping[str, str] = {}
+    if state is not None:
+        if token < state.token:
+            raise StaleTokenError(address.strand_id, state.token, token)
+        if address.sequence_no <= state.position.sequence_no:
+            _check_repeat(state.position, plan)
+            return None
+        _check_next(state.position, plan, position)
+        start, tables = state.start, state.tables
+    reached = attrs.evolve(position, sequence_no=address.sequence_no, block_hash=plan.block_hash)
+    return StrandState(reached, token, start, tables)
+
+
+def _check_repeat(stored: Position, plan: BlockPlan) -> None:
+    if plan.address.sequence_no == stored.sequence_no and plan.block_hash != stored.block_hash:
+        raise ConflictError(plan.address.strand_id, plan.address.sequence_no, "blockHash")
+
+
+def _check_next(stored: Position, plan: BlockPlan, declared: Position) -> None:
+    strand_id, sequence_no = plan.address.strand_id, plan.address.sequence_no
+    expected = stored.sequence_no + 1
+    if sequence_no == expected:
+        if plan.previous_block_hash != stored.block_hash:
+            raise ChainBreakError(
+                strand_id, sequence_no, stored.block_hash.hex(), plan.previous_block_hash.hex()
+            )
+        return
+    while expected < sequence_no:
+        covering = [gap for gap in declared.gaps if gap.first <= expected <= gap.last]
+        if covering:
+            expected = covering[0].last + 1
+        elif expected in declared.parked:
+            expected += 1
+        else:
+            raise SequenceGapError(strand_id, expected, sequence_no - 1)
+
+
+def _document(state: StrandState) -> dict[str, Any]:
+    """Write a state as the document of its strand."""
+    position = state.position
+    return {
+        "strand_id": position.strand_id,
+        "sequence_no": position.sequence_no,
+        "block_hash": position.block_hash,
+        "token": state.token,
+        "start": state.start,
+        "parked": sorted(position.parked),
+        "gaps": [attrs.asdict(gap) for gap in position.gaps],
+        # Pairs in a list: a struct would cost one SHA-256 for each of them, in every block.
+        "tables": [[source, destination] for source, destination in state.tables.items()],
+    }
+
+
+def _state(document: Mapping[str, Any]) -> StrandState:
+    """Read a strand's document."""
+    position = Position(
+        str(document["strand_id"]),
+        int(document["sequence_no"]),
+        bytes(document["block_hash"]),
+        frozenset(int(number) for number in document["parked"]),
+        tuple(
+            Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"])) for gap in document["gaps"]
+        ),
+    )
+    tables = {str(source): str(destination) for source, destination in document["tables"]}
+    return StrandState(position, int(document["token"]), int(document["start"]), tables)
