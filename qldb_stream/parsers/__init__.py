@@ -1,0 +1,1 @@
+"""Bytes in every form a journal ever left QLDB in, read as events or blocks."""
