@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -20,6 +20,7 @@ __all__ = [
     "make_table",
     "print_json",
     "print_replay",
+    "print_report",
     "print_verdict",
     "print_verification",
 ]
@@ -28,6 +29,9 @@ __all__ = [
 _WIDTH_OF_A_FILE: Final = 140
 # More problems than this are a list for `--json`, not for eyes.
 _PROBLEMS_SHOWN: Final = 25
+
+_STRAND_COLUMNS: Final = ("strand", "#first", "#last", "missing", "digest (base64)")
+_PROBLEM_COLUMNS: Final = ("code", "#block", "document", "field", "what is wrong")
 
 
 def console() -> Console:
@@ -64,28 +68,57 @@ def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 def print_verification(report: VerifyReport) -> None:
     """Print strands, what could not be checked, problems, and the verdict."""
     _print_details(report)
-    print_verdict(ok=report.ok, sentence=_verification_sentence(report))
+    if not report.nothing_readable:
+        print_verdict(ok=report.ok, sentence=_verification_sentence(report))
+
+
+def print_report(
+    report: VerifyReport | ReplayReport,
+    files: Sequence[str],
+    print_tables: Callable[[], None] | None,
+) -> int:
+    """
+    Print a report and give the exit code that it asks for.
+
+    Args:
+        report: what verify or replay came to.
+        files: what was read, for the case that nothing of it was readable.
+        print_tables: prints the report for people; None prints the JSON object.
+
+    Returns:
+        0, 1 or 2; on 2 the object says `ok` false and has an `error`.
+    """
+    error = f"nothing readable in {', '.join(files)}" if report.nothing_readable else None
+    if print_tables is not None:
+        print_tables()
+    elif error is None:
+        print_json(report.as_json())
+    else:
+        print_json({**report.as_json(), "ok": False, "error": error})
+    if error is None:
+        return 0 if report.ok else 1
+    sys.stderr.write(f"qldb-stream: {error}\n")
+    return 2
 
 
 def print_replay(report: ReplayReport, destination: str) -> None:
     """Print what `print_verification` prints, and what the sink took."""
     _print_details(report.verification)
+    if report.nothing_readable:
+        return
     out = console()
-    out.print(
-        make_table(
-            f"Delivered to {escape(destination)}",
-            ("", "#"),
-            (
-                ("blocks applied", report.applied),
-                ("blocks skipped (there already)", report.skipped),
-                ("revisions written", report.documents),
-                ("redactions pending", len(report.redactions_pending)),
-            ),
-        ),
+    rows = (
+        ("blocks applied", report.applied),
+        ("blocks skipped, there already", report.skipped),
+        ("revisions written", report.documents),
+        ("redactions pending", len(report.redactions_pending)),
     )
+    out.print(make_table(f"Delivered to {escape(destination)}", ("", "#"), rows))
+    if report.notes:
+        out.print(_counts_table("Worth knowing", report.notes))
     for strand_id, sequence_no in report.redactions_pending:
         out.print(f"  redaction pending: block {strand_id}/{sequence_no}")
-    sentence = f"{report.applied} blocks applied, {report.skipped} skipped"
+    sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
     if not report.ok:
         sentence += f"; {count(len(report.verification.problems), 'problem')} found"
     print_verdict(ok=report.ok, sentence=sentence)
@@ -100,18 +133,19 @@ def print_verdict(*, ok: bool, sentence: str) -> None:
 def _print_details(report: VerifyReport) -> None:
     out = console()
     if report.strands:
-        columns = ("strand", "#first", "#last", "missing", "digest (base64)")
-        out.print(make_table("Strands", columns, map(_strand_row, report.strands)))
+        strands = map(_strand_row, report.strands)
+        out.print(make_table("Strands", _STRAND_COLUMNS, strands))
     if report.not_checkable:
-        columns = ("#times", "not checkable, because")
-        rows = ((times, reason) for reason, times in report.not_checkable.items())
-        out.print(make_table("Not checkable", columns, rows))
+        out.print(_counts_table("Not checkable", report.not_checkable))
     if report.problems:
-        columns = ("code", "#block", "document", "field", "what is wrong")
         shown = report.problems[:_PROBLEMS_SHOWN]
-        out.print(make_table("Problems", columns, map(_problem_row, shown)))
+        out.print(make_table("Problems", _PROBLEM_COLUMNS, map(_problem_row, shown)))
         if len(shown) < len(report.problems):
             out.print(f"  and {len(report.problems) - len(shown)} more: `--json` lists them all")
+
+
+def _counts_table(title: str, counts: Mapping[str, int]) -> Table:
+    return make_table(title, ("#times", "what"), ((n, what) for what, n in counts.items()))
 
 
 def _verification_sentence(report: VerifyReport) -> str:

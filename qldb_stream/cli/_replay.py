@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from qldb_stream.cli._options import files_argument, json_option
-from qldb_stream.cli._output import print_json, print_replay
+from qldb_stream.cli._output import print_replay, print_report
 from qldb_stream.cli._progress import progress
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
+from qldb_stream.sinks.url import mask_url
 from qldb_stream.sources import open_source
 
 __all__ = ["replay"]
@@ -62,8 +65,5 @@ def replay(
             report = Pipeline(sink, start=start, progress=report_progress).run(source)
         finally:
             sink.close()
-    if as_json:
-        print_json(report.as_json())
-    else:
-        print_replay(report, url)
-    return 0 if report.ok else 1
+    print_tables = None if as_json else partial(print_replay, report, mask_url(url))
+    return print_report(report, files, print_tables)

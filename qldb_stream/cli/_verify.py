@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from qldb_stream.cli._options import files_argument, json_option
-from qldb_stream.cli._output import print_json, print_verification
+from qldb_stream.cli._output import print_report, print_verification
 from qldb_stream.cli._progress import progress
 from qldb_stream.pipeline import verify_source
 from qldb_stream.sources import open_source
@@ -34,8 +36,4 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     with progress() as report_progress:
         source = open_source(files, progress=report_progress)
         report = verify_source(source, progress=report_progress)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        print_verification(report)
-    return 0 if report.ok else 1
+    return print_report(report, files, None if as_json else partial(print_verification, report))

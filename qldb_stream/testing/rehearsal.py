@@ -23,7 +23,7 @@ from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import Comparison, compare_ledgers
 from qldb_stream.report import Outcome, Problem, ReplayReport, VerifyReport
 from qldb_stream.sources import open_source
-from qldb_stream.testing.deliveries import make_delivery
+from qldb_stream.testing.deliveries import make_delivery, write_archive
 from qldb_stream.testing.vehicle_registration import Chapter, tell_story
 from qldb_stream.verification import ChainVerifier
 
@@ -33,8 +33,8 @@ SOURCE: Final = "source.ledger"
 DESTINATION: Final = "destination.ledger"
 RECORDS: Final = "records"
 
-# Records are carried in files of this many, as a consumer would batch them.
-_BATCH_RECORDS: Final = 25
+# Small, so that a small story fills several files.
+_FILE_BYTES: Final = 64 << 10
 
 
 @attrs.frozen
@@ -152,10 +152,7 @@ def _deliver(source: Ledger, folder: Path, seed: int) -> Step:
     """Put the journal into files as a careless carrier would, and say how."""
     kinesis_records = list(source.stream_records(aggregated=True))
     delivery = list(make_delivery(kinesis_records, seed=seed))
-    folder.mkdir()
-    for number, start in enumerate(range(0, len(delivery), _BATCH_RECORDS)):
-        batch = b"".join(delivery[start : start + _BATCH_RECORDS])
-        (folder / f"batch-{number:04}.kpl").write_bytes(batch)
+    write_archive(delivery, folder, file_bytes=_FILE_BYTES)
     return Step(
         "delivered: shuffled and repeated",
         f"{len(kinesis_records)} KPL-aggregated Kinesis records, delivered as {len(delivery)}",

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 
-__all__ = ["Chapter", "StoryDriver", "StoryTransaction", "tell_story"]
+from qldb_stream.replay import Driver, Transaction
+
+__all__ = ["Chapter", "tell_story"]
 
 TABLES: Final = ("Person", "DriversLicense", "Vehicle", "VehicleRegistration")
 
@@ -49,20 +51,6 @@ _VIN_SIGNS: Final = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
 _FIRST_DAY: Final = datetime(2016, 1, 1, tzinfo=UTC)
 
 
-class StoryTransaction(Protocol):
-    """What the story needs of a transaction: pyqldb's `execute_statement`."""
-
-    def execute_statement(self, statement: str, *parameters: Any) -> Iterable[Any]:
-        """Run a statement and give its rows."""
-
-
-class StoryDriver(Protocol):
-    """What the story needs of a driver: pyqldb's `execute_lambda`."""
-
-    def execute_lambda(self, query_lambda: Callable[[Any], Any]) -> Any:
-        """Run a function in a transaction, commit, and give what it returned."""
-
-
 @attrs.frozen
 class Chapter:
     """One part of the story: what it did, in how many transactions and revisions."""
@@ -76,7 +64,7 @@ class Chapter:
 class _Books:
     """What the clerk remembers between chapters: ids by natural key."""
 
-    driver: StoryDriver
+    driver: Driver
     chance: random.Random
     vehicles: int
     people: dict[str, str] = attrs.field(factory=dict)  # government id -> document id
@@ -84,7 +72,7 @@ class _Books:
     registered: dict[str, str] = attrs.field(factory=dict)  # VIN -> vehicle's document id
 
 
-def tell_story(driver: StoryDriver, *, seed: int = 1, vehicles: int = 60) -> Iterator[Chapter]:
+def tell_story(driver: Driver, *, seed: int = 1, vehicles: int = 60) -> Iterator[Chapter]:
     """
     Tell the story to a driver, a chapter at a time.
 
@@ -208,7 +196,7 @@ _CHAPTERS: Final[tuple[tuple[str, Callable[[_Books], Iterator[int]]], ...]] = (
 
 
 def _register_vehicle(
-    txn: StoryTransaction,
+    txn: Transaction,
     *,
     vehicle: Mapping[str, Any],
     registration: Mapping[str, Any],
@@ -227,7 +215,7 @@ def _register_vehicle(
     return vehicle_id
 
 
-def _transfer_ownership(txn: StoryTransaction, *, vin: str, buyer: str) -> None:
+def _transfer_ownership(txn: Transaction, *, vin: str, buyer: str) -> None:
     """Make the buyer the primary owner, and keep who sold."""
     (seller,) = txn.execute_statement(
         "SELECT VALUE r.Owners.PrimaryOwner.PersonId FROM VehicleRegistration AS r WHERE r.VIN = ?",
@@ -242,7 +230,7 @@ def _transfer_ownership(txn: StoryTransaction, *, vin: str, buyer: str) -> None:
     )
 
 
-def _repaint(txn: StoryTransaction, *, vehicle_id: str, color: str) -> None:
+def _repaint(txn: Transaction, *, vehicle_id: str, color: str) -> None:
     """Read a whole document by its id, and write it back changed."""
     (row,) = txn.execute_statement("SELECT v.* FROM Vehicle AS v BY vid WHERE vid = ?", vehicle_id)
     txn.execute_statement(
@@ -255,7 +243,7 @@ def _repaint(txn: StoryTransaction, *, vehicle_id: str, color: str) -> None:
 def _run(books: _Books, statement: str, *parameters: Any) -> list[Any]:
     """Run one statement in its own transaction and give its rows."""
 
-    def work(txn: StoryTransaction) -> list[Any]:
+    def work(txn: Transaction) -> list[Any]:
         return list(txn.execute_statement(statement, *parameters))
 
     rows: list[Any] = books.driver.execute_lambda(work)

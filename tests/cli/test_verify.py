@@ -1,0 +1,142 @@
+"""`qldb-stream verify` on whole, damaged and unreadable journals."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from qldb_stream.testing import make_delivery, make_journal, records, write_archive
+from tests.cli.conftest import Run
+
+JOURNAL = make_journal(5, blocks=12)
+
+
+def test_a_whole_journal(run: Run, archive: Path) -> None:
+    """A journal that is whole is ok, with its strand's digest, and exit code 0."""
+    answer = run("verify", archive, "--json")
+    said = answer.json()
+
+    assert (0, "") == (answer.code, answer.err)
+    assert (True, 12, []) == (said["ok"], said["blocks"], said["problems"])
+    assert [
+        {
+            "strand_id": JOURNAL.strand_id,
+            "first": 0,
+            "last": 11,
+            "missing": [],
+            "digest": base64.b64encode(JOURNAL.digest()).decode(),
+        },
+    ] == said["strands"]
+    assert {
+        "ok",
+        "level",
+        "blocks",
+        "revisions",
+        "not_checkable",
+        "strands",
+        "problems",
+    } == said.keys()
+
+
+def test_a_whole_journal_for_people(run: Run, archive: Path) -> None:
+    """People get the strand with its digest in full, and a last line that says ok."""
+    answer = run("verify", archive)
+
+    assert 0 == answer.code
+    assert base64.b64encode(JOURNAL.digest()).decode() in answer.out
+    assert answer.out.splitlines()[-1].startswith("ok: 12 blocks, ")
+
+
+def test_a_missing_block(run: Run, tmp_path: Path) -> None:
+    """A hole is a GAP that names it, and its strand has no digest."""
+    blocks = [block for block in JOURNAL if block.address.sequence_no != 4]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    answer = run("verify", tmp_path / "in", "--json")
+    said = answer.json()
+
+    assert (1, False) == (answer.code, said["ok"])
+    assert [("GAP", 4)] == [(p["code"], p["sequence_no"]) for p in said["problems"]]
+    assert ([[4, 4]], None) == (said["strands"][0]["missing"], said["strands"][0]["digest"])
+    assert {"code", "strand_id", "sequence_no", "document_id", "field", "message"} == said[
+        "problems"
+    ][0].keys()
+
+
+def test_a_missing_block_for_people(run: Run, tmp_path: Path) -> None:
+    """People get the problem in a table and a last line that counts it."""
+    blocks = [block for block in JOURNAL if block.address.sequence_no != 4]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    answer = run("verify", tmp_path / "in")
+
+    assert 1 == answer.code
+    assert "GAP" in answer.out
+    assert answer.out.splitlines()[-1].startswith("not ok: 1 problem found in 11 blocks")
+
+
+def test_many_problems_for_people(run: Run, tmp_path: Path) -> None:
+    """Of many problems people see the first ones, and how many more there are."""
+    blocks = [b for b in make_journal(6, blocks=80) if b.address.sequence_no % 2 == 0]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    answer = run("verify", tmp_path / "in")
+
+    assert "and 14 more: `--json` lists them all" in answer.out
+
+
+def test_damaged_bytes(run: Run, archive: Path) -> None:
+    """A part that cannot be read is UNDECODABLE, exit code 1, and costs nothing else."""
+    (archive / "extra").write_bytes(b"neither Ion nor KPL")
+    said = run("verify", archive, "--json")
+
+    assert 1 == said.code
+    assert ["UNDECODABLE"] == [problem["code"] for problem in said.json()["problems"]]
+    assert 12 == said.json()["blocks"]
+
+
+def test_nothing_readable(run: Run, tmp_path: Path) -> None:
+    """When nothing at all is readable the exit code is 2, and the object says why."""
+    (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
+    answer = run("verify", tmp_path / "noise", "--json")
+    said = answer.json()
+
+    assert (2, False) == (answer.code, said["ok"])
+    assert ["UNDECODABLE"] == [problem["code"] for problem in said["problems"]]
+    assert said["error"].startswith("nothing readable in ")
+    assert f"qldb-stream: {said['error']}\n" == answer.err
+
+
+def test_nothing_readable_for_people(run: Run, tmp_path: Path) -> None:
+    """People are not told `ok` of a folder that holds no record."""
+    (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
+    answer = run("verify", tmp_path / "noise")
+
+    assert 2 == answer.code
+    assert "ok" not in answer.out
+    assert "UNDECODABLE" in answer.out
+
+
+def test_no_such_file(run: Run, tmp_path: Path) -> None:
+    """A file that is not there is wrong usage, named, with the object on --json."""
+    answer = run("verify", tmp_path / "absent", "--json")
+
+    assert (2, False) == (answer.code, answer.json()["ok"])
+    assert "absent" in answer.err
+    assert 1 == answer.err.count("\n")
+
+
+def test_the_genuine_record(run: Run, vectors: Path) -> None:
+    """The genuine KPL record verifies: one block, number 14, and one revision."""
+    answer = run("verify", vectors / "kpl-14" / "aggregated.kpl", "--json")
+    said = answer.json()
+
+    assert (0, True, 1, 1) == (answer.code, said["ok"], said["blocks"], said["revisions"])
+    assert [(14, 14, None)] == [(s["first"], s["last"], s["digest"]) for s in said["strands"]]
+
+
+def test_many_files(run: Run, tmp_path: Path) -> None:
+    """Several files are one journal, whichever order they are named in."""
+    delivery = make_delivery(JOURNAL.iter_records(), seed=1)
+    files = write_archive(delivery, tmp_path / "in", file_bytes=4_000)
+    answer = run("verify", *reversed(files), "--json")
+
+    assert len(files) > 2
+    assert (0, 12) == (answer.code, answer.json()["blocks"])
