@@ -1,0 +1,77 @@
+"""Replay into the embedded ledger, on a file with synchronous FULL."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks._timing import Row, rate_row
+from qldb_stream import EARLIEST, Pipeline
+from qldb_stream.events import Block
+from qldb_stream.report import Position
+from qldb_stream.sinks.ledger import LedgerSink
+from qldb_stream.testing import JournalShape, make_journal
+
+BLOCKS = 3_000
+SHARED = 50
+
+
+def run() -> list[Row]:
+    """Measure, and give the table's rows."""
+    shape = JournalShape(least_revisions=1, most_revisions=1)
+    blocks = list(make_journal(7, blocks=BLOCKS, shape=shape))
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        commits = _bare_commits(Path(folder) / "bare")
+        alone = _replay(Path(folder) / "alone.ledger", blocks, 1)
+        shared = _replay(Path(folder) / "shared.ledger", blocks, SHARED)
+        whole = _whole_way(Path(folder) / "whole.ledger")
+    return [
+        rate_row("replay, one commit per block", alone, 1_000),
+        rate_row(f"replay, {SHARED} blocks to a commit", shared, 1_500),
+        Row("  the whole way: records parsed, verified, replayed", f"{whole:,.0f}/s"),
+        Row("  bare SQLite commits of 2 kB on this disk", f"{commits:,.0f}/s"),
+    ]
+
+
+def _replay(path: Path, blocks: list[Block], at_once: int) -> float:
+    """Apply verified blocks to a new ledger, so many at a time."""
+    sink = LedgerSink.open(str(path))
+    started = time.perf_counter()
+    for first in range(0, len(blocks), at_once):
+        part = blocks[first : first + at_once]
+        last = part[-1]
+        sink.apply(part, Position(last.address.strand_id, -1, b"").at(last), 1)
+    seconds = time.perf_counter() - started
+    sink.close()
+    return len(blocks) / seconds
+
+
+def _whole_way(path: Path) -> float:
+    """Run the pipeline from records to the ledger."""
+    from qldb_stream import parse_record
+
+    records = list(make_journal(7, blocks=BLOCKS).iter_records())
+    started = time.perf_counter()
+    report = Pipeline(f"ledger:{path}", start=EARLIEST).run(map(parse_record, records))
+    seconds = time.perf_counter() - started
+    assert report.ok
+    assert report.applied == BLOCKS
+    return BLOCKS / seconds
+
+
+def _bare_commits(path: Path) -> float:
+    """Commit rows of 2 kB, one at a time: the most that this disk allows."""
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, b BLOB)")
+    started = time.perf_counter()
+    for number in range(1_000):
+        database.execute("BEGIN")
+        database.execute("INSERT INTO t VALUES (?, ?)", (number, b"x" * 2_000))
+        database.execute("COMMIT")
+    seconds = time.perf_counter() - started
+    database.close()
+    return 1_000 / seconds
