@@ -1,0 +1,85 @@
+"""
+Blocks as the stream records that would carry them, for sinks that archive.
+
+What is hashed (transactionInfo, redactionInfo, metadata, data) is copied as Ion, byte
+for byte in its values; the rest is written as the service writes it (facts 1.3, 1.4).
+The table of a revision is written where it is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from qldb_stream.events import Block, BlockAddress, BlockSummary, Revision, RevisionSummary
+from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
+
+__all__ = ["iter_records"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def iter_records(block: Block) -> Iterator[IonSlice]:
+    """
+    Iterate over a block's records: its summary, then each revision that has details.
+
+    The `qldbStreamArn` of a block that came from no stream is empty.
+    """
+    stream_arn = block.summary.stream_arn or ""
+    yield _record(stream_arn, "BLOCK_SUMMARY", _summary(block.summary))
+    for revision in block.revisions:
+        if revision.metadata is not None:
+            yield _record(stream_arn, "REVISION_DETAILS", _details(revision))
+
+
+def _record(stream_arn: str, record_type: str, payload: dict[str, Any]) -> IonSlice:
+    return to_slice({"qldbStreamArn": stream_arn, "recordType": record_type, "payload": payload})
+
+
+def _summary(summary: BlockSummary) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "blockAddress": _address(summary.address),
+        "transactionId": summary.transaction_id,
+        "blockTimestamp": timestamp_ms((summary.block_timestamp - _EPOCH) // _MILLISECOND),
+        "blockHash": summary.block_hash,
+        "entriesHash": summary.entries_hash,
+        "previousBlockHash": summary.previous_block_hash,
+        "entriesHashList": list(summary.entries_hash_list),
+    }
+    if summary.transaction_info is not None:
+        payload["transactionInfo"] = summary.transaction_info.ion
+    if summary.redaction_info is not None:
+        payload["redactionInfo"] = summary.redaction_info.ion
+    if summary.revision_summaries:
+        payload["revisionSummaries"] = [_leaf(leaf) for leaf in summary.revision_summaries]
+    return payload
+
+
+def _details(revision: Revision) -> dict[str, Any]:
+    payload: dict[str, Any] = {}
+    if revision.table is not None:
+        payload["tableInfo"] = {
+            "tableName": revision.table.table_name,
+            "tableId": revision.table.table_id,
+        }
+    fields: dict[str, Any] = {"blockAddress": _address(revision.address), "hash": revision.hash}
+    if revision.data_ion is not None:
+        fields["data"] = revision.data_ion
+    if revision.data_hash is not None:
+        fields["dataHash"] = revision.data_hash
+    if revision.metadata is not None:
+        fields["metadata"] = revision.metadata.ion
+    payload["revision"] = fields
+    return payload
+
+
+def _address(address: BlockAddress) -> dict[str, Any]:
+    return {"strandId": address.strand_id, "sequenceNo": address.sequence_no}
+
+
+def _leaf(leaf: RevisionSummary) -> dict[str, Any]:
+    if leaf.document_id is None:
+        return {"hash": leaf.hash}
+    return {"hash": leaf.hash, "documentId": leaf.document_id}

@@ -1,0 +1,318 @@
+"""
+`jsonl:PATH`: an archive that people can read and `verify` can prove.
+
+The file has one JSON object a line, ASCII, each line ended by one newline:
+
+- the first line says what the file is: ``{"recordType":"HEADER",...,"version":1}``;
+- each stream record is a line with the fields of the record as JSON (`sinks._json` says
+  what JSON cannot), and under ``ion`` the record's binary Ion in base64, from which
+  everything can be proven again: a block's BLOCK_SUMMARY, then its REVISION_DETAILS;
+- each `apply` ends in one POSITION line: length and SHA-256 of the lines it closes,
+  and the position in every strand.
+
+Exactly once: what counts is what a POSITION line closes. Lines and POSITION line are
+appended together and fsynced before `apply` returns. When the file is opened, whatever
+stands behind the last POSITION line that fits its lines is cut off: half lines, whole
+lines of an `apply` that a crash ended, and pages that the disk got out of order. One
+file has one writer: it holds ``PATH.lock``.
+
+The file only grows: a redaction that arrives later erases nothing in it, and the report
+lists its block as pending.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from qldb_stream.errors import (
+    DecodeError,
+    SinkRefusedError,
+    SinkUnavailableError,
+    StaleTokenError,
+    UsageError,
+)
+from qldb_stream.events import Block
+from qldb_stream.hookspecs import SinkType, hookimpl
+from qldb_stream.ion import IonSlice
+from qldb_stream.report import Gap, Position
+from qldb_stream.sinks._json import to_json
+from qldb_stream.sinks._lock import take_lock
+from qldb_stream.sinks._records import iter_records
+
+__all__ = ["FORMAT_VERSION", "JsonlSink", "qldb_stream_register_sinks"]
+
+FORMAT_VERSION: Final = 1
+
+_HEADER: Final = {"recordType": "HEADER", "format": "qldb-stream jsonl", "version": FORMAT_VERSION}
+_POSITION_START: Final = b'{"recordType":"POSITION",'
+_READ_BYTES: Final = 2**16
+_LONGEST_HEADER: Final = 1024
+
+
+class JsonlSink:
+    """
+    Append blocks to a file of JSON lines, exactly once.
+
+    Args:
+        path: the file; made when it is absent or empty.
+
+    Raises:
+        UsageError: the file is something else, of a newer version, damaged before its
+            end, or may not be written.
+        SinkUnavailableError: somebody else is writing it, or the disk fails.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._name = f"jsonl:{path}"
+        self._positions: dict[str, Position] = {}
+        self._tokens: dict[str, int] = {}
+        try:
+            self._lock = take_lock(self._name, self._path)
+        except OSError as exc:
+            raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+        try:
+            self._file = self._open_file()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def position(self, strand_id: str) -> Position | None:
+        """Give what the file holds of a strand."""
+        return self._positions.get(strand_id)
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """
+        Append the blocks that are not in the file yet, and make them durable.
+
+        Raises:
+            StaleTokenError: a higher token has been used on the strand; nothing changes.
+            SinkRefusedError: a block cannot be written as JSON; nothing of the run is kept.
+            SinkUnavailableError: the disk refuses; nothing of the run is kept.
+        """
+        strand_id = position.strand_id
+        stored_token = self._tokens.get(strand_id, token)
+        if token < stored_token:
+            raise StaleTokenError(strand_id, stored_token, token)
+        stored = self._positions.get(strand_id)
+        if stored is not None and position.sequence_no <= stored.sequence_no:
+            return stored
+        pending = blocks if stored is None else stored.pending(blocks)
+        lines = b"".join(line for block in pending for line in self._block_lines(block))
+        positions = {**self._positions, strand_id: position}
+        tokens = {**self._tokens, strand_id: token}
+        self._append(lines + _position_line(lines, positions, tokens))
+        self._positions, self._tokens = positions, tokens
+        return position
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        self._file.close()
+        self._lock.close()
+
+    def _block_lines(self, block: Block) -> Iterator[bytes]:
+        try:
+            for record in iter_records(block):
+                yield _record_line(record)
+        except DecodeError as exc:
+            address = block.address
+            raise SinkRefusedError(
+                self._name, address.strand_id, address.sequence_no, str(exc)
+            ) from exc
+
+    def _append(self, data: bytes) -> None:
+        try:
+            # What a failed attempt left behind the end goes first.
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+            _write_whole(self._file, data)
+            os.fsync(self._file.fileno())
+        except OSError as exc:
+            raise SinkUnavailableError(self._name, str(exc.strerror)) from exc
+        self._end += len(data)
+
+    def _open_file(self) -> BinaryIO:
+        try:
+            if not self._path.exists() or not self._path.stat().st_size:
+                _make_file(self._path)
+            opened = self._path.open("r+b", buffering=0)
+        except OSError as exc:
+            raise UsageError(f"cannot write {self._path}: {exc.strerror}") from exc
+        try:
+            header_end = self._check_header(opened)
+            self._end = self._recover(opened, header_end)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _check_header(self, opened: BinaryIO) -> int:
+        line = opened.read(_LONGEST_HEADER).partition(b"\n")[0]
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or found.get("format") != _HEADER["format"]:
+            raise UsageError(f"{self._path} is not a file of jsonl:, it is left as it is")
+        if found.get("version") != FORMAT_VERSION:
+            raise UsageError(
+                f"{self._path} has version {found.get('version')} of the format, this "
+                f"qldb-stream knows {FORMAT_VERSION}; use a newer one"
+            )
+        return len(line) + 1
+
+    def _recover(self, opened: BinaryIO, header_end: int) -> int:
+        """Find the last POSITION line that can be believed; answer where it ends."""
+        refuted = 0
+        for start, line in _iter_lines_backward(opened, header_end):
+            if not line.startswith(_POSITION_START):
+                continue
+            found = _read_position(opened, start, line, header_end)
+            if found is not None:
+                self._positions, self._tokens = found
+                return start + len(line)
+            # Only the last apply can have been cut off; a second one was damaged later.
+            refuted += 1
+            if refuted > 1:
+                raise UsageError(
+                    f"{self._path} is damaged: the lines before byte {start} are not those "
+                    "that were written; take up a copy, or write to another file"
+                )
+        return header_end
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+def _record_line(record: IonSlice) -> bytes:
+    ion = base64.b64encode(record.to_bytes()).decode()
+    return f'{to_json(record)[:-1]},"ion":"{ion}"}}\n'.encode("ascii")
+
+
+def _position_line(
+    lines: bytes, positions: Mapping[str, Position], tokens: Mapping[str, int]
+) -> bytes:
+    line = {
+        "recordType": "POSITION",
+        "bytes": len(lines),
+        "sha256": sha256(lines).hexdigest(),
+        "positions": [
+            {
+                "strandId": position.strand_id,
+                "sequenceNo": position.sequence_no,
+                "blockHash": base64.b64encode(position.block_hash).decode(),
+                "parked": sorted(position.parked),
+                "gaps": [
+                    {"first": gap.first, "last": gap.last, "reason": gap.reason}
+                    for gap in position.gaps
+                ],
+                "token": tokens[position.strand_id],
+            }
+            for position in positions.values()
+        ],
+    }
+    return _line(line)
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _write_whole(opened: BinaryIO, data: bytes) -> None:
+    """Write everything; one call may take fewer bytes."""
+    view = memoryview(data)
+    while view:
+        view = view[opened.write(view) :]
+
+
+def _make_file(path: Path) -> None:
+    """Make a file with its header, so that it is never seen without."""
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as opened:
+        opened.write(_line(_HEADER))
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name durable, where the system lets folders be opened."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # Windows: names are durable with the file there
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- reading back --------------------------------------------------------------------------
+
+
+def _iter_lines_backward(opened: BinaryIO, first: int) -> Iterator[tuple[int, bytes]]:
+    """Iterate over whole lines from the last to the one at `first`, each with its start."""
+    end = opened.seek(0, os.SEEK_END)
+    tail = b""
+    while end > first:
+        start = max(first, end - _READ_BYTES)
+        opened.seek(start)
+        tail = opened.read(end - start) + tail
+        end = start
+        # The first line of the buffer may have begun before it, and may not even end in it.
+        cut = tail.find(b"\n") + 1 or len(tail) if start > first else 0
+        yield from _iter_whole_lines(tail, cut, start)
+        tail = tail[:cut]
+
+
+def _iter_whole_lines(data: bytes, first: int, offset: int) -> Iterator[tuple[int, bytes]]:
+    stop = data.rfind(b"\n") + 1
+    while stop > first:
+        start = max(first, data.rfind(b"\n", 0, stop - 1) + 1)
+        yield offset + start, data[start:stop]
+        stop = start
+
+
+def _read_position(
+    opened: BinaryIO, end: int, line: bytes, header_end: int
+) -> tuple[dict[str, Position], dict[str, int]] | None:
+    """Read a POSITION line; None unless it closes the very lines that stand before it."""
+    try:
+        found = json.loads(line)
+        start = end - int(found["bytes"])
+        opened.seek(max(start, header_end))
+        if sha256(opened.read(end - start)).hexdigest() != found["sha256"]:
+            return None
+        positions = {entry["strandId"]: _position(entry) for entry in found["positions"]}
+        return positions, {entry["strandId"]: entry["token"] for entry in found["positions"]}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _position(entry: Mapping[str, Any]) -> Position:
+    return Position(
+        entry["strandId"],
+        entry["sequenceNo"],
+        base64.b64decode(entry["blockHash"]),
+        frozenset(entry["parked"]),
+        tuple(Gap(gap["first"], gap["last"], gap["reason"]) for gap in entry["gaps"]),
+    )
+
+
+@hookimpl
+def qldb_stream_register_sinks() -> Sequence[SinkType]:
+    """Name the sink `jsonl:`."""
+    return [SinkType("jsonl", _open, "a file of JSON lines that verify can read back")]
+
+
+def _open(path: str, _options: Mapping[str, str]) -> JsonlSink:
+    if not path:
+        raise UsageError("jsonl: needs a path: write jsonl:PATH")
+    return JsonlSink(path)
