@@ -1,0 +1,200 @@
+"""
+A replayed ledger beside its source, block by block and document by document.
+
+The definition (design, end of "Replaying into a ledger"): they are equal when, per
+source block, the list of (table, id mapped back, version, kind, data with ids mapped
+back) is the same, `qldb_stream_*` tables aside. The order inside a block is the Merkle
+leaves', which is the ledger's own business and not compared.
+
+Beyond the definition, these are differences too: a block that was repeated twice, changes
+by others, and current documents that are not what the journal last said of them.
+
+Both journals are streamed; what must be remembered of each document is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from qldb_stream.events import Block
+from qldb_stream.reconcile._current import compare_current
+from qldb_stream.reconcile._destination import OWN_TABLES, Repeat, iter_repeats, iter_written
+from qldb_stream.reconcile._differences import Comparison, Difference
+from qldb_stream.reconcile._notes import Notes
+from qldb_stream.reconcile._revisions import compare_revision, note_newest
+from qldb_stream.replay import Driver
+
+_FIRST_DIFFERENCES: Final = 1_000
+"""How many differences are kept; a person reads fewer, and memory is bounded."""
+
+
+class Replayed(Protocol):
+    """A ledger that a journal was replayed into."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Iterate over its journal, from block 0."""
+
+    def driver(self) -> Driver:
+        """Give a driver for it."""
+
+
+def compare_ledgers(
+    source: Iterable[Block], destination: Replayed, *, limit: int = _FIRST_DIFFERENCES
+) -> Comparison:
+    """
+    Compare a destination with the journal that was replayed into it.
+
+    Args:
+        source: the source's blocks; of each strand in rising order. None at all is a
+            difference: nothing was shown to be equal.
+        destination: the ledger that was replayed into. It is only read.
+        limit: how many differences are kept; the rest is counted.
+
+    Raises:
+        LedgerError: the destination cannot be read.
+        DecodeError: a source block's transactionInfo cannot be read; verify it first.
+    """
+    findings = _Findings(limit)
+    strands: dict[str, _Strand] = {}
+    try:
+        for block in source:
+            strand_id = block.address.strand_id
+            if strand_id not in strands:
+                strands[strand_id] = _Strand(strand_id, destination, findings)
+            strands[strand_id].feed(block)
+        if not strands:
+            findings.add(Difference("the source has no blocks"))
+        for strand in strands.values():
+            strand.finish(destination)
+    finally:
+        for strand in strands.values():
+            strand.close()
+    return findings.comparison()
+
+
+class _Findings:
+    """Counts, and the first differences."""
+
+    def __init__(self, limit: int) -> None:
+        self.blocks = 0
+        self.revisions = 0
+        self.documents = 0
+        self._limit = limit
+        self._kept: list[Difference] = []
+        self._more = 0
+
+    def add(self, difference: Difference) -> None:
+        if len(self._kept) < self._limit:
+            self._kept.append(difference)
+        else:
+            self._more += 1
+
+    def comparison(self) -> Comparison:
+        return Comparison(
+            self.blocks, self.revisions, self.documents, tuple(self._kept), self._more
+        )
+
+
+class _Strand:
+    """One strand of the source beside its repeats."""
+
+    def __init__(self, strand_id: str, destination: Replayed, findings: _Findings) -> None:
+        self._strand_id = strand_id
+        self._findings = findings
+        self._notes = Notes()
+        self._repeats = iter_repeats(destination.blocks(), strand_id, self._notes)
+        self._ahead: Repeat | None = None
+        self._matched: int | None = None
+
+    def close(self) -> None:
+        self._notes.close()
+
+    def feed(self, block: Block) -> None:
+        """Compare a source block with its repeat, which must be the next one."""
+        number = block.address.sequence_no
+        self._findings.blocks += 1
+        self._skip_until(number)
+        repeat = self._peek()
+        if repeat is None or repeat.sequence_no != number:
+            self._add("the block is not in the destination", number)
+            return
+        self._ahead = None
+        self._matched = number
+        self._compare(block, repeat)
+
+    def finish(self, destination: Replayed) -> None:
+        """Report what the destination has beyond the source, and look at its documents."""
+        self._skip_until(None)
+        for compared, differences in compare_current(destination.driver(), self._notes):
+            self._findings.documents += compared
+            for difference in differences:
+                self._findings.add(difference)
+
+    def _peek(self) -> Repeat | None:
+        if self._ahead is None:
+            self._ahead = next(self._repeats, None)
+        return self._ahead
+
+    def _skip_until(self, number: int | None) -> None:
+        """Pass over what comes before the repeat of block `number`, reporting all of it."""
+        while (repeat := self._peek()) is not None:
+            found = repeat.sequence_no
+            if found is not None and number is not None and found >= number:
+                return
+            self._ahead = None
+            if found is None:
+                self._report_foreign(repeat)
+            elif self._matched is not None and found <= self._matched:
+                self._add("the block was applied more than once", found, repeat)
+            else:
+                self._add("the destination has a block that the source has not", found, repeat)
+
+    def _report_foreign(self, repeat: Repeat) -> None:
+        for written in repeat.written:
+            record = self._notes.find(written.document_id)
+            note_newest(self._notes, written, self._strand_id, None)
+            self._findings.add(
+                Difference(
+                    "the document was changed by something else than the replay",
+                    self._strand_id,
+                    None,
+                    None if record is None else record.source_id,
+                    written.table,
+                    repeat.number,
+                    written.document_id,
+                )
+            )
+
+    def _compare(self, block: Block, repeat: Repeat) -> None:
+        number = block.address.sequence_no
+        theirs = {}
+        for written in repeat.written:
+            record = self._notes.find(written.document_id)
+            note_newest(self._notes, written, self._strand_id, number)
+            theirs[written.document_id if record is None else record.source_id] = written, record
+        for ours in iter_written(block):
+            if ours.table.startswith(OWN_TABLES):
+                continue
+            self._findings.revisions += 1
+            found, record = theirs.pop(ours.document_id, (None, None))
+            what = compare_revision(ours, found, record, self._notes)
+            if what is not None:
+                self._add(what, number, repeat, ours.document_id, ours.table)
+        for found, record in theirs.values():
+            source_id = None if record is None else record.source_id
+            what = "the destination has a revision that the source has not"
+            self._add(what, number, repeat, source_id, found.table)
+
+    def _add(
+        self,
+        what: str,
+        number: int,
+        repeat: Repeat | None = None,
+        document_id: str | None = None,
+        table: str | None = None,
+    ) -> None:
+        destination_no = None if repeat is None else repeat.number
+        self._findings.add(
+            Difference(what, self._strand_id, number, document_id, table, destination_no)
+        )

@@ -1,0 +1,64 @@
+"""What the destination shows as current, beside what its journal last said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from qldb_stream.ion import ion_hash
+from qldb_stream.reconcile._destination import OWN_TABLES
+from qldb_stream.reconcile._differences import Difference
+from qldb_stream.reconcile._notes import Newest, Notes
+from qldb_stream.replay import Driver, Transaction
+
+_READ_TABLES: Final = (
+    "SELECT VALUE t FROM information_schema.user_tables AS t WHERE t.status = 'ACTIVE'"
+)
+
+
+def compare_current(driver: Driver, notes: Notes) -> Iterator[tuple[int, list[Difference]]]:
+    """
+    Compare the current documents of all tables that were replayed.
+
+    Yields:
+        For each table how many documents were compared, and what is wrong with them.
+    """
+    for table in driver.execute_lambda(_read_tables):
+        yield driver.execute_lambda(partial(_compare_table, table=table, notes=notes))
+
+
+def _read_tables(txn: Transaction) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = list(txn.execute_statement(_READ_TABLES))
+    return [row for row in rows if not str(row["name"]).startswith(OWN_TABLES)]
+
+
+def _compare_table(
+    txn: Transaction, table: Mapping[str, Any], notes: Notes
+) -> tuple[int, list[Difference]]:
+    name = str(table["name"])
+    compared = 0
+    found: list[Difference] = []
+    rows = txn.execute_statement(f'SELECT id, d FROM "{name}" AS d BY id')  # noqa: S608 - a table's name
+    for row in rows:
+        newest = notes.see(str(row["id"]))
+        if newest is None or newest.strand_id is None:
+            continue  # somebody else's, which its block in the journal tells
+        compared += 1
+        if newest.data_hash != ion_hash(row["d"]):
+            what = "the current document is not what the journal last said"
+            found.append(_difference(what, newest))
+    missing = "the document is missing from its table"
+    found += [_difference(missing, newest) for newest in notes.iter_unseen(str(table["tableId"]))]
+    return compared, found
+
+
+def _difference(what: str, newest: Newest) -> Difference:
+    return Difference(
+        what,
+        newest.strand_id,
+        newest.sequence_no,
+        newest.source_id,
+        newest.table,
+        destination_id=newest.destination_id,
+    )

@@ -1,0 +1,105 @@
+"""
+A destination's journal, read as the repeats of one strand's blocks.
+
+A block of the destination repeats source block n when it wrote position n of the
+strand. One that wrote only this library's own tables, or nothing, repeats none. One
+that wrote users' tables without a position is somebody else's change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import Block, Revision
+from qldb_stream.reconcile._notes import Notes
+from qldb_stream.replay import IDS_TABLE, POSITION_TABLE, IdRecord
+
+OWN_TABLES: Final = "qldb_stream_"
+
+
+@attrs.frozen
+class Written:
+    """A revision of a user's table; `document_id` is of the ledger that it was read from."""
+
+    table: str
+    document_id: str
+    revision: Revision
+
+
+@attrs.frozen
+class Repeat:
+    """A block of the destination; `sequence_no` is None for somebody else's change."""
+
+    number: int
+    sequence_no: int | None
+    written: tuple[Written, ...]
+
+
+def iter_repeats(blocks: Iterable[Block], strand_id: str, notes: Notes) -> Iterator[Repeat]:
+    """
+    Yield the repeats of one strand, and changes by others, in the journal's order.
+
+    What each block says about ids is noted before the block is yielded.
+    """
+    for block in blocks:
+        position: tuple[str, int] | None = None
+        written: list[Written] = []
+        for item in iter_written(block):
+            if item.table == IDS_TABLE:
+                _note(item.revision, notes)
+            elif item.table == POSITION_TABLE:
+                position = _position(item.revision) or position
+            elif not item.table.startswith(OWN_TABLES):
+                written.append(item)
+        number = block.address.sequence_no
+        if position is None and written:
+            yield Repeat(number, None, tuple(written))
+        elif position is not None and position[0] == strand_id:
+            yield Repeat(number, position[1], tuple(written))
+
+
+def iter_written(block: Block) -> Iterator[Written]:
+    """Yield the revisions of a block that documents have, with their tables' names."""
+    info = block.summary.transaction_info
+    documents = {} if info is None else info.documents
+    for revision in block.revisions:
+        document_id = revision.document_id
+        if document_id is None:
+            continue
+        table = revision.table
+        if table is None and document_id in documents:
+            table = documents[document_id].table
+        yield Written("" if table is None else table.table_name, document_id, revision)
+
+
+def _position(revision: Revision) -> tuple[str, int] | None:
+    found = _fields(revision)
+    strand_id, number = found.get("strand_id"), found.get("sequence_no")
+    return (str(strand_id), int(number)) if strand_id and isinstance(number, int) else None
+
+
+def _note(revision: Revision, notes: Notes) -> None:
+    found = _fields(revision)
+    try:
+        record = IdRecord(
+            str(found["source_id"]),
+            str(found["destination_id"]),
+            str(found["table_id"]),
+            int(found["version_offset"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return  # damaged: its document will stand for nothing, which is reported
+    notes.record(record)
+
+
+def _fields(revision: Revision) -> dict[str, Any]:
+    """Read a document of ours; nothing when it was damaged or deleted."""
+    try:
+        data = revision.data
+    except DecodeError:
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,84 @@
+"""
+One revision beside its repeat.
+
+Ids are mapped back by what the destination's journal says in `qldb_stream_ids`, never by
+the code that rewrote them; any whole string that is a destination document's id is
+mapped, under whatever rule it was written. Data are equal when their Ion hashes are. A
+redacted source revision equals its placeholder, or a revision that was redacted too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import Revision, RevisionKind
+from qldb_stream.ion import IonSlice
+from qldb_stream.reconcile._destination import Written
+from qldb_stream.reconcile._notes import Newest, Notes
+from qldb_stream.replay import IdRecord, IdRule, find_ids, redaction_placeholder, rewrite_ids
+
+_ANY: Final = IdRule(any_string=True)
+
+
+def compare_revision(
+    ours: Written, theirs: Written | None, record: IdRecord | None, notes: Notes
+) -> str | None:
+    """Say in a fixed sentence what differs first; None when the two are equal."""
+    source = ours.revision
+    if theirs is None:
+        # A journal that starts later may delete what it never had.
+        if source.kind is RevisionKind.DELETE and not notes.has_source(ours.document_id):
+            return None
+        return "the revision is not in the destination"
+    if record is None:
+        return "nothing says what the destination's document stands for"
+    if ours.table != theirs.table:
+        return "the revision is in another table"
+    found = theirs.revision
+    if _version(source) != _version(found) + record.version_offset:
+        return "the version differs"
+    if (source.kind is RevisionKind.DELETE) != (found.kind is RevisionKind.DELETE):
+        return "the kind differs"
+    return _compare_data(source, found, notes)
+
+
+def note_newest(notes: Notes, written: Written, strand_id: str, sequence_no: int | None) -> None:
+    """Note what a document of the destination is now."""
+    data = written.revision.data_ion
+    try:
+        data_hash = None if data is None else data.hash()
+    except DecodeError:
+        data_hash = b""  # equals nothing
+    notes.newest(Newest(written.document_id, "", strand_id, sequence_no, written.table, data_hash))
+
+
+def _version(revision: Revision) -> int:
+    if revision.metadata is None:
+        raise AssertionError("a revision without a document is not compared")
+    return revision.metadata.version
+
+
+def _compare_data(source: Revision, found: Revision, notes: Notes) -> str | None:
+    expected = source.data_ion
+    if source.kind is RevisionKind.REDACTED:
+        if found.kind is RevisionKind.REDACTED:
+            return None
+        expected = redaction_placeholder(source)
+    if expected is None or found.data_ion is None:
+        equal = expected is found.data_ion
+    else:
+        try:
+            equal = expected.hash() == _mapped_back(found.data_ion, notes).hash()
+        except DecodeError:
+            return "the data cannot be read"
+    if equal:
+        return None
+    if source.kind is RevisionKind.REDACTED:
+        return "the revision is redacted in the source only"
+    return "the data differs"
+
+
+def _mapped_back(data: IonSlice, notes: Notes) -> IonSlice:
+    """Exchange every destination id in a document for the source's."""
+    return rewrite_ids(data, _ANY, notes.source_ids(find_ids(data, _ANY)))

@@ -1,0 +1,5 @@
+"""What sinks have in common that speak PartiQL in sessions: blocks replayed as transactions."""
+
+from qldb_stream.sinks._session._sink import Endpoint, SessionSink
+
+__all__ = ["Endpoint", "SessionSink"]

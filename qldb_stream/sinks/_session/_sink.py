@@ -1,0 +1,189 @@
+"""
+A sink that repeats blocks through pyqldb's interface.
+
+One block is one transaction, which also writes the position and the ids: exactly once,
+whatever crashes. A run of blocks may share one durable commit where the endpoint
+offers that; nothing is reported or counted before it is durable.
+
+A block that is refused ends the run: what came before it is committed and its position
+returned, and the refusal is raised when the block comes first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Protocol
+
+from qldb_stream.errors import OccConflictError, QldbStreamError, SinkUnavailableError
+from qldb_stream.events import Block
+from qldb_stream.replay import (
+    BlockPlan,
+    Driver,
+    Outcome,
+    Replay,
+    Transaction,
+    has_own_tables,
+    make_own_tables,
+    plan_block,
+    read_state,
+)
+from qldb_stream.report import Position, SinkSummary
+
+
+class Endpoint(Protocol):
+    """Where transactions are run; the embedded ledger, or a session API."""
+
+    def driver(self) -> Driver:
+        """Give a driver."""
+
+    def group_commit(self) -> AbstractContextManager[Any]:
+        """Make what is committed inside durable together, at the end."""
+
+    def close(self) -> None:
+        """Release what the endpoint holds."""
+
+
+class SessionSink:
+    """
+    Replay blocks into an endpoint; a `qldb_stream.typing.Sink`.
+
+    Args:
+        name: the sink in messages, its URL without secrets.
+        endpoint: closed with the sink.
+        replay: how ids and unknown documents are treated.
+    """
+
+    def __init__(self, name: str, endpoint: Endpoint, replay: Replay) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._driver = endpoint.driver()
+        self._replay = replay
+        self._ready = False
+        self._tally = _Tally()
+
+    def position(self, strand_id: str) -> Position | None:
+        """
+        Give what is durably applied of a strand, or None for nothing yet.
+
+        Raises:
+            SinkUnavailableError: another writer kept the transaction from ending.
+        """
+        try:
+            return self._driver.execute_lambda(partial(_read_position, strand_id=strand_id))
+        except OccConflictError as exc:
+            raise SinkUnavailableError(self._name, str(exc)) from exc
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """
+        Apply a run of blocks, each in its own transaction, all durable on return.
+
+        Blocks that are applied already are passed over.
+
+        Returns:
+            The position reached: `position`, or the last block's before one that was
+            refused.
+
+        Raises:
+            ReplayRefusedError: the first block cannot be repeated, and why.
+            StaleTokenError: the endpoint has seen a higher token for the strand.
+            IntegrityError: the first block does not follow on what is applied.
+            SinkUnavailableError: another writer kept the transaction from ending.
+        """
+        self._make_ready()
+        if len(blocks) == 1:
+            self._apply_one(blocks[0], position, token)
+            self._tally.settle()
+            return position
+        tally = self._tally
+        try:
+            with self._endpoint.group_commit():
+                reached = self._apply_run(blocks, position, token)
+        except BaseException:
+            # What was committed in the group may be lost: nothing learnt in it is sure.
+            self._replay.forget()
+            tally.drop()
+            raise
+        tally.settle()
+        return reached
+
+    def summary(self) -> SinkSummary:
+        """Say what became of the blocks that are durable."""
+        return self._tally.summary()
+
+    def close(self) -> None:
+        """Close the endpoint; applied blocks stay applied."""
+        self._endpoint.close()
+
+    def _make_ready(self) -> None:
+        if not self._ready:
+            make_own_tables(self._driver)
+            self._ready = True
+
+    def _apply_run(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        reached: Position | None = None
+        for block in blocks:
+            try:
+                self._apply_one(block, position, token)
+            except QldbStreamError:
+                if reached is None:
+                    raise
+                return reached
+            reached = position.at(block)
+        return position
+
+    def _apply_one(self, block: Block, position: Position, token: int) -> None:
+        plan = plan_block(block)
+        work = partial(self._replay.execute, plan=plan, position=position, token=token)
+        try:
+            outcome = self._driver.execute_lambda(work)
+        except OccConflictError as exc:
+            raise SinkUnavailableError(self._name, str(exc)) from exc
+        self._replay.remember(outcome)
+        self._tally.add(plan, outcome)
+
+
+class _Tally:
+    """Counts what was applied; what is not durable yet is kept apart."""
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[BlockPlan, Outcome]] = []
+        self._documents = 0
+        self._unresolved = 0
+        self._redactions: list[tuple[str, int]] = []
+        self._kept: list[tuple[str, int, str]] = []
+        self._left_out: Counter[str] = Counter()
+
+    def add(self, plan: BlockPlan, outcome: Outcome) -> None:
+        if outcome.applied:
+            self._pending.append((plan, outcome))
+
+    def drop(self) -> None:
+        self._pending.clear()
+
+    def settle(self) -> None:
+        for plan, outcome in self._pending:
+            strand_id, sequence_no = plan.address.strand_id, plan.address.sequence_no
+            self._documents += outcome.documents
+            self._unresolved += outcome.ids_unresolved
+            self._kept += [(strand_id, sequence_no, table) for table in outcome.indexes_kept]
+            self._left_out.update(plan.left_out)
+            if plan.redacts:
+                self._redactions.append((strand_id, sequence_no))
+        self._pending.clear()
+
+    def summary(self) -> SinkSummary:
+        return SinkSummary(
+            documents=self._documents,
+            redactions_pending=tuple(self._redactions),
+            ids_unresolved=self._unresolved,
+            indexes_kept=tuple(self._kept),
+            left_out=dict(self._left_out),
+        )
+
+
+def _read_position(txn: Transaction, strand_id: str) -> Position | None:
+    state = read_state(txn, strand_id) if has_own_tables(txn) else None
+    return None if state is None else state.position
