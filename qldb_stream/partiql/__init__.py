@@ -1,8 +1,54 @@
-"""PartiQL as QLDB spoke it: text -> tree -> plan -> rows and new documents."""
+"""PartiQL as QLDB spoke it: text -> tree -> plan -> rows and new documents.
+
+`parse_statement` reads a text, `compile_statement` makes a plan of it, the plan is
+executed against whatever tables its `Context` holds. Nothing here knows how documents
+are stored. The tree's nodes are in `qldb_stream.partiql.ast`.
+"""
 
 from __future__ import annotations
 
+from qldb_stream.partiql._context import (
+    Context,
+    Lookup,
+    Sources,
+    TableKind,
+    TableRef,
+    no_such_variable,
+)
 from qldb_stream.partiql._lexer import locate
 from qldb_stream.partiql._parse import ParsedStatement, parse_statement
+from qldb_stream.partiql._plan import (
+    Change,
+    InsertPlan,
+    ModifyPlan,
+    Plan,
+    SelectPlan,
+    TableAccess,
+    compile_statement,
+    evaluate_arguments,
+)
+from qldb_stream.partiql._values import MISSING, Bag, index_key, index_key_of
 
-__all__ = ["ParsedStatement", "locate", "parse_statement"]
+__all__ = [
+    "MISSING",
+    "Bag",
+    "Change",
+    "Context",
+    "InsertPlan",
+    "Lookup",
+    "ModifyPlan",
+    "ParsedStatement",
+    "Plan",
+    "SelectPlan",
+    "Sources",
+    "TableAccess",
+    "TableKind",
+    "TableRef",
+    "compile_statement",
+    "evaluate_arguments",
+    "index_key",
+    "index_key_of",
+    "locate",
+    "no_such_variable",
+    "parse_statement",
+]

@@ -8,6 +8,7 @@ import attrs
 
 from qldb_stream.errors import PartiqlParseError
 from qldb_stream.partiql._statements import parse_whole
+from qldb_stream.partiql._walk import children
 from qldb_stream.partiql.ast import Node, Statement
 
 # Left-leaning chains (`a || b || ...`) nest without nesting in the text; evaluation
@@ -47,21 +48,7 @@ def _check_height(statement: Statement) -> None:
     """Refuse a tree that evaluation could not descend; walks without recursion."""
     level: list[Node] = [statement]
     for _ in range(MAX_HEIGHT):
-        level = [child for node in level for child in _children(node)]
+        level = [child for node in level for child in children(node)]
         if not level:
             return
     raise PartiqlParseError(1, 1, f"statement nested deeper than {MAX_HEIGHT} levels")
-
-
-def _children(node: Node) -> list[Node]:
-    """List the nodes directly below a node."""
-    found: list[Node] = []
-    for field in attrs.fields(type(node)):
-        value = getattr(node, field.name)
-        if isinstance(value, Node):
-            found.append(value)
-        elif type(value) is tuple:
-            for item in value:
-                members = item if type(item) is tuple else (item,)
-                found.extend(member for member in members if isinstance(member, Node))
-    return found

@@ -1,0 +1,83 @@
+"""COUNT, SUM, AVG, MIN, MAX over the rows of one query (facts 5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from qldb_stream.errors import PartiqlEvaluationError
+from qldb_stream.partiql._arithmetic import compute, number_of
+from qldb_stream.partiql._context import Frame
+from qldb_stream.partiql._scope import AggregateCall
+from qldb_stream.partiql._values import is_unknown
+
+class Fold:
+    """One aggregate while rows go by; NULL and MISSING are passed over."""
+
+    __slots__ = ("_call", "_count", "_value")
+
+    def __init__(self, call: AggregateCall) -> None:
+        self._call = call
+        self._count = 0
+        self._value: Any = None
+
+    def feed(self, frame: Frame) -> None:
+        """Take the row that is bound in the frame."""
+        argument = self._call.argument
+        if argument is None:
+            self._count += 1
+            return
+        value = argument(frame)
+        if is_unknown(value):
+            return
+        self._count += 1
+        if self._call.name != "COUNT":
+            number = number_of(value, self._failure)
+            first = self._value is None
+            self._value = number if first else _STEPS[self._call.name](
+                self._value, number, self._failure
+            )
+
+    def result(self) -> Any:
+        """Give the outcome: NULL without input, 0 for COUNT."""
+        if self._call.name == "COUNT":
+            return self._count
+        if self._count == 0:
+            return None
+        if self._call.name == "SUM" and isinstance(self._value, float):
+            return Decimal(repr(self._value))
+        if self._call.name == "AVG":
+            total = _exact(self._value)
+            return compute("divide", total, Decimal(self._count), self._failure)
+        return self._value
+
+    def store(self, frame: Frame) -> None:
+        """Put the outcome where the SELECT list reads it."""
+        frame[self._call.slot] = self.result()
+
+    def _failure(self, problem: str) -> PartiqlEvaluationError:
+        return PartiqlEvaluationError(self._call.line, self._call.column, problem)
+
+
+def _exact(value: Any) -> Decimal:
+    """Make a decimal of any number; a float by its shortest digits."""
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+
+
+def _add(total: Any, number: Any, failure: Callable[[str], PartiqlEvaluationError]) -> Any:
+    """Add; a float among the input makes the sum decimal (facts 5.5)."""
+    if isinstance(total, float) or isinstance(number, float):
+        total, number = _exact(total), _exact(number)
+    return compute("add", total, number, failure)
+
+
+def _least(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
+    return b if b < a else a
+
+
+def _greatest(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
+    return b if b > a else a
+
+
+_STEPS: Final = {"SUM": _add, "AVG": _add, "MIN": _least, "MAX": _greatest}

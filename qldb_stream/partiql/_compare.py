@@ -1,0 +1,249 @@
+"""Operators as functions of frames: comparison, logic, IN, LIKE, BETWEEN, IS.
+
+Three-valued throughout: an unknown operand gives NULL. Operands that have no order
+with each other (a number and a text) give MISSING, PartiQL's rule for schemaless
+data: a row that does not fit is passed over, it does not fail the statement.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from qldb_stream.errors import PartiqlEvaluationError
+from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._values import (
+    MISSING,
+    SEQUENCES,
+    TEXTS,
+    Kind,
+    decoded,
+    is_equal,
+    is_unknown,
+    kind_of,
+    order_key,
+    text_of,
+)
+
+_SAME_TYPE: Final = frozenset({str, int, bool, bytes})
+
+# IS accepts a kind's own name; INT8 and the like are gone when the tree is built.
+_IS_KINDS: Final = {
+    "NULL": frozenset({Kind.NULL, Kind.MISSING}),
+    "ANY": frozenset(Kind),
+    **{
+        kind.name: frozenset({kind})
+        for kind in Kind
+        if kind is not Kind.NULL
+    },
+}
+
+
+def make_equal(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
+    """Make `=` or `<>`."""
+
+    def equal(frame: Frame) -> bool | None:
+        a = left(frame)
+        b = right(frame)
+        kind = type(a)
+        if kind is type(b) and kind in _SAME_TYPE:
+            return (a == b) is not negated
+        if is_unknown(a) or is_unknown(b):
+            return None
+        return is_equal(a, b) is not negated
+
+    return equal
+
+
+def make_ordered(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    """Make `<`, `<=`, `>` or `>=`."""
+    test = _ORDERS[operator]
+
+    def ordered(frame: Frame) -> Any:
+        return _compare(test, left(frame), right(frame))
+
+    return ordered
+
+
+def _compare(test: Callable[[Any, Any], bool], a: Any, b: Any) -> Any:
+    """Compare two values that may have no order with each other."""
+    if is_unknown(a) or is_unknown(b):
+        return None
+    first = order_key(a)
+    second = order_key(b)
+    if first is None or second is None or first[0] != second[0]:
+        return MISSING
+    return test(first[1], second[1])
+
+
+_ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": lambda a, b: bool(a < b),
+    "<=": lambda a, b: bool(a <= b),
+    ">": lambda a, b: bool(a > b),
+    ">=": lambda a, b: bool(a >= b),
+}
+
+
+def make_between(value: Evaluate, low: Evaluate, high: Evaluate, *, negated: bool) -> Evaluate:
+    """Make `[NOT] BETWEEN`: `value >= low AND value <= high`."""
+
+    def between(frame: Frame) -> Any:
+        middle = value(frame)
+        above = _compare(_ORDERS[">="], middle, low(frame))
+        below = _compare(_ORDERS["<="], middle, high(frame))
+        if above is False or below is False:
+            return negated
+        if above is True and below is True:
+            return not negated
+        return None
+
+    return between
+
+
+def make_in_items(value: Evaluate, items: tuple[Evaluate, ...], *, negated: bool) -> Evaluate:
+    """Make `[NOT] IN (a, b)`, which needs no list to be built."""
+
+    def contained(frame: Frame) -> bool | None:
+        return _is_in(value(frame), (item(frame) for item in items), negated=negated)
+
+    return contained
+
+
+def make_in(value: Evaluate, collection: Evaluate, *, negated: bool) -> Evaluate:
+    """Make `[NOT] IN expr`; anything but a collection on the right gives MISSING."""
+
+    def contained(frame: Frame) -> Any:
+        items = collection(frame)
+        if is_unknown(items):
+            return None
+        if kind_of(items) not in SEQUENCES:
+            return MISSING
+        return _is_in(value(frame), items, negated=negated)
+
+    return contained
+
+
+def _is_in(value: Any, items: Any, *, negated: bool) -> bool | None:
+    """Look for an equal item; NULL among the items leaves a miss open."""
+    if is_unknown(value):
+        return None
+    open_end = False
+    for item in items:
+        if is_unknown(item):
+            open_end = True
+        elif is_equal(value, decoded(item)):
+            return not negated
+    return None if open_end else negated
+
+
+def make_is(value: Evaluate, type_name: str, *, negated: bool) -> Evaluate:
+    """Make `IS [NOT] type`; NULL includes MISSING and every typed null (facts 5.4)."""
+    kinds = _IS_KINDS[type_name]
+
+    def is_type(frame: Frame) -> bool:
+        return (kind_of(value(frame)) in kinds) is not negated
+
+    return is_type
+
+
+def make_like(
+    value: Evaluate,
+    pattern: Evaluate,
+    escape: Evaluate | None,
+    failure: Callable[[str], PartiqlEvaluationError],
+    *,
+    negated: bool,
+) -> Evaluate:
+    """Make `[NOT] LIKE pattern [ESCAPE character]`."""
+
+    def like(frame: Frame) -> Any:
+        operands = [value(frame), pattern(frame)]
+        if escape is not None:
+            operands.append(escape(frame))
+        if any(is_unknown(operand) for operand in operands):
+            return None
+        if any(kind_of(operand) not in TEXTS for operand in operands):
+            return MISSING
+        texts = [text_of(operand) or "" for operand in operands]
+        mark = texts[2] if escape is not None else ""
+        if escape is not None and len(mark) != 1:
+            raise failure("ESCAPE must be one character")
+        matcher = _like_matcher(texts[1], mark)
+        if matcher is None:
+            raise failure("LIKE pattern has an escape character before an ordinary one")
+        return (matcher.fullmatch(texts[0]) is not None) is not negated
+
+    return like
+
+
+@functools.lru_cache(maxsize=256)
+def _like_matcher(pattern: str, escape: str) -> re.Pattern[str] | None:
+    """
+    Translate a LIKE pattern; None when its escapes are wrong.
+
+    Between two `%` the first place that fits is as good as any, so it is never given
+    back (an atomic group): a pattern of a hundred `%` stays quick.
+    """
+    pieces = [""]
+    characters = iter(pattern)
+    for character in characters:
+        if escape and character == escape:
+            escaped = next(characters, "")
+            if not escaped or escaped not in ("%", "_", escape):
+                return None
+            pieces[-1] += re.escape(escaped)
+        elif character == "%":
+            pieces.append("")
+        else:
+            pieces[-1] += "." if character == "_" else re.escape(character)
+    middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1] if piece)
+    end = f".*{pieces[-1]}" if len(pieces) > 1 else ""
+    return re.compile(pieces[0] + middle + end, re.DOTALL)
+
+
+def truth_of(value: Any, failure: Callable[[str], PartiqlEvaluationError]) -> bool | None:
+    """Give a condition's outcome: True, False or unknown."""
+    if value is True or value is False:
+        return bool(value)
+    if is_unknown(value):
+        return None
+    kind = kind_of(value)
+    if kind is Kind.BOOL:
+        return bool(value)
+    raise failure(f"expected a boolean, found {kind.name.lower()}")
+
+
+def make_logical(
+    operator: str,
+    operands: tuple[Evaluate, ...],
+    failure: Callable[[str], PartiqlEvaluationError],
+) -> Evaluate:
+    """Make AND or OR, which stop at the first operand that decides."""
+    decisive = operator == "OR"
+
+    def logical(frame: Frame) -> bool | None:
+        unknown = False
+        for operand in operands:
+            value = operand(frame)
+            if value is not True and value is not False:
+                value = truth_of(value, failure)
+            if value is decisive:
+                return decisive
+            unknown = unknown or value is None
+        return None if unknown else not decisive
+
+    return logical
+
+
+def make_not(
+    operand: Evaluate, failure: Callable[[str], PartiqlEvaluationError]
+) -> Evaluate:
+    """Make NOT."""
+
+    def negation(frame: Frame) -> bool | None:
+        value = truth_of(operand(frame), failure)
+        return None if value is None else not value
+
+    return negation

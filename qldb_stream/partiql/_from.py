@@ -1,0 +1,241 @@
+"""The FROM clause: tables, views, history, nested collections, sub-queries, joins.
+
+Each source becomes a SourcePlan; rows are the nested loop over them, left to right.
+A condition is checked as soon as the variables it names are bound. Tables are asked
+for through the Sources protocol, once per row of what stands further left, with the
+look-ups that this row allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import PartiqlEvaluationError
+from qldb_stream.partiql._compare import truth_of
+from qldb_stream.partiql._compile import compile_expression, failure_at
+from qldb_stream.partiql._context import CONTEXT, Evaluate, Frame, TableKind, TableRef, bind
+from qldb_stream.partiql._lookups import LookupPlan, conjuncts, depth_of, make_lookups
+from qldb_stream.partiql._scope import Scope, Variable
+from qldb_stream.partiql._values import MISSING, Kind, decoded, kind_of
+from qldb_stream.partiql.ast import Expr, FieldStep, History, Identifier, Path, Source
+
+COMMITTED_PREFIX: Final = "_ql_committed_"
+_SYSTEM_SCHEMA: Final = "information_schema"
+
+Failure = Callable[[str], PartiqlEvaluationError]
+
+
+@attrs.frozen
+class Condition:
+    """A condition and what locates its failure."""
+
+    evaluate: Evaluate
+    failure: Failure
+
+    def holds(self, frame: Frame) -> bool:
+        """Tell whether it is true; unknown is not."""
+        value = self.evaluate(frame)
+        return value is True or (value is not False and truth_of(value, self.failure) is True)
+
+
+@attrs.frozen
+class SourcePlan:
+    """One source: where its rows come from, where they go, what they must fulfil."""
+
+    table: TableRef | None
+    collection: Evaluate | None
+    bounds: tuple[Evaluate, ...]
+    lookups: tuple[LookupPlan, ...]
+    conditions: tuple[Condition, ...]
+    slot: int
+    at_slot: int
+    by_slot: int
+
+    def iter_bound(self, frame: Frame) -> Iterator[str | None]:
+        """Bind row after row that fulfils the conditions; yield its document id."""
+        slot = self.slot
+        conditions = self.conditions
+        for document_id, position, value in self._iter_rows(frame):
+            bind(frame, slot, value)
+            if self.at_slot:
+                bind(frame, self.at_slot, position)
+            if self.by_slot:
+                bind(frame, self.by_slot, MISSING if document_id is None else document_id)
+            for condition in conditions:
+                if not condition.holds(frame):
+                    break
+            else:
+                yield document_id
+
+    def _iter_rows(self, frame: Frame) -> Iterable[tuple[str | None, Any, Any]]:
+        """Yield (document id, position, value)."""
+        if self.collection is not None:
+            return _iter_collection(self.collection(frame))
+        return self._iter_table(frame)
+
+    def _iter_table(self, frame: Frame) -> Iterator[tuple[str | None, Any, Any]]:
+        found = [plan.evaluate(frame) for plan in self.lookups]
+        lookups = tuple(lookup for lookup in found if lookup is not None)
+        bounds = tuple(bound(frame) for bound in self.bounds)
+        assert self.table is not None
+        for document_id, value in frame[CONTEXT].sources.iter_rows(self.table, lookups, bounds):
+            yield document_id, MISSING, value
+
+
+def _iter_collection(value: Any) -> Iterator[tuple[None, Any, Any]]:
+    """Range over a value; what is no collection counts as a collection of itself."""
+    value = decoded(value)
+    kind = kind_of(value)
+    if kind in (Kind.LIST, Kind.SEXP):
+        for position, item in enumerate(value):
+            yield None, position, item
+    elif kind is Kind.BAG:
+        for item in value:
+            yield None, MISSING, item
+    elif kind is not Kind.MISSING:
+        yield None, MISSING, value
+
+
+def iter_matches(frame: Frame, plans: tuple[SourcePlan, ...], place: int = 0) -> Iterator[str | None]:
+    """Bind every combination of rows that fulfils all conditions; yield the first source's id."""
+    last = len(plans) - 1
+    for document_id in plans[place].iter_bound(frame):
+        if place == last:
+            yield document_id
+        else:
+            for _ in iter_matches(frame, plans, place + 1):
+                yield document_id
+
+
+def compile_sources(
+    sources: tuple[Source, ...], where: Expr | None, scope: Scope
+) -> tuple[SourcePlan, ...]:
+    """
+    Compile a FROM clause with its WHERE.
+
+    The scope keeps the variables afterwards: the caller compiles what may use them
+    and then restores it.
+
+    Raises:
+        PartiqlSemanticError: a name that means nothing; AT or BY where it makes no sense.
+
+    """
+    bound: list[tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int]] = []
+    for source in sources:
+        bound.append(_bind_source(source, scope))
+    conditions = [*conjuncts(where)]
+    for source in sources:
+        conditions.extend(conjuncts(source.condition))
+    levels = [level for *_, level in bound]
+    placed = _place(conditions, levels, scope)
+    return tuple(
+        _make_plan(entry, conditions, placed[place], scope) for place, entry in enumerate(bound)
+    )
+
+
+def _bind_source(
+    source: Source, scope: Scope
+) -> tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int]:
+    """Compile what a source ranges over, then bring its variables into scope."""
+    table = table_of(source.item, scope)
+    collection = None if table is not None else compile_expression(source.item, scope)
+    bounds: tuple[Evaluate, ...] = ()
+    if isinstance(source.item, History):
+        bounds = tuple(compile_expression(bound, scope) for bound in source.item.bounds)
+    name = source.alias or _implicit_alias(source.item) or f"_{len(scope.variables) + 1}"
+    variable = Variable(name, scope.reserve(), True, source.alias is not None, table)
+    scope.variables.append(variable)
+    if source.at is not None:
+        scope.variables.append(Variable(source.at, scope.reserve(), is_source=False))
+    if source.by is not None:
+        if table is None:
+            scope.reject(source.pos, "BY is only allowed with a table")
+        scope.variables.append(
+            Variable(source.by, scope.reserve(), is_source=False, by_of=variable.slot)
+        )
+    return source, variable, collection, bounds, len(scope.variables)
+
+
+def _make_plan(
+    entry: tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int],
+    conditions: list[Expr],
+    placed: list[Expr],
+    scope: Scope,
+) -> SourcePlan:
+    source, variable, collection, bounds, _ = entry
+    lookups: tuple[LookupPlan, ...] = ()
+    if variable.table is not None:
+        lookups = make_lookups(conditions, scope, variable, compile_expression)
+    return SourcePlan(
+        variable.table,
+        collection,
+        bounds,
+        lookups,
+        tuple(
+            Condition(compile_expression(condition, scope), failure_at(scope, condition))
+            for condition in placed
+        ),
+        variable.slot,
+        _slot_after(scope, variable, by=False) if source.at is not None else 0,
+        _slot_after(scope, variable, by=True) if source.by is not None else 0,
+    )
+
+
+def _slot_after(scope: Scope, variable: Variable, *, by: bool) -> int:
+    """Find the slot of a source's BY or AT variable, which stand behind it."""
+    place = scope.variables.index(variable) + 1
+    while (scope.variables[place].by_of is not None) is not by:
+        place += 1
+    return scope.variables[place].slot
+
+
+def _place(conditions: list[Expr], levels: list[int], scope: Scope) -> list[list[Expr]]:
+    """Put each condition behind the first source that leaves none of its names unbound."""
+    placed: list[list[Expr]] = [[] for _ in levels]
+    for condition in conditions:
+        depth = depth_of(condition, scope)
+        place = next(place for place, level in enumerate(levels) if depth <= level)
+        placed[place].append(condition)
+    return placed
+
+
+def table_of(item: Expr, scope: Scope) -> TableRef | None:
+    """Tell which table a FROM item names; None when it is an expression."""
+    if isinstance(item, History):
+        return TableRef(TableKind.HISTORY, item.table, item.is_id, *scope.locate(item.pos))
+    if isinstance(item, Identifier) and not item.lexical:
+        variable = scope.variable_of(item)
+        # A table may be joined with itself under its own name: `FROM T, T AS b`.
+        if variable is None or (not variable.explicit and variable.table is not None):
+            return _table_named(item, scope)
+    if isinstance(item, Path) and isinstance(item.root, Identifier):
+        root, step = item.root, item.steps[0]
+        if (
+            root.name.lower() == _SYSTEM_SCHEMA
+            and scope.variable_of(root) is None
+            and len(item.steps) == 1
+            and isinstance(step, FieldStep)
+        ):
+            name = step.name if step.case_sensitive else step.name.lower()
+            return TableRef(TableKind.SYSTEM, name, False, *scope.locate(item.pos))
+    return None
+
+
+def _table_named(item: Identifier, scope: Scope) -> TableRef:
+    line, column = scope.locate(item.pos)
+    if item.name.startswith(COMMITTED_PREFIX):
+        name = item.name.removeprefix(COMMITTED_PREFIX)
+        return TableRef(TableKind.COMMITTED, name, False, line, column)
+    return TableRef(TableKind.USER, item.name, False, line, column)
+
+
+def _implicit_alias(item: Expr) -> str | None:
+    """Name a source that was given no alias: by its last name."""
+    if isinstance(item, Identifier):
+        return item.name
+    if isinstance(item, Path) and isinstance(item.steps[-1], FieldStep):
+        return item.steps[-1].name
+    return None

@@ -1,0 +1,217 @@
+"""SELECT: from bound rows to the rows of an answer (facts 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from qldb_stream.ion import IonSlice
+from qldb_stream.partiql._aggregates import Fold
+from qldb_stream.partiql._compile import COMPILERS, compile_raw, ion_value, make_struct
+from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._from import SourcePlan, compile_sources, iter_matches
+from qldb_stream.partiql._scope import AggregateCall, Scope
+from qldb_stream.partiql._values import (
+    MISSING,
+    TEXTS,
+    Bag,
+    Kind,
+    decoded,
+    iter_members,
+    kind_of,
+    text_of,
+)
+from qldb_stream.partiql._walk import children
+from qldb_stream.partiql.ast import (
+    Aggregate,
+    Expr,
+    FieldStep,
+    Identifier,
+    IndexStep,
+    Literal,
+    Node,
+    Path,
+    Select,
+    SelectAll,
+    SelectItem,
+)
+
+
+@attrs.frozen
+class QueryPlan:
+    """A compiled query: what it ranges over, what it folds, what makes a row."""
+
+    sources: tuple[SourcePlan, ...]
+    aggregates: tuple[AggregateCall, ...]
+    project: Evaluate
+
+    def iter_values(self, frame: Frame) -> Iterator[Any]:
+        """Yield row after row; with aggregates exactly one."""
+        project = self.project
+        if not self.aggregates:
+            for _ in iter_matches(frame, self.sources):
+                yield project(frame)
+            return
+        folds = [Fold(call) for call in self.aggregates]
+        for _ in iter_matches(frame, self.sources):
+            for fold in folds:
+                fold.feed(frame)
+        for fold in folds:
+            fold.store(frame)
+        yield project(frame)
+
+
+def compile_query(select: Select, scope: Scope) -> QueryPlan:
+    """
+    Compile a query; the scope is left with the variables it had.
+
+    Raises:
+        PartiqlSemanticError: a name that means nothing, a column beside an aggregate.
+        UnsupportedPartiqlError: a function or form that the ledger does not know.
+
+    """
+    outer_variables, outer_aggregates = list(scope.variables), scope.aggregates
+    scope.aggregates = None
+    sources = compile_sources(select.sources, select.where, scope)
+    calls: list[AggregateCall] = []
+    scope.aggregates = calls
+    project = _compile_projection(select, scope, sources)
+    if calls:
+        _check_columns(select, scope)
+    scope.variables, scope.aggregates = outer_variables, outer_aggregates
+    return QueryPlan(sources, tuple(calls), project)
+
+
+def _compile_subquery(select: Select, scope: Scope) -> Evaluate:
+    """Compile a query that stands as an expression; its value is a bag."""
+    plan = compile_query(select, scope)
+
+    def subquery(frame: Frame) -> Any:
+        return Bag(plan.iter_values(frame))
+
+    return subquery
+
+
+COMPILERS[Select] = _compile_subquery
+
+
+# --- the SELECT list -----------------------------------------------------------------------------
+
+
+def _compile_projection(
+    select: Select, scope: Scope, sources: tuple[SourcePlan, ...]
+) -> Evaluate:
+    """Compile what makes a row: SELECT VALUE, `SELECT *` or a list of columns."""
+    if select.value is not None:
+        value = compile_raw(select.value, scope)
+
+        def bare(frame: Frame) -> Any:
+            return ion_value(value(frame))
+
+        return bare
+    if not select.items:
+        return _compile_star([plan.slot for plan in sources])
+    columns = [
+        _compile_column(item, place, scope) for place, item in enumerate(select.items, start=1)
+    ]
+    names = [name for name, _ in columns]
+    if None not in names and len(set(names)) == len(names):
+        return _plain_row([(name, value) for name, value in columns if name is not None])
+    return _mixed_row(columns)
+
+
+def _compile_star(slots: list[int]) -> Evaluate:
+    """Compile `*`: the document itself, or the members of all sources together."""
+
+    def document(frame: Frame) -> Any:
+        value = frame[slots[0]]
+        return value if _is_struct(value) else {"_1": ion_value(value)}
+
+    def together(frame: Frame) -> Any:
+        members: list[tuple[str, Any]] = []
+        for place, slot in enumerate(slots, start=1):
+            members.extend(_members(frame[slot], place))
+        return make_struct(members)
+
+    return document if len(slots) == 1 else together
+
+
+def _compile_column(
+    item: SelectItem | SelectAll, place: int, scope: Scope
+) -> tuple[str | None, Evaluate]:
+    """Compile a column with its name; None as name for `expr.*`."""
+    value = compile_raw(item.value, scope)
+    if isinstance(item, SelectAll):
+        return None, value
+    return item.alias or _column_name(item.value) or f"_{place}", value
+
+
+def _column_name(expr: Expr) -> str | None:
+    """Name a column by its last name; None leaves it to its position."""
+    if isinstance(expr, Identifier):
+        return expr.name
+    if isinstance(expr, Path):
+        last = expr.steps[-1]
+        if isinstance(last, FieldStep):
+            return last.name
+        if isinstance(last, IndexStep) and isinstance(last.index, Literal):
+            return last.index.value if isinstance(last.index.value, str) else None
+    return None
+
+
+def _plain_row(columns: list[tuple[str, Evaluate]]) -> Evaluate:
+    """Make rows whose names are known and different; MISSING leaves its column out."""
+
+    def row(frame: Frame) -> Any:
+        members = {}
+        for name, value in columns:
+            found = value(frame)
+            if found is not MISSING:
+                members[name] = list(found) if type(found) is Bag else found
+        return members
+
+    return row
+
+
+def _mixed_row(columns: list[tuple[str | None, Evaluate]]) -> Evaluate:
+    """Make rows with `expr.*` or repeated names among the columns."""
+
+    def row(frame: Frame) -> Any:
+        members: list[tuple[str, Any]] = []
+        for place, (name, value) in enumerate(columns, start=1):
+            found = value(frame)
+            if name is None:
+                members.extend(_members(found, place))
+            elif found is not MISSING:
+                members.append((name, found))
+        return make_struct(members)
+
+    return row
+
+
+def _members(value: Any, place: int) -> Iterator[tuple[str, Any]]:
+    """Yield the members that `.*` stands for; another value gets a name by position."""
+    if _is_struct(value):
+        for name, member in iter_members(decoded(value)):
+            yield name or "", member
+    elif value is not MISSING:
+        yield f"_{place}", value
+
+
+def _is_struct(value: Any) -> bool:
+    return type(value) is dict or kind_of(value) is Kind.STRUCT
+
+
+def _check_columns(select: Select, scope: Scope) -> None:
+    """Refuse a column that stands for many rows beside an aggregate that stands for one."""
+    outside: list[Node] = [item.value for item in select.items]
+    if select.value is not None:
+        outside.append(select.value)
+    while outside:
+        node = outside.pop()
+        if isinstance(node, Identifier):
+            scope.reject(node.pos, f"'{node.name}' stands beside an aggregate; QLDB has no GROUP BY")
+        if not isinstance(node, Aggregate | Select):
+            outside.extend(children(node))
