@@ -1,0 +1,223 @@
+"""
+Link the blocks of each strand, and keep the root that GetDigest would give.
+
+Strategy: one small state for each strand: the last block's number and hash, the range
+seen, the holes, the frontier of the Merkle tree, and the delete rule that has fitted.
+A hole is written down and the chain is checked again after it; nothing ever stops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from qldb_stream.errors import UsageError
+from qldb_stream.events import BlockAddress
+from qldb_stream.hashing import DIGEST_BYTES, MerkleFrontier
+from qldb_stream.report import (
+    BlockVerification,
+    Check,
+    DeleteRule,
+    Outcome,
+    ProblemCode,
+    StrandReport,
+)
+from qldb_stream.verification._block import verify_block
+
+if TYPE_CHECKING:
+    from qldb_stream.events import Block
+    from qldb_stream.report import Position
+
+__all__ = ["ChainVerifier"]
+
+
+def _chain(outcome: Outcome, detail: str) -> Check:
+    field = "previousBlockHash" if outcome is Outcome.FAILED else None
+    return Check(ProblemCode.CHAIN, outcome, detail, field=field)
+
+
+_LINKED: Final = _chain(Outcome.VERIFIED, "previousBlockHash is the hash of the block before")
+_BROKEN: Final = _chain(Outcome.FAILED, "previousBlockHash is not the hash of the block before")
+_STARTS: Final = _chain(Outcome.VERIFIED, "block 0 starts the strand")
+_STARTS_ODDLY: Final = _chain(Outcome.NOT_CHECKABLE, "block 0 names a block before it")
+_ALONE: Final = _chain(Outcome.NOT_CHECKABLE, "the block before it is not at hand")
+
+# What block 0 may have in previousBlockHash: nothing, or zeros (facts 1.3, 2.9).
+_NOTHING_BEFORE: Final = (b"", bytes(DIGEST_BYTES))
+
+
+@attrs.define
+class _Strand:
+    """What is known of a strand; `first` is None while it was only resumed."""
+
+    first: int | None
+    last: int
+    last_hash: bytes
+    missing: list[tuple[int, int]] = attrs.field(factory=list)
+    frontier: MerkleFrontier | None = None
+    delete_rule: DeleteRule | None = None
+
+
+class ChainVerifier:
+    """
+    Verifies blocks one after the other and links them, for any number of strands.
+
+    Blocks of a strand are fed with rising numbers. Memory does not grow with the
+    number of blocks, holes and kept digests apart.
+    """
+
+    def __init__(self) -> None:
+        self._strands: dict[str, _Strand] = {}
+        self._kept: dict[BlockAddress, bytes | None] = {}
+
+    def feed(self, block: Block) -> BlockVerification:
+        """
+        Verify a block by itself and against the one before it.
+
+        Args:
+            block: with a higher number than those of its strand before. When numbers are
+                left out, they are written down as missing, and CHAIN is not checkable.
+
+        Returns:
+            All checks of `verify_block`, and one named CHAIN.
+
+        Raises:
+            UsageError: the strand has come further already; nothing has changed.
+        """
+        address = block.address
+        strand = self._strands.get(address.strand_id)
+        if strand is not None and address.sequence_no <= strand.last:
+            raise UsageError(
+                f"strand {address.strand_id}: block {address.sequence_no} comes after block "
+                f"{strand.last}; blocks are verified in rising order"
+            )
+        found = verify_block(block, delete_rule=strand.delete_rule if strand else None)
+        link = _link(strand, block)
+        strand = self._strands.setdefault(address.strand_id, strand or _Strand(None, -1, b""))
+        _advance(strand, block, found.delete_rule)
+        if address in self._kept:
+            self._kept[address] = self.digest(address.strand_id)
+        return attrs.evolve(found, checks=(*found.checks, link))
+
+    def resume(
+        self, strand_id: str, position: Position, *, delete_rule: DeleteRule | None = None
+    ) -> None:
+        """
+        Go on after a block that was verified earlier, in another run.
+
+        Args:
+            strand_id: the strand.
+            position: the last block verified; its hash must link the next.
+            delete_rule: the rule that has fitted before, if that is known.
+
+        Raises:
+            UsageError: the strand is under way, or the position is another strand's.
+        """
+        if strand_id in self._strands or position.strand_id != strand_id:
+            raise UsageError(f"strand {strand_id} cannot be resumed here")
+        self._strands[strand_id] = _Strand(
+            None, position.sequence_no, position.block_hash, delete_rule=delete_rule
+        )
+
+    def digest(self, strand_id: str) -> bytes | None:
+        """
+        Give the root over all block hashes of a strand so far.
+
+        Returns:
+            32 bytes, what GetDigest gives at the last block; None when the strand is
+            unknown, did not start at block 0 or has holes.
+        """
+        strand = self._strands.get(strand_id)
+        if strand is None or strand.frontier is None:
+            return None
+        return strand.frontier.root()
+
+    def keep_digest(self, tip: BlockAddress) -> None:
+        """Ask for the digest to be kept when block `tip` is fed, for `check_digest`."""
+        self._kept.setdefault(tip, None)
+
+    def check_digest(self, strand_id: str, digest: bytes, tip: BlockAddress) -> Check:
+        """
+        Compare a digest that was saved earlier with the strand's own.
+
+        Args:
+            strand_id: the strand.
+            digest: 32 bytes, from GetDigest.
+            tip: the block up to which it reaches: the last one fed, or one that
+                `keep_digest` was told of before it was fed.
+
+        Returns:
+            A check named DIGEST; not checkable when the digest at `tip` is not known.
+        """
+        strand = self._strands.get(strand_id)
+        if strand is None or tip.strand_id != strand_id:
+            return _digest(Outcome.NOT_CHECKABLE, "the digest is of a strand that is not at hand")
+        if tip.sequence_no > strand.last:
+            return _digest(Outcome.NOT_CHECKABLE, "the digest reaches beyond the last block")
+        at_tip = tip.sequence_no == strand.last
+        own = self.digest(strand_id) if at_tip else self._kept.get(tip)
+        if own is not None:
+            if own == digest:
+                return _digest(Outcome.VERIFIED, "the root over all block hashes is the digest")
+            return _digest(Outcome.FAILED, "the root over all block hashes is not the digest")
+        if at_tip or tip in self._kept:
+            return _digest(
+                Outcome.NOT_CHECKABLE, "the strand does not start at block 0 or has holes"
+            )
+        return _digest(Outcome.NOT_CHECKABLE, "the digest's block went by and nothing was kept")
+
+    def strands(self) -> tuple[StrandReport, ...]:
+        """Give what was seen of each strand that was fed, by strand id."""
+        return tuple(
+            StrandReport(
+                strand_id,
+                strand.first,
+                strand.last,
+                tuple(strand.missing),
+                self.digest(strand_id),
+            )
+            for strand_id, strand in sorted(self._strands.items())
+            if strand.first is not None
+        )
+
+
+def _digest(outcome: Outcome, detail: str) -> Check:
+    return Check(ProblemCode.DIGEST, outcome, detail)
+
+
+def _link(strand: _Strand | None, block: Block) -> Check:
+    """Check the block against what is known of the one before it."""
+    number, previous = block.address.sequence_no, block.summary.previous_block_hash
+    if number == 0:
+        return _STARTS if previous in _NOTHING_BEFORE else _STARTS_ODDLY
+    if strand is None or strand.last + 1 != number:
+        return _ALONE
+    return _LINKED if previous == strand.last_hash else _BROKEN
+
+
+def _advance(strand: _Strand, block: Block, rule: DeleteRule | None) -> None:
+    number = block.address.sequence_no
+    if strand.first is None:
+        _start(strand, number)
+    elif number > strand.last + 1:
+        strand.missing.append((strand.last + 1, number - 1))
+        strand.frontier = None
+    if strand.frontier is not None:
+        if len(block.block_hash) == DIGEST_BYTES:
+            strand.frontier.append(block.block_hash)
+        else:
+            strand.frontier = None  # BLOCK_HASH has failed; there is no root over such a leaf
+    strand.last = number
+    strand.last_hash = block.block_hash
+    strand.delete_rule = strand.delete_rule or rule
+
+
+def _start(strand: _Strand, number: int) -> None:
+    """Note the first block fed; after `resume` a hole may lie before it."""
+    resumed = strand.last >= 0
+    strand.first = number
+    if resumed and number > strand.last + 1:
+        strand.missing.append((strand.last + 1, number - 1))
+    if number == 0 and not resumed:
+        strand.frontier = MerkleFrontier()
