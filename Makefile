@@ -37,6 +37,9 @@ lint: .dev  ## ruff, mypy --strict and the import contracts
 test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
 	.venv-qldb/bin/python -m pytest -q $(ION_TESTS)
 
+imports: .dev  ## install the package alone on every Python found, and import all of it
+	$(BIN)/python scripts/check_imports.py
+
 bench: .dev  ## print the benchmarks' ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -61,4 +64,4 @@ clean:  ## remove environments, caches and what was built
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13 (PYTHON=/path/to/python)" >&2; exit 2; }
 
-.PHONY: help demo test check lint test-qldb bench soak fmt clean .dev .qldb .python
+.PHONY: help demo test check lint test-qldb imports bench soak fmt clean .dev .qldb .python

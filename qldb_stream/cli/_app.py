@@ -8,6 +8,7 @@ too.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -21,7 +22,7 @@ from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._output import print_json
 from qldb_stream.cli._replay import replay
 from qldb_stream.cli._verify import verify
-from qldb_stream.errors import QldbStreamError, UsageError
+from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
 from qldb_stream.report import ReplayReport, VerifyReport
 
 __all__ = ["app", "run"]
@@ -52,12 +53,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code; nothing escapes but our own bugs."""
     try:
         code: int | None = app.main(list(arguments), "qldb-stream", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return _USAGE
     except click.ClickException as error:
         return _fail(arguments, _one_sentence(error.format_message()), _USAGE)
-    except UsageError as error:
+    except (UsageError, LedgerFileError) as error:
         return _fail(arguments, str(error), _USAGE)
     except QldbStreamError as error:
         return _fail(arguments, str(error), _PROBLEM)
@@ -84,6 +86,7 @@ def _one_sentence(message: str) -> str:
 
 
 def _leave_broken_pipe() -> int:
-    """Close standard output so that the interpreter does not complain about it at exit."""
-    sys.stderr.close()
+    """Point standard output elsewhere, or the interpreter would complain when it flushes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
     return _PROBLEM

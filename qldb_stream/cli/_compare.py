@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from qldb_stream.cli._ledgers import open_existing_ledger
@@ -25,7 +27,7 @@ Examples:
 """
 
 # More differences than this are a list for `--json`, not for eyes.
-_DIFFERENCES_SHOWN = 25
+_DIFFERENCES_SHOWN: Final = 25
 
 
 @click.command(epilog=EPILOG)
@@ -58,15 +60,14 @@ def print_differences(comparison: Comparison) -> None:
     columns = ("#block", "table", "document", "what differs")
     rows = [(found.sequence_no, found.table, found.document_id, found.what) for found in shown]
     console().print(make_table("Differences", columns, rows))
-    if len(shown) < len(comparison.differences):
-        more = len(comparison.differences) - len(shown)
-        console().print(f"  and {more} more: `--json` lists them all")
+    if more := _differences(comparison) - len(shown):
+        console().print(f"  and {more} more")
 
 
 def print_agreement(comparison: Comparison, *, ok: bool) -> None:
     """Print the last lines: whether source and destination agree."""
     if not ok:
-        found = count(len(comparison.differences), "difference")
+        found = count(_differences(comparison), "difference")
         print_verdict(ok=False, sentence=f"source and destination do not agree: {found}")
         return
     blocks, revisions = count(comparison.blocks, "block"), count(comparison.revisions, "revision")
@@ -74,3 +75,7 @@ def print_agreement(comparison: Comparison, *, ok: bool) -> None:
     agree = "source and destination agree"
     print_verdict(ok=True, sentence=f"{agree}, block by block: {blocks}, {revisions}")
     print_verdict(ok=True, sentence=f"{agree}, document by document: {documents}")
+
+
+def _differences(comparison: Comparison) -> int:
+    return len(comparison.differences) + comparison.more

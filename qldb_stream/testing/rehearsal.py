@@ -202,9 +202,10 @@ def _proved(which: str, proof: ChainProof) -> Step:
 
 
 def _compared(comparison: Comparison) -> Step:
+    differences = len(comparison.differences) + comparison.more
     return Step(
         "compared: source and destination",
         f"{comparison.blocks} blocks, {comparison.documents} documents, "
-        f"{comparison.revisions} revisions; {len(comparison.differences)} differences",
+        f"{comparison.revisions} revisions; {differences} differences",
         comparison.ok,
     )

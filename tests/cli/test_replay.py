@@ -1,0 +1,193 @@
+"""`qldb-stream replay`, `compare` and `ids`: into a ledger, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qldb_stream.ledger import Ledger
+from qldb_stream.testing import make_delivery, make_journal, records, write_archive
+from qldb_stream.testing.vehicle_registration import tell_story
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A ledger that holds a small vehicle-registration story."""
+    path = tmp_path / "source.ledger"
+    with Ledger.open(path) as ledger:
+        list(tell_story(ledger.driver(), vehicles=4))
+    return path
+
+
+@pytest.fixture
+def recorded(source: Path, tmp_path: Path) -> Path:
+    """The journal of that ledger in files, shuffled and repeated."""
+    with Ledger.open(source) as ledger:
+        write_archive(make_delivery(ledger.stream_records(), seed=2), tmp_path / "recorded")
+    return tmp_path / "recorded"
+
+
+def _count_blocks(path: Path) -> int:
+    with Ledger.open(path) as ledger:
+        return ledger.digest().tip.sequence_no + 1
+
+
+def test_into_a_ledger(run: Run, source: Path, recorded: Path, tmp_path: Path) -> None:
+    """A journal is applied once, skipped the second time, and compares equal."""
+    destination = tmp_path / "destination.ledger"
+    blocks = _count_blocks(source)
+    first = run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any", "--json")
+    again = run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any", "--json")
+    compared = run("compare", source, destination, "--json")
+
+    assert (0, "", blocks, 0) == (
+        first.code,
+        first.err,
+        first.json()["applied"],
+        first.json()["skipped"],
+    )
+    assert (0, 0, blocks) == (again.code, again.json()["applied"], again.json()["skipped"])
+    assert (0, True, blocks) == (
+        compared.code,
+        compared.json()["ok"],
+        compared.json()["blocks"],
+    )
+    assert {"applied", "skipped", "documents", "redactions_pending"} <= first.json().keys()
+    assert first.json()["documents"] > 0
+
+
+def test_for_people(run: Run, source: Path, recorded: Path, tmp_path: Path) -> None:
+    """People get what was applied as a table, and agreement as the last two lines."""
+    destination = tmp_path / "destination.ledger"
+    replayed = run("replay", recorded, "--to", f"ledger:{destination}?ids=any")
+    compared = run("compare", source, destination)
+
+    assert (0, 0) == (replayed.code, compared.code)
+    assert "blocks applied" in replayed.out
+    assert replayed.out.splitlines()[-1].startswith("ok: ")
+    agreement = [line.partition(":")[0] for line in compared.out.splitlines()[-2:]]
+    assert ["ok", "ok"] == agreement
+    assert "block by block" in compared.out
+    assert "document by document" in compared.out
+
+
+def test_an_altered_destination(run: Run, recorded: Path, source: Path, tmp_path: Path) -> None:
+    """One altered destination document is named, and compare exits with 1."""
+    destination = tmp_path / "destination.ledger"
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    with Ledger.open(destination) as ledger:
+        (altered,) = ledger.driver().execute_lambda(
+            lambda txn: [
+                str(row["documentId"])
+                for row in txn.execute_statement(
+                    "UPDATE Person AS p SET p.FirstName = ? WHERE p.GovId = ?", "X", "ID000000"
+                )
+            ]
+        )
+    as_json = run("compare", source, destination, "--json")
+    for_people = run("compare", source, destination)
+
+    assert (1, False) == (as_json.code, as_json.json()["ok"])
+    assert altered in {d["destination_id"] for d in as_json.json()["differences"]}
+    assert 1 == for_people.code
+    assert for_people.out.splitlines()[-1].startswith("not ok: source and destination do not agree")
+
+
+def test_ids(run: Run, recorded: Path, tmp_path: Path) -> None:
+    """The ids of source documents lead to their documents in the destination."""
+    destination = tmp_path / "destination.ledger"
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    lines = run("inspect", recorded, "--json").out.splitlines()
+    ids = [s["document_id"] for line in lines if (s := json.loads(line)).get("kind") == "insert"]
+    known = run("ids", destination, *ids[:2], "--json")
+    unknown = run("ids", destination, ids[0], "0" * 22, "--json")
+
+    assert (0, True) == (known.code, known.json()["ok"])
+    assert ids[:2] == [row["source_id"] for row in known.json()["ids"]]
+    assert all(len(row["destination_id"]) == 22 for row in known.json()["ids"])
+    assert (1, ["0" * 22]) == (unknown.code, unknown.json()["unknown"])
+    assert f"unknown here: {'0' * 22}" in run("ids", destination, "0" * 22).out
+    assert ids[0] in run("ids", destination, ids[0]).out
+
+
+def test_a_hole_stops_the_strand(run: Run, tmp_path: Path) -> None:
+    """Blocks up to a hole are applied, none after it, and the exit code is 1."""
+    blocks = [b for b in make_journal(5, blocks=12) if b.address.sequence_no != 4]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    url = f"ledger:{tmp_path / 'destination.ledger'}"
+    as_json = run("replay", tmp_path / "in", "--to", url, "--start", "0", "--json")
+    for_people = run("replay", tmp_path / "in", "--to", url)
+
+    assert (1, False, 4) == (as_json.code, as_json.json()["ok"], as_json.json()["applied"])
+    assert "GAP" in {problem["code"] for problem in as_json.json()["problems"]}
+    assert for_people.out.splitlines()[-1].startswith("not ok: 0 blocks applied, 4 skipped")
+
+
+def test_into_lines(run: Run, archive: Path, tmp_path: Path) -> None:
+    """Another sink is another URL."""
+    answer = run("replay", archive, "--to", f"jsonl:{tmp_path / 'out.jsonl'}", "--json")
+
+    assert (0, 12) == (answer.code, answer.json()["applied"])
+    assert (tmp_path / "out.jsonl").is_file()
+
+
+@pytest.mark.parametrize("url", ["nonsense:x", "ledger", "ledger:x?no_such_option=1"])
+def test_a_wrong_url(run: Run, archive: Path, url: str) -> None:
+    """A URL that names no sink is wrong usage: one sentence, and the object on --json."""
+    answer = run("replay", archive, "--to", url, "--json")
+
+    assert (2, False, 0) == (answer.code, answer.json()["ok"], answer.json()["applied"])
+    assert 1 == answer.err.count("\n")
+
+
+def test_nothing_readable(run: Run, tmp_path: Path) -> None:
+    """When nothing at all is readable the exit code is 2 and nothing is delivered."""
+    (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
+    url = f"ledger:{tmp_path / 'destination.ledger'}"
+    as_json = run("replay", tmp_path / "noise", "--to", url, "--json")
+    for_people = run("replay", tmp_path / "noise", "--to", url)
+
+    assert (2, False, 0) == (as_json.code, as_json.json()["ok"], as_json.json()["applied"])
+    assert 2 == for_people.code
+    assert "Delivered" not in for_people.out
+
+
+def test_redactions_pending(run: Run, tmp_path: Path) -> None:
+    """Blocks whose redaction waits are named to people and programs alike."""
+    from qldb_stream.testing import JournalShape
+
+    journal = make_journal(3, blocks=60, shape=JournalShape(redactions=0.5))
+    pending = [b.address.sequence_no for b in journal if b.summary.redaction_info is not None]
+    write_archive(journal.iter_records(), tmp_path / "in")
+    as_json = run("replay", tmp_path / "in", "--to", f"ledger:{tmp_path / 'a'}", "--json")
+    for_people = run("replay", tmp_path / "in", "--to", f"ledger:{tmp_path / 'b'}")
+
+    assert [
+        {"strand_id": journal.strand_id, "sequence_no": number} for number in pending
+    ] == as_json.json()["redactions_pending"]
+    assert f"redaction pending: block {journal.strand_id}/{pending[0]}" in for_people.out
+
+
+@pytest.mark.parametrize("command", [("ids", "LEDGER", "x"), ("compare", "LEDGER", "LEDGER")])
+def test_a_ledger_that_is_not_there(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A ledger file that is not there is wrong usage, and none is made."""
+    path = tmp_path / "absent.ledger"
+    answer = run(*(str(path) if word == "LEDGER" else word for word in command))
+
+    assert (2, f"qldb-stream {command[0]}: there is no ledger file {path}\n") == (
+        answer.code,
+        answer.err,
+    )
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_ledger(run: Run, tmp_path: Path) -> None:
+    """A file of another kind is wrong usage, in one sentence."""
+    path = tmp_path / "photo"
+    path.write_bytes(b"\x89PNG" * 1000)
+    answer = run("ids", path, "x")
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
