@@ -17,10 +17,10 @@ from typing import Final
 
 from qldb_stream.errors import (
     IonDecodeError,
-    PartiqlParseError,
-    PartiqlSemanticError,
-    StatementError,
-    UnsupportedPartiqlError,
+    LedgerError,
+    LedgerFileError,
+    OccConflictError,
+    TransactionClosedError,
 )
 from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._operations import BlockPlan
@@ -34,13 +34,8 @@ from qldb_stream.report import Position
 # A record and its strings take some 500 bytes: 8 MB.
 _MAX_REMEMBERED: Final = 16_384
 
-_REFUSED: Final = (
-    IonDecodeError,
-    PartiqlParseError,
-    PartiqlSemanticError,
-    StatementError,
-    UnsupportedPartiqlError,
-)
+# Everything else that a ledger says about a statement, it will say again.
+_NOT_REFUSALS: Final = (LedgerFileError, OccConflictError, TransactionClosedError)
 
 
 class Replay:
@@ -73,7 +68,9 @@ class Replay:
         work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
         try:
             outcome = work.run(self._known)
-        except _REFUSED as exc:
+        except _NOT_REFUSALS:
+            raise
+        except (IonDecodeError, LedgerError) as exc:
             raise refusal(plan.address, str(exc)) from exc
         write_state(txn, work.state, first=stored is None)
         return outcome

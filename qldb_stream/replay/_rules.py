@@ -122,8 +122,6 @@ def _overwrite(copy: bytearray, end: int, becomes: str) -> None:
 def _iter_sites(document: IonSlice, rule: IdRule) -> Iterator[tuple[int, str]]:
     """Yield where each id-shaped string that the rule covers ends, and its text."""
     for string in _iter_strings(document) if rule.any_string else _iter_at(document, rule.paths):
-        if string.is_null:
-            continue
         text = text_of(string)
         if len(text) == _ID_BYTES and text.isascii():
             yield string.end, text
@@ -134,6 +132,8 @@ def _iter_strings(value: IonSlice) -> Iterator[IonSlice]:
     waiting = [value]
     while waiting:
         value = waiting.pop()
+        if value.is_null:
+            continue
         if value.ion_type is IonType.STRING:
             yield value
         elif value.ion_type is IonType.STRUCT:
@@ -147,6 +147,8 @@ def _iter_at(document: IonSlice, paths: tuple[tuple[str, ...], ...]) -> Iterator
     waiting = [(document, frozenset(paths))]
     while waiting:
         value, rest = waiting.pop()
+        if value.is_null:
+            continue
         if value.ion_type in _LISTS:
             waiting.extend((element, rest) for element in iter_elements(value))
         elif value.ion_type is IonType.STRUCT:
