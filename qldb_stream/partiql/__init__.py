@@ -1,4 +1,5 @@
-"""PartiQL as QLDB spoke it: text -> tree -> plan -> rows and new documents.
+"""
+PartiQL as QLDB spoke it: text -> tree -> plan -> rows and new documents.
 
 `parse_statement` reads a text, `compile_statement` makes a plan of it, the plan is
 executed against whatever tables its `Context` holds. Nothing here knows how documents

@@ -12,6 +12,7 @@ from qldb_stream.partiql._context import Frame
 from qldb_stream.partiql._scope import AggregateCall
 from qldb_stream.partiql._values import is_unknown
 
+
 class Fold:
     """One aggregate while rows go by; NULL and MISSING are passed over."""
 
@@ -35,8 +36,8 @@ class Fold:
         if self._call.name != "COUNT":
             number = number_of(value, self._failure)
             first = self._value is None
-            self._value = number if first else _STEPS[self._call.name](
-                self._value, number, self._failure
+            self._value = (
+                number if first else _STEPS[self._call.name](self._value, number, self._failure)
             )
 
     def result(self) -> Any:
@@ -73,11 +74,11 @@ def _add(total: Any, number: Any, failure: Callable[[str], PartiqlEvaluationErro
 
 
 def _least(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return b if b < a else a
+    return min(a, b)
 
 
 def _greatest(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return b if b > a else a
+    return max(a, b)
 
 
 _STEPS: Final = {"SUM": _add, "AVG": _add, "MIN": _least, "MAX": _greatest}

@@ -1,4 +1,5 @@
-"""Numbers and text put together: `+ - * / %`, signs, `||`, and what aggregates fold.
+"""
+Numbers and text put together: `+ - * / %`, signs, `||`, and what aggregates fold.
 
 An unknown operand gives NULL. int with int stays int (division truncates, the
 remainder has the dividend's sign), a decimal makes the result decimal in 38 digits as

@@ -1,4 +1,5 @@
-"""Operators as functions of frames: comparison, logic, IN, LIKE, BETWEEN, IS.
+"""
+Operators as functions of frames: comparison, logic, IN, LIKE, BETWEEN, IS.
 
 Three-valued throughout: an unknown operand gives NULL. Operands that have no order
 with each other (a number and a text) give MISSING, PartiQL's rule for schemaless
@@ -33,11 +34,7 @@ _SAME_TYPE: Final = frozenset({str, int, bool, bytes})
 _IS_KINDS: Final = {
     "NULL": frozenset({Kind.NULL, Kind.MISSING}),
     "ANY": frozenset(Kind),
-    **{
-        kind.name: frozenset({kind})
-        for kind in Kind
-        if kind is not Kind.NULL
-    },
+    **{kind.name: frozenset({kind}) for kind in Kind if kind is not Kind.NULL},
 }
 
 
@@ -221,14 +218,14 @@ def make_logical(
     failure: Callable[[str], PartiqlEvaluationError],
 ) -> Evaluate:
     """Make AND or OR, which stop at the first operand that decides."""
-    decisive = operator == "OR"
+    decisive: bool = operator == "OR"
 
     def logical(frame: Frame) -> bool | None:
         unknown = False
         for operand in operands:
-            value = operand(frame)
-            if value is not True and value is not False:
-                value = truth_of(value, failure)
+            found = operand(frame)
+            is_plain = found is True or found is False
+            value: bool | None = found if is_plain else truth_of(found, failure)
             if value is decisive:
                 return decisive
             unknown = unknown or value is None
@@ -237,9 +234,7 @@ def make_logical(
     return logical
 
 
-def make_not(
-    operand: Evaluate, failure: Callable[[str], PartiqlEvaluationError]
-) -> Evaluate:
+def make_not(operand: Evaluate, failure: Callable[[str], PartiqlEvaluationError]) -> Evaluate:
     """Make NOT."""
 
     def negation(frame: Frame) -> bool | None:

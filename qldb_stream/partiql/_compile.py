@@ -1,4 +1,5 @@
-"""Expressions become functions of a frame, once per statement text.
+"""
+Expressions become functions of a frame, once per statement text.
 
 `compile_expression` gives decoded values, ready to compare. `compile_raw` gives what is
 stored or returned: a parameter or a whole document passes through as the IonSlice it
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+from qldb_stream.errors import PartiqlEvaluationError
+from qldb_stream.ion import IonSlice
 from qldb_stream.partiql._arithmetic import make_arithmetic, make_concatenation, make_sign
 from qldb_stream.partiql._compare import (
     make_between,
@@ -26,7 +29,7 @@ from qldb_stream.partiql._compare import (
 )
 from qldb_stream.partiql._context import PARAMETERS, RAW_PARAMETERS, Evaluate, Frame, touch
 from qldb_stream.partiql._functions import compile_call
-from qldb_stream.partiql._scope import AggregateCall, Scope, Variable
+from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
     MISSING,
     TEXTS,
@@ -37,6 +40,7 @@ from qldb_stream.partiql._values import (
     member_of,
     text_of,
 )
+from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql.ast import (
     Aggregate,
     BagExpr,
@@ -55,13 +59,14 @@ from qldb_stream.partiql.ast import (
     ListExpr,
     Literal,
     Logical,
+    Node,
     Parameter,
     Path,
     Step,
     StructExpr,
     Unary,
+    WildcardStep,
 )
-from qldb_stream.ion import IonSlice
 
 
 def compile_expression(expr: Expr, scope: Scope) -> Evaluate:
@@ -214,11 +219,12 @@ def _compile_steps(value: Evaluate, steps: tuple[Step, ...], scope: Scope) -> Ev
 
 
 def _compile_step(value: Evaluate, step: Step, scope: Scope) -> Evaluate:
+    if isinstance(step, WildcardStep):
+        scope.refuse(step.pos, "a wildcard in a path")
     if isinstance(step, FieldStep):
         return _field(value, step.name, case_sensitive=step.case_sensitive)
-    if isinstance(step, IndexStep):
-        return _element(value, compile_expression(step.index, scope))
-    scope.refuse(getattr(step, "pos", 0), "a wildcard in a path")
+    assert isinstance(step, IndexStep)
+    return _element(value, compile_expression(step.index, scope))
 
 
 def _field(value: Evaluate, name: str, *, case_sensitive: bool) -> Evaluate:
@@ -317,11 +323,11 @@ def make_struct(members: list[tuple[str, Any]]) -> Any:
 # --- operators ---------------------------------------------------------------------------------
 
 
-def failure_at(scope: Scope, expr: Expr) -> Callable[[str], Any]:
-    """Give what builds a located evaluation error for an expression."""
-    pos: int = getattr(expr, "pos", 0)
+def failure_at(scope: Scope, node: Node) -> Callable[[str], PartiqlEvaluationError]:
+    """Give what builds a located evaluation error for a node."""
+    pos = pos_of(node)
 
-    def failure(problem: str) -> Any:
+    def failure(problem: str) -> PartiqlEvaluationError:
         return scope.failure(pos, problem)
 
     return failure

@@ -1,4 +1,5 @@
-"""What an execution is given: the protocol of the storage below, and the frame.
+"""
+What an execution is given: the protocol of the storage below, and the frame.
 
 A frame is a list that lives for one execution: the context first, then two places
 for every variable of the statement. The first holds the value as the storage gave it

@@ -1,4 +1,5 @@
-"""A place in the tokens of one statement, and the errors that can be said there.
+"""
+A place in the tokens of one statement, and the errors that can be said there.
 
 Wording follows facts 6.4: `expected <what>, <TYPE> : <text>; <sentence>`. Literals
 are named by type only: their text may be somebody's data.

@@ -1,4 +1,5 @@
-"""Documents changed along a path; everything beside the path stays what it was.
+"""
+Documents changed along a path; everything beside the path stays what it was.
 
 A change copies the containers along the path and shares the rest, so the document
 that was read is never altered. A container keeps its type and annotations: a plain
@@ -48,9 +49,7 @@ def with_value(document: Any, path: list[Key], value: Any, failure: Failure) -> 
     return changed
 
 
-def with_inserted(
-    document: Any, path: list[Key], key: Any, value: Any, failure: Failure
-) -> Any:
+def with_inserted(document: Any, path: list[Key], key: Any, value: Any, failure: Failure) -> Any:
     """
     Give the document with a value added to the list or struct at a path.
 
@@ -70,7 +69,8 @@ def with_inserted(
     if kind in (Kind.LIST, Kind.SEXP):
         place = len(container) if key is None else key
         if not isinstance(place, int) or not 0 <= place <= len(container):
-            raise _unresolved([*path, place if isinstance(place, int) else FieldStep(place)], failure)
+            rest: Key = place if isinstance(place, int) else FieldStep(str(place))
+            raise _unresolved([rest], failure)
         changed = _copied_list(container)
         changed.insert(place, value)
     elif kind is Kind.STRUCT:
@@ -163,8 +163,7 @@ def _copied_list(values: Any) -> Any:
 def _unresolved(rest: list[Key], failure: Failure) -> PartiqlEvaluationError:
     """Say in the service's words which part of a path was not found (facts 6.4)."""
     parts = ", ".join(
-        f"Index(index={key})" if isinstance(key, int) else f"Field(name={key.name})"
-        for key in rest
+        f"Index(index={key})" if isinstance(key, int) else f"Field(name={key.name})" for key in rest
     )
     return failure(
         "Document path cannot be resolved: the remaining path was not found: "

@@ -1,4 +1,5 @@
-"""Expressions, by Pratt's method: what may start one, what may continue it.
+"""
+Expressions, by Pratt's method: what may start one, what may continue it.
 
 `PREFIX` maps the kind of a first token to its reader, `_POWER` the kind of an
 operator to how tightly it binds (the reference parser's order: OR, AND, NOT,
@@ -18,6 +19,7 @@ from qldb_stream.errors import DecodeError
 from qldb_stream.partiql import _values
 from qldb_stream.partiql._cursor import Cursor
 from qldb_stream.partiql._lexer import IDENT, ION, NUMBER, QUOTED, STRING
+from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql._words import TYPE_NAMES
 from qldb_stream.partiql.ast import (
     BagExpr,
@@ -158,10 +160,10 @@ def _parse_steps(cursor: Cursor, root: Expr) -> Expr:
         elif cursor.kind == "." and cursor.peek(2) in (".", "["):
             cursor.advance()
             cursor.advance()
-            steps.append(WildcardStep(True, pos))
+            steps.append(WildcardStep(fields=True, pos=pos))
         else:  # a last `.*` belongs to SELECT's list or stands where nothing may
             break
-    return Path(root, tuple(steps), getattr(root, "pos", 0)) if steps else root
+    return Path(root, tuple(steps), pos_of(root)) if steps else root
 
 
 def _parse_field_step(cursor: Cursor, pos: int) -> Step:
@@ -177,7 +179,7 @@ def _parse_index_step(cursor: Cursor, pos: int) -> Step:
     if cursor.kind == "*" and cursor.peek() == "]":
         cursor.advance()
         cursor.advance()
-        return WildcardStep(False, pos)
+        return WildcardStep(fields=False, pos=pos)
     index = parse_expression(cursor)
     cursor.expect("]")
     return IndexStep(index, pos)
@@ -188,7 +190,7 @@ def _parse_identifier(cursor: Cursor) -> Expr:
     pos, quoted = cursor.pos, cursor.kind == QUOTED
     name = cursor.advance()
     if cursor.kind != "(" or quoted:
-        return Identifier(name, quoted, False, pos)
+        return Identifier(name, quoted, pos=pos)
     cursor.advance()
     return Call(name.upper(), parse_items(cursor, ")"), None, pos)
 
@@ -198,7 +200,7 @@ def _parse_lexical(cursor: Cursor) -> Expr:
     pos = cursor.pos
     cursor.advance()
     quoted = cursor.kind == QUOTED
-    return Identifier(cursor.name("variable after @"), quoted, True, pos)
+    return Identifier(cursor.name("variable after @"), quoted, lexical=True, pos=pos)
 
 
 def _parse_string(cursor: Cursor) -> Expr:
@@ -329,7 +331,7 @@ def _parse_logical(cursor: Cursor, left: Expr, kind: str, strength: int) -> Expr
     while cursor.kind == kind and cursor.peek() in PREFIX:
         cursor.advance()
         operands.append(parse_expression(cursor, strength))
-    return Logical(kind, tuple(operands), getattr(left, "pos", 0))
+    return Logical(kind, tuple(operands), pos_of(left))
 
 
 def _parse_in(cursor: Cursor, left: Expr, negated: bool, pos: int) -> Expr:  # noqa: FBT001 - a row of _INFIX

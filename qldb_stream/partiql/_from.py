@@ -1,4 +1,5 @@
-"""The FROM clause: tables, views, history, nested collections, sub-queries, joins.
+"""
+The FROM clause: tables, views, history, nested collections, sub-queries, joins.
 
 Each source becomes a SourcePlan; rows are the nested loop over them, left to right.
 A condition is checked as soon as the variables it names are bound. Tables are asked
@@ -99,7 +100,9 @@ def _iter_collection(value: Any) -> Iterator[tuple[None, Any, Any]]:
         yield None, MISSING, value
 
 
-def iter_matches(frame: Frame, plans: tuple[SourcePlan, ...], place: int = 0) -> Iterator[str | None]:
+def iter_matches(
+    frame: Frame, plans: tuple[SourcePlan, ...], place: int = 0
+) -> Iterator[str | None]:
     """Bind every combination of rows that fulfils all conditions; yield the first source's id."""
     last = len(plans) - 1
     for document_id in plans[place].iter_bound(frame):
@@ -108,6 +111,17 @@ def iter_matches(frame: Frame, plans: tuple[SourcePlan, ...], place: int = 0) ->
         else:
             for _ in iter_matches(frame, plans, place + 1):
                 yield document_id
+
+
+@attrs.frozen
+class _Bound:
+    """A source whose variables are in scope; `level` counts the variables up to here."""
+
+    source: Source
+    variable: Variable
+    collection: Evaluate | None
+    bounds: tuple[Evaluate, ...]
+    level: int
 
 
 def compile_sources(
@@ -123,22 +137,18 @@ def compile_sources(
         PartiqlSemanticError: a name that means nothing; AT or BY where it makes no sense.
 
     """
-    bound: list[tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int]] = []
-    for source in sources:
-        bound.append(_bind_source(source, scope))
+    bound = [_bind_source(source, scope) for source in sources]
     conditions = [*conjuncts(where)]
     for source in sources:
         conditions.extend(conjuncts(source.condition))
-    levels = [level for *_, level in bound]
+    levels = [entry.level for entry in bound]
     placed = _place(conditions, levels, scope)
     return tuple(
         _make_plan(entry, conditions, placed[place], scope) for place, entry in enumerate(bound)
     )
 
 
-def _bind_source(
-    source: Source, scope: Scope
-) -> tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int]:
+def _bind_source(source: Source, scope: Scope) -> _Bound:
     """Compile what a source ranges over, then bring its variables into scope."""
     table = table_of(source.item, scope)
     collection = None if table is not None else compile_expression(source.item, scope)
@@ -146,7 +156,7 @@ def _bind_source(
     if isinstance(source.item, History):
         bounds = tuple(compile_expression(bound, scope) for bound in source.item.bounds)
     name = source.alias or _implicit_alias(source.item) or f"_{len(scope.variables) + 1}"
-    variable = Variable(name, scope.reserve(), True, source.alias is not None, table)
+    variable = Variable(name, scope.reserve(), explicit=source.alias is not None, table=table)
     scope.variables.append(variable)
     if source.at is not None:
         scope.variables.append(Variable(source.at, scope.reserve(), is_source=False))
@@ -156,23 +166,20 @@ def _bind_source(
         scope.variables.append(
             Variable(source.by, scope.reserve(), is_source=False, by_of=variable.slot)
         )
-    return source, variable, collection, bounds, len(scope.variables)
+    return _Bound(source, variable, collection, bounds, len(scope.variables))
 
 
 def _make_plan(
-    entry: tuple[Source, Variable, Evaluate | None, tuple[Evaluate, ...], int],
-    conditions: list[Expr],
-    placed: list[Expr],
-    scope: Scope,
+    entry: _Bound, conditions: list[Expr], placed: list[Expr], scope: Scope
 ) -> SourcePlan:
-    source, variable, collection, bounds, _ = entry
+    source, variable = entry.source, entry.variable
     lookups: tuple[LookupPlan, ...] = ()
     if variable.table is not None:
         lookups = make_lookups(conditions, scope, variable, compile_expression)
     return SourcePlan(
         variable.table,
-        collection,
-        bounds,
+        entry.collection,
+        entry.bounds,
         lookups,
         tuple(
             Condition(compile_expression(condition, scope), failure_at(scope, condition))
@@ -205,7 +212,7 @@ def _place(conditions: list[Expr], levels: list[int], scope: Scope) -> list[list
 def table_of(item: Expr, scope: Scope) -> TableRef | None:
     """Tell which table a FROM item names; None when it is an expression."""
     if isinstance(item, History):
-        return TableRef(TableKind.HISTORY, item.table, item.is_id, *scope.locate(item.pos))
+        return _table(TableKind.HISTORY, item.table, scope, item.pos, is_id=item.is_id)
     if isinstance(item, Identifier) and not item.lexical:
         variable = scope.variable_of(item)
         # A table may be joined with itself under its own name: `FROM T, T AS b`.
@@ -220,16 +227,19 @@ def table_of(item: Expr, scope: Scope) -> TableRef | None:
             and isinstance(step, FieldStep)
         ):
             name = step.name if step.case_sensitive else step.name.lower()
-            return TableRef(TableKind.SYSTEM, name, False, *scope.locate(item.pos))
+            return _table(TableKind.SYSTEM, name, scope, item.pos)
     return None
 
 
 def _table_named(item: Identifier, scope: Scope) -> TableRef:
-    line, column = scope.locate(item.pos)
     if item.name.startswith(COMMITTED_PREFIX):
         name = item.name.removeprefix(COMMITTED_PREFIX)
-        return TableRef(TableKind.COMMITTED, name, False, line, column)
-    return TableRef(TableKind.USER, item.name, False, line, column)
+        return _table(TableKind.COMMITTED, name, scope, item.pos)
+    return _table(TableKind.USER, item.name, scope, item.pos)
+
+
+def _table(kind: TableKind, name: str, scope: Scope, pos: int, *, is_id: bool = False) -> TableRef:
+    return TableRef(kind, name, is_id, *scope.locate(pos))
 
 
 def _implicit_alias(item: Expr) -> str | None:

@@ -1,4 +1,5 @@
-"""Functions (facts 5.5): a table of name, number of arguments, and what it does.
+"""
+Functions (facts 5.5): a table of name, number of arguments, and what it does.
 
 An unknown argument gives NULL unless the function says otherwise. A function that is
 not in the table is refused, by name and place, before anything is executed.

@@ -1,4 +1,5 @@
-"""Statement text -> tokens, as three parallel tuples.
+"""
+Statement text -> tokens, as three parallel tuples.
 
 One regular expression finds a token and skips the white space and comments before
 it. A token's kind is its own text for punctuation, the upper-case word for a

@@ -1,4 +1,5 @@
-"""Which conditions of a WHERE clause an index could answer (facts 5.7).
+"""
+Which conditions of a WHERE clause an index could answer (facts 5.7).
 
 Only what stands at the top level, joined by AND, and says `=` or IN about a field at a
 document's top, or about its id. The other side may use parameters, constants and the
@@ -9,11 +10,10 @@ found here is a hint: the WHERE clause is checked on every row all the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from qldb_stream.ion import IonSlice
 from qldb_stream.partiql._context import Evaluate, Frame, Lookup, TableKind
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import SEQUENCES, decoded, is_unknown, kind_of

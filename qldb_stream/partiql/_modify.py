@@ -1,4 +1,5 @@
-"""UPDATE, DELETE and FROM ... SET / INSERT INTO / REMOVE: rows in, new documents out.
+"""
+UPDATE, DELETE and FROM ... SET / INSERT INTO / REMOVE: rows in, new documents out.
 
 All rows are matched before the first change is computed, so that a statement never
 meets its own work. Right-hand sides see the document as it was. Nothing is written
@@ -14,10 +15,11 @@ import attrs
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._compile import compile_expression, compile_raw, failure_at, ion_value
-from qldb_stream.partiql._context import Evaluate, Frame, TableKind
+from qldb_stream.partiql._context import Frame, TableKind
 from qldb_stream.partiql._documents import Key, with_inserted, with_value, without_value
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import MISSING, TEXTS, Kind, decoded, is_unknown, kind_of, text_of
+from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql.ast import (
     Assignment,
     Expr,
@@ -171,13 +173,13 @@ def _compile_key(step: Step, scope: Scope) -> Callable[[Frame], Key]:
     if isinstance(step, FieldStep):
         return _constant_key(step)
     if not isinstance(step, IndexStep):
-        scope.refuse(getattr(step, "pos", 0), "a wildcard in a path")
+        scope.refuse(pos_of(step), "a wildcard in a path")
     index = compile_expression(step.index, scope)
     failure = failure_at(scope, step.index)
 
     def key(frame: Frame) -> Key:
         plain = _plain_key(index(frame), failure)
-        return plain if isinstance(plain, int) else FieldStep(plain, True)
+        return plain if isinstance(plain, int) else FieldStep(plain, case_sensitive=True)
 
     return key
 

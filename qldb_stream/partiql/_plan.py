@@ -1,4 +1,5 @@
-"""compile_statement: a ParsedStatement becomes a plan that can be executed again and again.
+"""
+compile_statement: a ParsedStatement becomes a plan that can be executed again and again.
 
 A plan is immutable and holds nothing of an execution: it may be cached by the
 statement's text, and shared between threads.
@@ -206,8 +207,8 @@ def _compile_modify(
 ) -> ModifyPlan:
     plans = compile_sources(sources, where, scope)
     table = check_table(scope, scope.variables[0], sources[0].pos)
-    for source, plan in zip(sources[1:], plans[1:], strict=True):
-        if plan.table is not None:
+    for source, joined in zip(sources[1:], plans[1:], strict=True):
+        if joined.table is not None:
             scope.reject(source.pos, "a statement can change one table only")
     plan = compile_delete() if operation is None else compile_operation(operation, scope, table)
     assert table.table is not None

@@ -1,4 +1,5 @@
-"""Which name means what, decided once when a statement is compiled.
+"""
+Which name means what, decided once when a statement is compiled.
 
 A name is, in this order: a variable in scope (FROM alias, AT or BY variable; innermost
 first, exact spelling before the other case), else a field of what the FROM clause

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-from qldb_stream.ion import IonSlice
 from qldb_stream.partiql._aggregates import Fold
 from qldb_stream.partiql._compile import COMPILERS, compile_raw, ion_value, make_struct
 from qldb_stream.partiql._context import Evaluate, Frame
@@ -15,13 +14,11 @@ from qldb_stream.partiql._from import SourcePlan, compile_sources, iter_matches
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
     MISSING,
-    TEXTS,
     Bag,
     Kind,
     decoded,
     iter_members,
     kind_of,
-    text_of,
 )
 from qldb_stream.partiql._walk import children
 from qldb_stream.partiql.ast import (
@@ -100,9 +97,7 @@ COMPILERS[Select] = _compile_subquery
 # --- the SELECT list -----------------------------------------------------------------------------
 
 
-def _compile_projection(
-    select: Select, scope: Scope, sources: tuple[SourcePlan, ...]
-) -> Evaluate:
+def _compile_projection(select: Select, scope: Scope, sources: tuple[SourcePlan, ...]) -> Evaluate:
     """Compile what makes a row: SELECT VALUE, `SELECT *` or a list of columns."""
     if select.value is not None:
         value = compile_raw(select.value, scope)
@@ -212,6 +207,8 @@ def _check_columns(select: Select, scope: Scope) -> None:
     while outside:
         node = outside.pop()
         if isinstance(node, Identifier):
-            scope.reject(node.pos, f"'{node.name}' stands beside an aggregate; QLDB has no GROUP BY")
+            scope.reject(
+                node.pos, f"'{node.name}' stands beside an aggregate; QLDB has no GROUP BY"
+            )
         if not isinstance(node, Aggregate | Select):
             outside.extend(children(node))

@@ -44,7 +44,10 @@ from qldb_stream.partiql.ast import (
 
 # Statements of SQL that QLDB never had: named, not called a syntax error.
 _REFUSED: Final = frozenset(
-    """ALTER BEGIN COMMIT DECLARE EXECUTE FETCH GRANT REVOKE ROLLBACK SET VALUES WITH""".split()
+    {
+        *("ALTER", "BEGIN", "COMMIT", "DECLARE", "EXECUTE", "FETCH"),
+        *("GRANT", "REVOKE", "ROLLBACK", "SET", "VALUES", "WITH"),
+    }
 )
 _REFUSED_WORDS: Final = frozenset({"merge", "replace", "upsert", "truncate", "explain"})
 
@@ -89,7 +92,7 @@ def _parse_insert(cursor: Cursor) -> Statement:
     cursor.advance()
     cursor.expect("INTO")
     table_pos, quoted = cursor.pos, cursor.kind == QUOTED
-    table = Identifier(cursor.name("table"), quoted, False, table_pos)
+    table = Identifier(cursor.name("table"), quoted, pos=table_pos)
     if cursor.kind in (".", "["):
         cursor.refuse("INSERT INTO a path without FROM")
     if cursor.kind == "(":
@@ -119,7 +122,7 @@ def _parse_update(cursor: Cursor) -> Statement:
     operation = _parse_operation(cursor)
     where = parse_where(cursor)
     _refuse_after_insert(cursor)
-    return Modify((source,), operation, where, False, pos)
+    return Modify((source,), operation, where, pos=pos)
 
 
 def _parse_from(cursor: Cursor) -> Statement:
@@ -130,7 +133,7 @@ def _parse_from(cursor: Cursor) -> Statement:
     where = parse_where(cursor)
     if cursor.kind == "SELECT":
         cursor.refuse("FROM ... SELECT")
-    return Modify(sources, _parse_operation(cursor), where, True, pos)
+    return Modify(sources, _parse_operation(cursor), where, from_form=True, pos=pos)
 
 
 def _parse_delete(cursor: Cursor) -> Statement:
@@ -151,7 +154,7 @@ def _parse_table_source(cursor: Cursor) -> Source:
     return parse_source(cursor)
 
 
-def _parse_operation(cursor: Cursor) -> Operation:
+def _parse_operation(cursor: Cursor) -> Operation:  # noqa: RET503 - cursor.fail never returns
     """Read SET, INSERT INTO or REMOVE."""
     pos = cursor.pos
     if cursor.take("SET"):

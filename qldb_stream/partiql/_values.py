@@ -1,4 +1,5 @@
-"""Ion values as PartiQL sees them: kinds, members, equality, order, index keys.
+"""
+Ion values as PartiQL sees them: kinds, members, equality, order, index keys.
 
 Rules, where facts 5.4 leaves room those of the reference implementation that QLDB
 embedded: a number equals a number whatever its type, text is text whether string or
@@ -15,11 +16,11 @@ import enum
 import hashlib
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from qldb_stream.ion import IonSlice, IonType
+from qldb_stream.ion import IonSlice
 
 # Bounds on what a literal may say: beyond them arithmetic would take seconds.
 MAX_DIGITS: Final = 1_000
@@ -139,7 +140,8 @@ def text_of(value: Any) -> str | None:
 
 def iter_members(struct: Any) -> Iterable[tuple[str | None, Any]]:
     """Yield a decoded struct's members, repeated names included."""
-    return struct.items()
+    members: Iterable[tuple[str | None, Any]] = struct.items()
+    return members
 
 
 def member_of(value: Any, name: str, *, case_sensitive: bool) -> Any:
@@ -178,7 +180,9 @@ def member_name(struct: Any, name: str, *, case_sensitive: bool) -> str | None:
 def _folded_member(struct: Any, name: str) -> Any:
     """Find the member whose name differs only in case, if it is the only one."""
     found = member_name(struct, name, case_sensitive=False)
-    return MISSING if found is None else next(value for key, value in struct.items() if key == found)
+    return (
+        MISSING if found is None else next(value for key, value in struct.items() if key == found)
+    )
 
 
 def element_of(value: Any, index: Any) -> Any:
@@ -299,7 +303,7 @@ def _instant(value: datetime) -> tuple[int, Decimal]:
     fraction = getattr(value, "fractional_seconds", None)
     if fraction is None:
         fraction = Decimal(value.microsecond).scaleb(-6)
-    zone = value.tzinfo or timezone.utc
+    zone = value.tzinfo or UTC
     offset = zone.utcoffset(value)
     seconds = value.toordinal() * 86_400 + value.hour * 3_600 + value.minute * 60 + value.second
     return seconds - (int(offset.total_seconds()) if offset else 0), fraction
@@ -322,8 +326,10 @@ def _bag_key(value: Any) -> bytes:
 
 
 def _struct_key(value: Any) -> bytes:
-    members = [_joined([(name or "").encode("utf-8", "surrogatepass"), _key(item)])
-               for name, item in value.items()]
+    members = [
+        _joined([(name or "").encode("utf-8", "surrogatepass"), _key(item)])
+        for name, item in value.items()
+    ]
     return b"T" + _joined(sorted(members))
 
 

@@ -1,4 +1,5 @@
-"""The syntax tree of a PartiQL statement: frozen values, nothing else.
+"""
+The syntax tree of a PartiQL statement: frozen values, nothing else.
 
 Every node carries `pos`, the offset of its first character in the statement text,
 so that whatever is found wrong later can still be located. `pos` takes no part in
