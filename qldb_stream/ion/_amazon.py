@@ -17,7 +17,7 @@ from qldb_stream.ion._types import IonType
 
 AMAZON_TYPES: Final = tuple(getattr(AmazonType, name) for name in IonType.__members__)
 
-_WRAPPERS: Final = {
+WRAPPERS: Final = {
     IonType.NULL: simple_types.IonPyNull,
     IonType.BOOL: simple_types.IonPyBool,
     IonType.INT: simple_types.IonPyInt,
@@ -61,7 +61,7 @@ def wrap(ion_type: IonType, value: Any, annotations: tuple[Any, ...]) -> Any:
         return simple_types.IonPyNull.from_value(amazon_type, None, annotations)
     if ion_type is IonType.STRUCT:
         return make_struct(list(value.items()), annotations)
-    return _WRAPPERS[ion_type].from_value(amazon_type, value, annotations)
+    return WRAPPERS[ion_type].from_value(amazon_type, value, annotations)
 
 
 def make_struct(fields: list[tuple[str | None, Any]], annotations: tuple[Any, ...]) -> Any:

@@ -14,10 +14,11 @@ from struct import pack
 from typing import Any, Final
 
 from amazon.ion.core import Timestamp
-from amazon.ion.simple_types import IonPyDict, IonPyNull
+from amazon.ion.simple_types import IonPyNull
 from amazon.ion.symbols import SymbolToken
 
 from qldb_stream.errors import IonEncodeError
+from qldb_stream.ion._amazon import WRAPPERS
 from qldb_stream.ion._copy import copy_value
 from qldb_stream.ion._hash import decimal_body
 from qldb_stream.ion._slice import IonSlice
@@ -208,6 +209,6 @@ _ENCODERS: Final[dict[type, Encoder]] = {
     list: _encode_list,
     tuple: _encode_list,
     dict: _encode_struct,
-    IonPyDict: _encode_amazon,
     IonSlice: _encode_slice,
+    **dict.fromkeys(WRAPPERS.values(), _encode_amazon),
 }

@@ -1,47 +1,163 @@
-"""Read and write Ion text, through amazon.ion.
+"""
+Read and write Ion text, through amazon.ion.
 
-Rules: amazon.ion's text reader makes its values, our writer encodes them; our decoder makes values, its text
-writer prints them. It is imported on first use, because its whole reader and writer come with it. Text written
-by different versions of it differs in spelling, never in value.
+Strategy: amazon.ion's text reader makes its values, our writer encodes them; our decoder makes
+values, amazon.ion's text writer prints them. It is imported on first use, because reader and
+writer come with it whole. Text written by two versions of it differs in spelling, not in value.
+
+Rules: a value must not change on the way, so amazon.ion 0.15's C part, forty times as fast as its
+Python, reads only text in which it alters nothing: it rounds decimals to 34 digits and exponents
+to four, and cuts fractions of a second after nine places (tried with 0.15.0). `_C_READER_ALTERS`
+finds such text, now and then also text that only looks like it. What the C part refuses, the Python
+part reads again: it knows more of Ion, and says where an error is. The C part crashes the process on
+bytes that are not UTF-8 and on a small buffer, so it is never given either. The C writer is not
+used: it alters the same values and more.
 """
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from qldb_stream.errors import IonDecodeError
+from qldb_stream.errors import IonDecodeError, IonEncodeError
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import to_slice
+from qldb_stream.ion._types import IVM
+
+_C_READER_ALTERS: Final = re.compile(
+    rb"[0-9][0-9_.]{30}"  # more digits than decimal128 has
+    rb"|[0-9._][dD][+-]?(?:[6-9][0-9_]{3}|[0-9_]{5})"  # an exponent that it may not have
+    rb"|:[0-9]{2}\.[0-9]{10}"  # more places of a second than nine
+    rb"|\$ion_s"  # a symbol table written as text
+)
+
+_C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
+
+_POSITION: Final = re.compile(r"at position (\d+)")  # in amazon.ion's messages
+
+# amazon.ion 0.9.3 writes a symbol whose text is $ and digits without the quotes it needs.
+_LOOKS_LIKE_A_SYMBOL_ID: Final = re.compile(r"\$[0-9]")
 
 
 def iter_text(text: str | bytes) -> Iterator[IonSlice]:
-    """Iterate over the top-level values of Ion text.
+    """
+    Iterate over the top-level values of Ion text, lazily; each is a stream of its own.
+
+    A byte order mark at the start is skipped: editors add one to saved digests (facts 7).
 
     Raises:
-        IonDecodeError: not Ion text.
+        IonDecodeError: not Ion text; the values before the broken one have been yielded. The
+            offset counts characters, as near as amazon.ion tells, 0 where it does not.
     """
+    for value in _iter_values(_check_text(text)):
+        try:
+            converted = to_slice(value)
+        except IonEncodeError as exc:
+            raise IonDecodeError(0, exc.problem) from exc
+        yield converted
+
+
+def _check_text(text: str | bytes) -> str:
+    """Decode UTF-8, refuse what cannot be UTF-8, and drop the byte order mark."""
+    try:
+        if isinstance(text, str):
+            text.encode("utf-8")
+            return text.removeprefix("\ufeff")
+        if text[:4] == IVM:
+            raise IonDecodeError(0, "binary Ion stands where Ion text is expected")
+        return bytes(text).decode("utf-8-sig")
+    except UnicodeError as exc:
+        start = getattr(exc, "start", 0)
+        raise IonDecodeError(start, "Ion text is not UTF-8") from exc
+
+
+def _iter_values(text: str) -> Iterator[Any]:
+    """Read with the C part as far as it goes, the rest with the Python part."""
+    values = _maybe_c_reader(text)
+    count = 0
+    while values is not None:
+        try:
+            value = next(values)
+        except StopIteration:
+            return
+        except Exception:  # noqa: BLE001 - whatever it is, the Python part says what is wrong
+            break
+        count += 1
+        yield value
+    yield from islice(_iter_python(text), count, None)
+
+
+def _maybe_c_reader(text: str) -> Iterator[Any] | None:
+    """Start amazon.ion's C reader, where there is one and it alters nothing of this text."""
     from amazon.ion import simpleion
 
-    data = text.encode("utf-8") if isinstance(text, str) else bytes(text)
-    options: dict[str, Any] = {"single_value": False, "parse_eagerly": False}
-    values = simpleion.loads(data, **options)
-    try:
-        for value in values:
-            yield to_slice(value)
-    except Exception as exc:
-        raise IonDecodeError(0, f"not Ion text: {exc}") from exc
+    if not getattr(simpleion, "c_ext", False):
+        return None
+    data = text.encode("utf-8")
+    if _C_READER_ALTERS.search(data):
+        return None
+    values: Iterator[Any] = simpleion.load_extension(
+        io.BytesIO(data),
+        single_value=False,
+        parse_eagerly=False,
+        text_buffer_size_limit=max(_C_BUFFER_BYTES, len(data)),
+    )
+    return values
+
+
+def _iter_python(text: str) -> Iterator[Any]:
+    """Read with amazon.ion's Python part, its errors translated."""
+    from amazon.ion import simpleion
+
+    values = simpleion.load_python(io.StringIO(text), single_value=False, parse_eagerly=False)
+    while True:
+        try:
+            value = next(values)
+        except StopIteration:
+            return
+        except Exception as exc:
+            found = _POSITION.search(str(exc))
+            offset = int(found[1]) if found else 0
+            # Its message quotes the text, which may be a document's: only its kind is passed on.
+            problem = f"not Ion text ({type(exc).__name__} in amazon.ion)"
+            raise IonDecodeError(offset, problem) from exc
+        yield value
 
 
 def to_text(s: IonSlice, *, indent: str | None = None) -> str:
-    """Write a value as Ion text.
+    """
+    Write a value as Ion text, without version marker.
 
     Args:
+        s: the value.
         indent: what each level is indented with, on lines of their own; None for one line.
+
+    Raises:
+        IonDecodeError: broken bytes, or a bound exceeded.
+        IonEncodeError: the installed amazon.ion cannot write it (0.9.3: field names of unknown
+            text, symbols that look like symbol ids; ints of more than 4,300 digits: all).
     """
     from amazon.ion import simpleion
 
-    text: str = simpleion.dumps(
-        s.decode(), binary=False, indent=indent, omit_version_marker=True
-    )
+    value = s.decode()
+    out = io.BytesIO()
+    try:
+        simpleion.dump_python(value, out, binary=False, indent=indent, omit_version_marker=True)
+    except Exception as exc:
+        problem = f"the installed amazon.ion has no text for it ({type(exc).__name__})"
+        raise IonEncodeError(problem) from exc
+    text = out.getvalue().decode("utf-8")
+    if _LOOKS_LIKE_A_SYMBOL_ID.search(text) and not _says(text, s):
+        raise IonEncodeError("the installed amazon.ion does not quote a symbol that needs it")
     return text
+
+
+def _says(text: str, s: IonSlice) -> bool:
+    """Tell whether a text reads back as a value."""
+    try:
+        return next(iter_text(text)) == s
+    except IonDecodeError:
+        return False
