@@ -136,7 +136,12 @@ def _check_revisions(
         checks.append(check)
         checks.extend(check_repeated(revision, block.summary, documents))
         if revision.unknown_fields:
-            checks.extend(check_unknown_fields(revision.unknown_fields, revision.document_id))
+            lacks_table = revision.table is None and block.summary.stream_arn is not None
+            checks.extend(
+                check_unknown_fields(
+                    revision.unknown_fields, revision.document_id, lacks_table=lacks_table
+                )
+            )
     return checks, found
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_leaves", "check_repeated"]
 
 _AGREES: Final = "what the revision repeats agrees with its block"
+_NO_TABLE: Final = "a record without tableInfo to compare with transactionInfo"
 _LEAVES_AGREE: Final = Check(
     ProblemCode.MISMATCH, Outcome.VERIFIED, "revisionSummaries agree with the revisions"
 )
@@ -42,7 +43,8 @@ def check_repeated(
         documents: what transactionInfo says, None when that is absent or unreadable.
 
     Yields:
-        A failed MISMATCH for each field that differs, or one that is verified.
+        A failed MISMATCH for each field that differs, or one that is verified; and one
+        that is not checkable for a stream's record without tableInfo.
     """
     document_id = revision.document_id
     agrees = True
@@ -51,6 +53,8 @@ def check_repeated(
         yield Check(ProblemCode.MISMATCH, Outcome.FAILED, detail, document_id, field)
     if agrees:
         yield Check(ProblemCode.MISMATCH, Outcome.VERIFIED, _AGREES, document_id)
+    if revision.table is None and document_id is not None and summary.stream_arn is not None:
+        yield Check(ProblemCode.MISMATCH, Outcome.NOT_CHECKABLE, _NO_TABLE, document_id)
 
 
 def check_leaves(block: Block) -> Iterator[Check]:

@@ -2,12 +2,16 @@
 Tell fields that are new from fields that are damaged.
 
 Fields that the facts do not know break nothing: the service may have added some. But
-an optional part whose name lost one bit would vanish without any hash noticing, so
-an unknown name that is one bit away from a known one is a failure.
+an optional part whose name is damaged would vanish without any hash noticing. Damage
+leaves one of three traces, and each of them is a failure: a name that is a known one
+but for one bit (in the symbol table's text); a known name, or an id, where it does not
+belong (a damaged symbol id leads to another of the record's own names); an unknown name
+beside an optional part that is gone.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from qldb_stream.report import Check, Outcome, ProblemCode
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_unknown_fields"]
 
-# The parts that a summary or a revision may lack (facts 1.3, 1.4, 2.1).
+# The parts that a record, a summary or a revision may lack (facts 1.3, 1.4, 2.1).
 _OPTIONAL: Final = (
     b"transactionInfo",
     b"redactionInfo",
@@ -29,30 +33,61 @@ _OPTIONAL: Final = (
     b"tableInfo",
     b"documentId",
 )
+_KNOWN: Final = frozenset(
+    (
+        *(name.decode() for name in _OPTIONAL),
+        *("qldbStreamArn", "recordType", "payload", "controlRecordType", "revision"),
+        *("blockAddress", "strandId", "sequenceNo", "transactionId", "blockTimestamp"),
+        *("blockHash", "entriesHash", "previousBlockHash", "entriesHashList", "hash"),
+        *("statements", "statement", "startTime", "statementDigest", "documents"),
+        *("tableName", "tableId", "id", "version", "txTime", "txId"),
+        # What the local symbol table itself brings along (Ion 1.0 specification).
+        *("$ion", "$ion_1_0", "$ion_symbol_table", "name", "imports", "symbols", "max_id"),
+        "$ion_shared_symbol_table",
+    )
+)
+_ID: Final = re.compile(r"[0-9A-Za-z]{22}")
+
+_NEIGHBOUR: Final = "the name of an unknown field is one bit away from a known one"
+_MISPLACED: Final = "a known name or an id is the name of a field where it does not belong"
+_INSTEAD: Final = "the record has an unknown field where tableInfo should be"
 
 
-def check_unknown_fields(names: Iterable[str], document_id: str | None = None) -> Iterator[Check]:
+def check_unknown_fields(
+    names: Iterable[str], document_id: str | None = None, *, lacks_table: bool = False
+) -> Iterator[Check]:
     """
     Check the names of fields that no reader knew.
 
     Args:
-        names: of a summary's or a revision's unknown fields.
+        names: of a summary's or a revision's unknown fields; those of a struct inside come
+            with its path and a dot in front.
         document_id: the revision's, None for a summary.
+        lacks_table: a stream's revision that came without tableInfo.
 
     Yields:
-        A failed MISMATCH for each name that is a known one but for one bit.
+        A failed MISMATCH for each name that damage may have made.
     """
-    detail = "the name of an unknown field is one bit away from a known one"
     for name in names:
-        known = _maybe_neighbour(name.encode())
-        if known is not None:
-            yield Check(ProblemCode.MISMATCH, Outcome.FAILED, detail, document_id, known)
+        neighbour = _maybe_neighbour(name.encode())
+        own = name.rpartition(".")[2]
+        if neighbour is not None:
+            yield _failed(_NEIGHBOUR, document_id, neighbour)
+        elif own in _KNOWN or _ID.fullmatch(own):
+            yield _failed(_MISPLACED, document_id, name)
+        elif lacks_table and name.startswith("payload."):
+            yield _failed(_INSTEAD, document_id, "tableInfo")
+
+
+def _failed(detail: str, document_id: str | None, field: str) -> Check:
+    return Check(ProblemCode.MISMATCH, Outcome.FAILED, detail, document_id, field)
 
 
 def _maybe_neighbour(name: bytes) -> str | None:
     for known in _OPTIONAL:
-        if len(name) == len(known):
-            different = int.from_bytes(name, "big") ^ int.from_bytes(known, "big")
+        path, own = name[: -len(known)], name[-len(known) :]
+        if len(own) == len(known) and (not path or path.endswith(b".")):
+            different = int.from_bytes(own, "big") ^ int.from_bytes(known, "big")
             if different.bit_count() == 1:
                 return known.decode()
     return None
