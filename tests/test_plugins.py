@@ -267,7 +267,7 @@ def test_wrong_usage_says_what_would_be_right(
 ) -> None:
     """Unknown options and values are refused before the sink is opened."""
     install("good_plugin", GOOD)
-    with pytest.raises(UsageError, match="sink|option") as caught:
+    with pytest.raises(UsageError, match=r"sink|option") as caught:
         open_sink(url, **options)
     assert message in str(caught.value)
 

@@ -25,7 +25,7 @@ def test_a_url_falls_into_its_parts(url: str, expected: SinkUrl) -> None:
     assert expected == parse_sink_url(url)
 
 
-@pytest.mark.parametrize("url", ["", "file.ledger", ":x", "Upper:x", "1:x", "a b:x", "/tmp/x"])
+@pytest.mark.parametrize("url", ["", "file.ledger", ":x", "Upper:x", "1:x", "a b:x", "/var/x"])
 def test_what_has_no_scheme_is_no_url(url: str) -> None:
     """A bare path is refused with an example of what to write."""
     with pytest.raises(UsageError, match="write SCHEME:PATH"):
@@ -36,7 +36,7 @@ def test_an_option_needs_a_value_and_comes_once() -> None:
     """Half an option and a repeated one are refused by name."""
     with pytest.raises(UsageError, match=r"option 'ids' of s:p\?ids has no value"):
         parse_sink_url("s:p?ids")
-    with pytest.raises(UsageError, match="option 'ids' of .* is given twice"):
+    with pytest.raises(UsageError, match=r"option .ids. of .* is given twice"):
         parse_sink_url("s:p?ids=a&ids=b")
 
 
