@@ -19,14 +19,17 @@ Ids are the source's; binding them is the executor's job.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from math import inf
+from operator import itemgetter
 from typing import Final
 
 from qldb_stream.errors import DecodeError
-from qldb_stream.events import Block, DocumentInfo, Revision, RevisionKind, TableInfo
+from qldb_stream.events import Block, BlockSummary, Metadata, Revision, TableInfo
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.partiql.ast import DropTable
 from qldb_stream.replay._ddl import OWN_TABLES, check_table_name, iter_ddl, refusal, table_of
+from qldb_stream.replay._info import may_hold_ddl, read_last_statements, read_texts
 from qldb_stream.replay._operations import (
     BlockPlan,
     ChangeKind,
@@ -37,7 +40,8 @@ from qldb_stream.replay._operations import (
 
 REDACTED_FIELD: Final = "qldb_stream_redacted"
 
-_NO_DOCUMENTS: Final[Mapping[str, DocumentInfo]] = {}
+# After every statement.
+_UNKNOWN: Final = inf
 
 
 def plan_block(block: Block) -> BlockPlan:
@@ -63,104 +67,103 @@ def redaction_placeholder(revision: Revision) -> IonSlice:
 
 def _plan(block: Block) -> BlockPlan:
     summary = block.summary
-    ddl: tuple[tuple[int, TableChange], ...] = ()
-    documents = _NO_DOCUMENTS
-    statements = 0
-    if summary.transaction_info is not None:
-        texts = [statement.statement for statement in summary.transaction_info.statements]
-        statements = len(texts)
-        ddl = tuple(iter_ddl(block.address, texts))
-        documents = summary.transaction_info.documents
     left_out: Counter[str] = Counter()
-    placed: list[tuple[int, Operation]] = []
-    for index, table_change in ddl:
-        if _is_own(table_of(table_change)):
-            left_out[str(table_of(table_change))] += 1
-        else:
-            placed.append((2 * index, table_change))
-    for revision in block.revisions:
-        change = _maybe_change(block, revision, documents)
-        if change is None:
-            continue
-        if _is_own(change.table.table_name):
-            left_out[change.table.table_name] += 1
-        else:
-            placed.append((_place(change, documents, statements, ddl), change))
-    if len(placed) > 1:
-        placed.sort(key=_first)
+    tables = [
+        (index, change)
+        for index, change in _iter_table_changes(summary)
+        if not _is_own(table_of(change), left_out)
+    ]
+    documents = [
+        change for change in _iter_changes(block) if not _is_own(change.table.table_name, left_out)
+    ]
+    operations: tuple[Operation, ...]
+    if tables or len(documents) > 1:
+        operations = _in_order(summary, tables, documents)
+    else:
+        operations = tuple(documents)
     return BlockPlan(
         summary.address,
         summary.block_hash,
         summary.previous_block_hash,
-        tuple(operation for _, operation in placed),
+        operations,
         summary.redaction_info is not None,
         left_out,
     )
 
 
-def _first(placed: tuple[int, Operation]) -> int:
-    return placed[0]
+def _is_own(table: str | None, left_out: Counter[str]) -> bool:
+    """Say whether a table is one of this library's; if so, count it."""
+    if table is None or not table.startswith(OWN_TABLES):
+        return False
+    left_out[table] += 1
+    return True
 
 
-def _is_own(table: str | None) -> bool:
-    return table is not None and table.startswith(OWN_TABLES)
+def _iter_table_changes(summary: BlockSummary) -> Iterator[tuple[int, TableChange]]:
+    """Yield the DDL of a block; most blocks are known to have none by a look at the bytes."""
+    info = summary.transaction_info
+    if info is not None and may_hold_ddl(info.ion):
+        yield from iter_ddl(summary.address, read_texts(info.ion))
 
 
-def _place(
-    change: DocumentChange,
-    documents: Mapping[str, DocumentInfo],
-    statements: int,
-    ddl: tuple[tuple[int, TableChange], ...],
-) -> int:
-    """Give twice the index of the last statement that changed the document."""
-    info = documents.get(change.source_id)
-    last = max(info.statements, default=-1) if info is not None else -1
-    if 0 <= last < statements:
-        return 2 * last
-    dropped = tuple(_iter_drops(change.table.table_name, ddl))
-    return 2 * dropped[-1] - 1 if dropped else 2 * statements
+def _in_order(
+    summary: BlockSummary,
+    tables: Sequence[tuple[int, TableChange]],
+    documents: Sequence[DocumentChange],
+) -> tuple[Operation, ...]:
+    """Put operations where their last statements stood; the sort keeps ties in order."""
+    info = summary.transaction_info
+    last = {} if info is None else read_last_statements(info.ion)
+    statements = _UNKNOWN if info is None or not tables else len(read_texts(info.ion))
+    placed: list[tuple[float, Operation]] = [*tables]
+    for change in documents:
+        place: float = last.get(change.source_id, _UNKNOWN)
+        if not 0 <= place < statements:
+            place = _last_place(change.table.table_name, tables)
+        placed.append((place, change))
+    return tuple(operation for _, operation in sorted(placed, key=itemgetter(0)))
 
 
-def _iter_drops(table: str, ddl: tuple[tuple[int, TableChange], ...]) -> Iterator[int]:
-    """Yield where a table is dropped for good: not made again in the same block."""
-    for index, change in reversed(ddl):
+def _last_place(table: str, tables: Sequence[tuple[int, TableChange]]) -> float:
+    """Give the place of a change that no statement is known for."""
+    for index, change in reversed(tables):
         if table_of(change) == table:
-            if isinstance(change, DropTable):
-                yield index
-            return
+            # Dropped for good: the document was there before. Else it was made before.
+            return index - 0.5 if isinstance(change, DropTable) else _UNKNOWN
+    return _UNKNOWN
 
 
-def _maybe_change(
-    block: Block, revision: Revision, documents: Mapping[str, DocumentInfo]
-) -> DocumentChange | None:
-    """Turn a revision into a change; None for one that only the system knows."""
-    metadata = revision.metadata
-    if metadata is None:
-        return None
-    table = _table_of(block, revision, metadata.id, documents)
+def _iter_changes(block: Block) -> Iterator[DocumentChange]:
+    """Yield a change for each revision, but for those that only the system knows."""
+    for revision in block.revisions:
+        metadata = revision.metadata
+        if metadata is not None:
+            yield _change(block, revision, metadata)
+
+
+def _change(block: Block, revision: Revision, metadata: Metadata) -> DocumentChange:
+    table = _table_of(block, revision, metadata.id)
     kind = ChangeKind.UPDATE if metadata.version else ChangeKind.INSERT
-    if revision.data_ion is not None:
-        return DocumentChange(kind, table, metadata.id, metadata.version, revision.data_ion)
-    if revision.kind is RevisionKind.REDACTED:
-        placeholder = redaction_placeholder(revision)
-        return DocumentChange(kind, table, metadata.id, metadata.version, placeholder)
-    if not metadata.version:
-        raise refusal(block.address, f"document {metadata.id} is deleted before it was inserted")
-    return DocumentChange(ChangeKind.DELETE, table, metadata.id, metadata.version)
+    document = revision.data_ion
+    if document is None and revision.data_hash is not None:
+        document = redaction_placeholder(revision)
+    if document is None:
+        if not metadata.version:
+            raise refusal(
+                block.address, f"document {metadata.id} is deleted before it was inserted"
+            )
+        kind = ChangeKind.DELETE
+    return DocumentChange(kind, table, metadata.id, metadata.version, document)
 
 
-def _table_of(
-    block: Block,
-    revision: Revision,
-    document_id: str,
-    documents: Mapping[str, DocumentInfo],
-) -> TableInfo:
+def _table_of(block: Block, revision: Revision, document_id: str) -> TableInfo:
     """Find a revision's table: from its record, else from the transaction's info."""
     table = revision.table
     if table is None:
-        info = documents.get(document_id)
-        if info is None:
+        info = block.summary.transaction_info
+        documents = {} if info is None else info.documents
+        if document_id not in documents:
             raise refusal(block.address, f"nothing says in which table document {document_id} is")
-        table = info.table
+        table = documents[document_id].table
     check_table_name(block.address, table.table_name)
     return table

@@ -227,10 +227,30 @@ def test_an_index_on_an_overlong_field_is_refused() -> None:
         plan_block(block(5, statements=[f'CREATE INDEX ON Things ("{"f" * 129}")']))
 
 
+@pytest.mark.parametrize(
+    "info",
+    [{"drop": 1}, {"drop": 1, "statements": None}],
+)
+def test_a_transaction_without_statements_has_no_ddl(info: dict[str, object]) -> None:
+    """Statements that are absent or null are none."""
+    planned = block(5, statements=[])
+    object.__setattr__(planned.summary, "transaction_info", TransactionInfo(to_slice(info)))
+    assert () == plan_block(planned).operations
+
+
+def test_a_statement_without_a_text_is_refused() -> None:
+    """Whether it was DDL cannot be known, so the block is not repeated."""
+    damaged = block(5, statements=[])
+    info = TransactionInfo(to_slice({"statements": [{"drop": 1}]}))
+    object.__setattr__(damaged.summary, "transaction_info", info)
+    with pytest.raises(ReplayRefusedError, match="a statement's text, found nothing"):
+        plan_block(damaged)
+
+
 def test_a_transaction_info_that_cannot_be_read_is_refused() -> None:
     """A damaged transactionInfo is a refusal that names the block, not a crash."""
     damaged = block(5, statements=[])
-    info = TransactionInfo(to_slice({"statements": 5}))
+    info = TransactionInfo(to_slice({"statements": "DROP"}))
     object.__setattr__(damaged.summary, "transaction_info", info)
     with pytest.raises(ReplayRefusedError, match="it cannot be read"):
         plan_block(damaged)
