@@ -1,0 +1,92 @@
+"""Decompressing once: damage costs what comes after it, and bombs cost nothing."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from qldb_stream.errors import CarrierError
+from qldb_stream.events import Undecodable
+from qldb_stream.sources._files import FilePool, FileReadable, find_files
+from qldb_stream.sources._gzip import MAX_BYTES_AT_ANY_RATIO, Spool
+
+TEXT = Random(5).randbytes(600_000)
+
+
+def gunzip(folder: Path, *contents: bytes) -> list[tuple[bytes, Undecodable | None]]:
+    """Decompress some files into one spool, then read each back."""
+    for number, content in enumerate(contents):
+        (folder / f"{number:02}").write_bytes(content)
+    pool, spool = FilePool(), Spool()
+    results = [spool.gunzip(FileReadable(pool, file)) for file in find_files([folder]).files]
+    read = [(readable.read_at(0, readable.size + 1), problem) for readable, problem in results]
+    spool.close()
+    pool.close()
+    return read
+
+
+def test_files_share_a_spool_and_come_back_whole(tmp_path: Path) -> None:
+    """What was decompressed last does not show through what was before."""
+    expected = [(TEXT, None), (b"", None), (TEXT[:9], None)]
+    assert expected == gunzip(tmp_path, *(gzip.compress(data) for data, _ in expected))
+
+
+def test_members_follow_each_other_with_padding_between(tmp_path: Path) -> None:
+    """Objects that were joined, and zeros between or after them, are one stream."""
+    parts = [gzip.compress(TEXT[i : i + 1000]) for i in range(0, 5000, 1000)]
+    joined = b"\0\0".join(parts) + bytes(300)
+    assert [(TEXT[:5000], None)] == gunzip(tmp_path, joined)
+
+
+def test_what_was_whole_before_the_damage_is_kept(tmp_path: Path) -> None:
+    """A truncated file gives what can be had, and says where it ends."""
+    ((data, problem),) = gunzip(tmp_path, gzip.compress(TEXT)[:-100_000])
+    assert 400_000 < len(data) < 600_000
+    assert TEXT.startswith(data)
+    assert problem is not None
+    name = str(tmp_path / "00")
+    error = CarrierError("gzip", len(data), "ends in the middle")
+    assert Undecodable(name, len(data), 0, error) == problem
+
+
+@pytest.mark.parametrize("position", [3, 100, 300_000, -5])
+def test_a_damaged_byte_is_reported(tmp_path: Path, position: int) -> None:
+    """Header, data or checksum: damage is told, with what zlib says of it."""
+    damaged = bytearray(gzip.compress(TEXT, mtime=0))
+    damaged[position] ^= 0xFF
+    ((data, problem),) = gunzip(tmp_path, bytes(damaged))
+    assert problem is not None
+    assert isinstance(problem.error, CarrierError)
+    assert ("gzip", len(data)) == (problem.error.carrier, problem.offset)
+
+
+def test_something_else_behind_it_is_reported(tmp_path: Path) -> None:
+    """Bytes after the end that are no gzip are not dropped in silence."""
+    ((data, problem),) = gunzip(tmp_path, gzip.compress(TEXT) + b"more")
+    assert TEXT == data
+    assert problem is not None
+    assert "incorrect header check" in str(problem.error)
+
+
+def test_a_bomb_is_refused_and_costs_no_space(tmp_path: Path) -> None:
+    """What decompresses beyond every journal's ratio is given up whole."""
+    packer = zlib.compressobj(wbits=31)
+    zeros = bytes(2**20)
+    count = MAX_BYTES_AT_ANY_RATIO // len(zeros) + 2
+    bomb = b"".join(packer.compress(zeros) for _ in range(count)) + packer.flush()
+    (first, second) = gunzip(tmp_path, bomb, gzip.compress(TEXT))
+    assert b"" == first[0]
+    assert first[1] is not None
+    assert "a decompression bomb, refused" in str(first[1].error)
+    assert (TEXT, None) == second
+
+
+def test_a_spool_without_data_needs_no_file() -> None:
+    """Nothing is made before there is something to keep."""
+    spool = Spool()
+    assert b"" == spool.read_at(0, 10)
+    spool.close()
