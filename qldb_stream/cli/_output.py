@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -114,10 +114,8 @@ def print_replay(report: ReplayReport, destination: str) -> None:
         ("redactions pending", len(report.redactions_pending)),
     )
     out.print(make_table(f"Delivered to {escape(destination)}", ("", "#"), rows))
-    if report.notes:
-        out.print(_counts_table("Worth knowing", report.notes))
-    for strand_id, sequence_no in report.redactions_pending:
-        out.print(f"  redaction pending: block {strand_id}/{sequence_no}")
+    for note in _notes(report):
+        out.print(f"  {escape(note)}", soft_wrap=True)
     sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
     if not report.ok:
         sentence += f"; {count(len(report.verification.problems), 'problem')} found"
@@ -136,7 +134,8 @@ def _print_details(report: VerifyReport) -> None:
         strands = map(_strand_row, report.strands)
         out.print(make_table("Strands", _STRAND_COLUMNS, strands))
     if report.not_checkable:
-        out.print(_counts_table("Not checkable", report.not_checkable))
+        rows = ((times, reason) for reason, times in report.not_checkable.items())
+        out.print(make_table("Not checkable", ("#times", "because"), rows))
     if report.problems:
         shown = report.problems[:_PROBLEMS_SHOWN]
         out.print(make_table("Problems", _PROBLEM_COLUMNS, map(_problem_row, shown)))
@@ -144,8 +143,16 @@ def _print_details(report: VerifyReport) -> None:
             out.print(f"  and {len(report.problems) - len(shown)} more: `--json` lists them all")
 
 
-def _counts_table(title: str, counts: Mapping[str, int]) -> Table:
-    return make_table(title, ("#times", "what"), ((n, what) for what, n in counts.items()))
+def _notes(report: ReplayReport) -> Iterator[str]:
+    """Say what is no problem, and still worth knowing."""
+    for strand_id, sequence_no in report.redactions_pending:
+        yield f"redaction pending: block {strand_id}/{sequence_no}"
+    for strand_id, sequence_no, table in report.indexes_kept:
+        yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"
+    if report.ids_unresolved:
+        yield f"{count(report.ids_unresolved, 'id')} at declared paths are no known document's"
+    for table, times in report.left_out.items():
+        yield f"left out, as never replayed: {table}, {count(times, 'time')}"
 
 
 def _verification_sentence(report: VerifyReport) -> str:

@@ -1,0 +1,72 @@
+"""What tables and last lines say about reports of every kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from qldb_stream.cli._output import count, print_replay, print_verification
+from qldb_stream.report import (
+    Problem,
+    ProblemCode,
+    ReplayReport,
+    StrandReport,
+    VerifyReport,
+)
+
+STRAND = StrandReport("s" * 22, 3, 9, ((5, 6),))
+SEEN = VerifyReport(blocks=5, revisions=1, strands=(STRAND,), records=9)
+
+
+def test_partial(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not checkable is counted by reason, and the last line does not say `full`."""
+    print_verification(VerifyReport(blocks=2000, not_checkable={"no rule": 7}, records=1))
+    out = capsys.readouterr().out
+
+    assert "no rule" in out
+    assert "ok: 2,000 blocks, 0 revisions verified as far as they can be checked" in out
+
+
+def test_full(capsys: pytest.CaptureFixture[str]) -> None:
+    """A strand without a digest shows a dash, and its holes as ranges."""
+    print_verification(SEEN)
+    out = capsys.readouterr().out
+
+    assert "5-6" in out
+    assert "ok: 5 blocks, 1 revision verified in full" in out
+
+
+def test_markup_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Square brackets in a message are printed as they are, not taken as markup."""
+    problem = Problem(ProblemCode.GAP, "blocks [bold]5[/bold] are missing [red]")
+    print_verification(VerifyReport(problems=(problem,), records=1))
+
+    assert "[bold]5[/bold] are missing [red]" in capsys.readouterr().out
+
+
+def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a sink could not map is told in a sentence each."""
+    print_replay(
+        ReplayReport(
+            SEEN,
+            applied=5,
+            redactions_pending=(("s", 4),),
+            ids_unresolved=2,
+            indexes_kept=(("s", 6, "Cars"),),
+            left_out={"qldb_stream_ids": 3},
+        ),
+        "ledger:x",
+    )
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+
+    assert [
+        "redaction pending: block s/4",
+        "index kept that the source dropped: table Cars, block s/6",
+        "2 ids at declared paths are no known document's",
+        "left out, as never replayed: qldb_stream_ids, 3 times",
+        "ok: 5 blocks applied, 0 skipped",
+    ] == lines[-5:]
+
+
+def test_count() -> None:
+    """One thing is singular, all other numbers are plural."""
+    assert ["0 ids", "1 id", "2,000 ids"] == [count(n, "id") for n in (0, 1, 2000)]
