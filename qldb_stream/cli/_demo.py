@@ -66,7 +66,7 @@ def _ignore(_step: Step) -> None:
 
 
 def _print_step(step: Step) -> None:
-    mark = "[green]\N{CHECK MARK}[/]" if step.ok else "[red]\N{BALLOT X}[/]"
+    mark = "[green]ok[/]    " if step.ok else "[red]not ok[/]"
     console().print(f"{mark} [bold]{escape(f'{step.title:<36}')}[/] {escape(step.detail)}")
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -53,7 +54,14 @@ def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
         columns: their headings.
         rows: as many values as there are columns; None is printed as a dash.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        show_header=any(column.strip("#") for column in columns),
+        box=box.ROUNDED,
+    )
     for column in columns:
         table.add_column(
             column.removeprefix("#"),
