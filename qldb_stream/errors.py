@@ -36,6 +36,7 @@ __all__ = [
     "IntegrityError",
     "IonDecodeError",
     "IonEncodeError",
+    "LambdaAbortedError",
     "LedgerError",
     "LedgerFileError",
     "OccConflictError",
@@ -415,6 +416,16 @@ class TransactionClosedError(LedgerError):
 
     def __str__(self) -> str:
         return f"Transaction {self.transaction_id} {self.reason}"
+
+
+@attrs.frozen
+class LambdaAbortedError(LedgerError):
+    """A transaction that the function which ran in it aborted on purpose."""
+
+    transaction_id: str
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_id} was aborted by its own function"
 
 
 @attrs.frozen

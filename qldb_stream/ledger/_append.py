@@ -1,0 +1,68 @@
+"""Writing a sealed block and what it changes; the caller begins and ends SQLite's transaction."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qldb_stream.ledger._changes import Changes, iter_new_entries
+from qldb_stream.ledger._seal import Sealed
+from qldb_stream.ledger._store import Store
+
+__all__ = ["append_block"]
+
+_INSERT_BLOCK: Final = (
+    "INSERT INTO block (sequence_no, transaction_id, timestamp_ms, first_revision_no, nodes, "
+    "summary, catalog) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_REVISION: Final = (
+    "INSERT INTO revision (no, sequence_no, document_id, version, tx_time_ms, previous_no, hash, "
+    "data_hash, data, table_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_PUT_DOCUMENT: Final = (
+    "INSERT OR REPLACE INTO document (table_no, id, revision_no) VALUES (?, ?, ?)"
+)
+_DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_no = ? AND key = ? AND document_id = ?"
+_INSERT_ENTRY: Final = "INSERT INTO entry (index_no, key, document_id) VALUES (?, ?, ?)"
+
+
+def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
+    """
+    Write a block, its revisions, the current documents, index entries and catalog.
+
+    Raises:
+        sqlite3.Error: it could not be written; the caller rolls back.
+    """
+    connection = store.connection
+    connection.execute(_INSERT_BLOCK, sealed.block)
+    revisions = sealed.revisions
+    if revisions:
+        connection.executemany(_INSERT_REVISION, revisions)
+        connection.executemany(
+            _PUT_DOCUMENT,
+            [(revision.table_no, revision.document_id, revision.no) for revision in revisions],
+        )
+    if changes.removed:
+        connection.executemany(_DELETE_ENTRY, changes.removed)
+    if changes.added:
+        connection.executemany(_INSERT_ENTRY, changes.added)
+    if changes.tables:
+        _write_catalog(store, sealed, changes)
+
+
+def _write_catalog(store: Store, sealed: Sealed, changes: Changes) -> None:
+    connection = store.connection
+    connection.executemany(
+        "INSERT OR REPLACE INTO catalog_table (no, id, name, active) VALUES (?, ?, ?, ?)",
+        [(table.no, table.id, table.name, table.active) for table in changes.tables],
+    )
+    dropped = [(no,) for no in changes.dropped]
+    connection.executemany("DELETE FROM catalog_index WHERE no = ?", dropped)
+    connection.executemany("DELETE FROM entry WHERE index_no = ?", dropped)
+    connection.executemany(
+        "INSERT INTO catalog_index (no, id, table_no, field) VALUES (?, ?, ?, ?)",
+        [(index.no, index.id, table.no, index.field) for table, index in changes.created],
+    )
+    connection.executemany(
+        _INSERT_ENTRY,
+        iter_new_entries(store, changes, sealed.block.sequence_no, changes.record.documents),
+    )

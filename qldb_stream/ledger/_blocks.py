@@ -1,0 +1,113 @@
+"""The journal as `events.Block` values, read from what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    BlockSummary,
+    Metadata,
+    RedactionInfo,
+    Revision,
+    RevisionSummary,
+    TableInfo,
+    TransactionInfo,
+)
+from qldb_stream.ion import (
+    IonSlice,
+    blob_of,
+    int_of,
+    iter_elements,
+    load_slice,
+    read_struct,
+    text_of,
+    timestamp_ms,
+    timestamp_of,
+    to_slice,
+)
+from qldb_stream.ledger._catalog import Catalog
+from qldb_stream.ledger._state import State
+from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
+
+__all__ = ["iter_journal"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iter_journal(store: Store, state: State, strand_id: str, start: int) -> Iterator[Block]:
+    """
+    Iterate over the blocks from number `start` on, up to a state.
+
+    Raises:
+        LedgerFileError: the file cannot be read.
+        IonDecodeError: what is stored has been damaged.
+    """
+    for block in store.iter_blocks(start, state.size):
+        revisions = [
+            _revision(one, block, state.catalog, strand_id) for one in store.block_revisions(block)
+        ]
+        yield Block(_summary(block), tuple(revisions))
+
+
+def _summary(block: StoredBlock) -> BlockSummary:
+    """Read a block from its Ion alone, so that a verifier checks what is journaled."""
+    fields = read_struct(load_slice(block.summary))
+    address = read_struct(fields["blockAddress"])
+    info = fields.get("transactionInfo")
+    redaction = fields.get("redactionInfo")
+    return BlockSummary(
+        None,
+        BlockAddress(text_of(address["strandId"]), int_of(address["sequenceNo"])),
+        text_of(fields["transactionId"]),
+        timestamp_of(fields["blockTimestamp"]),
+        blob_of(fields["blockHash"]),
+        blob_of(fields["entriesHash"]),
+        blob_of(fields["previousBlockHash"]),
+        tuple([blob_of(entry) for entry in iter_elements(fields["entriesHashList"])]),
+        None if info is None else TransactionInfo(info),
+        None if redaction is None else RedactionInfo(redaction),
+        _revision_summaries(fields.get("revisionSummaries")),
+    )
+
+
+def _revision_summaries(summaries: IonSlice | None) -> tuple[RevisionSummary, ...]:
+    if summaries is None:
+        return ()
+    found = map(read_struct, iter_elements(summaries))
+    return tuple(
+        [RevisionSummary(blob_of(one["hash"]), text_of(one["documentId"])) for one in found]
+    )
+
+
+def _revision(
+    revision: StoredRevision, block: StoredBlock, catalog: Catalog, strand_id: str
+) -> Revision:
+    table = catalog.by_no[revision.table_no]
+    fields = {
+        "id": revision.document_id,
+        "version": revision.version,
+        "txTime": timestamp_ms(revision.tx_time_ms),
+        "txId": block.transaction_id,
+    }
+    return Revision(
+        BlockAddress(strand_id, revision.sequence_no),
+        revision.hash,
+        Metadata(
+            revision.document_id,
+            revision.version,
+            _time(revision.tx_time_ms),
+            block.transaction_id,
+            to_slice(fields),
+        ),
+        None if revision.data is None else load_slice(revision.data),
+        revision.data_hash,
+        TableInfo(table.name, table.id),
+    )
+
+
+def _time(unix_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=unix_ms)

@@ -1,0 +1,82 @@
+"""
+The rows that a statement gave.
+
+Strategy: the first page is computed when the statement is executed, so that most errors
+come from there; the rest comes as it is asked for, and is buffered before the transaction
+runs another statement or commits. A cursor can be iterated again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.partiql import Bag
+
+__all__ = ["PAGE_ROWS", "Cursor"]
+
+PAGE_ROWS: Final = 200
+"""How many rows a statement computes at once; the service's page (facts 5.8)."""
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
+class Cursor:
+    """
+    The rows of one statement, decoded one by one; iterable more than once.
+
+    Each is what `amazon.ion` users know: plain Python where that loses nothing.
+    """
+
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rest: Final = rows
+        self._buffer: Final[list[Any]] = list(islice(rows, PAGE_ROWS))
+        self._complete = len(self._buffer) < PAGE_ROWS
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(_decode, self._iter_rows())
+
+    def iter_slices(self) -> Iterator[IonSlice]:
+        """Iterate over the rows as they are, each still or again in its bytes."""
+        return map(to_slice, self._iter_rows())
+
+    def fill(self) -> None:
+        """
+        Compute and keep all rows that are left; called before their snapshot changes.
+
+        Raises:
+            LedgerError: a row could not be computed.
+        """
+        if not self._complete:
+            self._buffer.extend(self._rest)
+            self._complete = True
+
+    def discard(self) -> None:
+        """Give up the rows that were not computed; those that were stay."""
+        self._complete = True
+
+    def _iter_rows(self) -> Iterator[Any]:
+        at = 0
+        while True:
+            while at < len(self._buffer):
+                yield self._buffer[at]
+                at += 1
+            if self._complete:
+                return
+            page = list(islice(self._rest, PAGE_ROWS))
+            self._buffer.extend(page)
+            self._complete = len(page) < PAGE_ROWS
+
+
+def _decode(value: Any) -> Any:
+    """Decode what is still in its bytes, at any depth."""
+    kind = type(value)
+    if kind is IonSlice:
+        return value.decode()
+    if kind is dict:
+        return {name: _decode(member) for name, member in value.items()}
+    if kind is list or kind is Bag:
+        return [_decode(element) for element in value]
+    return value if kind in _PLAIN else to_slice(value).decode()

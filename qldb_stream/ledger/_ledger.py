@@ -1,0 +1,243 @@
+"""The embedded ledger: one file, opened, and everything that is asked of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Final
+
+from qldb_stream.errors import LedgerFileError, StatementError, UsageError
+from qldb_stream.events import Block
+from qldb_stream.ledger._blocks import iter_journal
+from qldb_stream.ledger._driver import Driver
+from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
+from qldb_stream.ledger._kpl import iter_frames
+from qldb_stream.ledger._limits import choose_limits
+from qldb_stream.ledger._reading import Reading
+from qldb_stream.ledger._state import Digest
+from qldb_stream.ledger._store import Store
+from qldb_stream.ledger._stream import iter_keyed_records
+from qldb_stream.ledger._transaction import Transaction
+from qldb_stream.ledger._writing import Writing
+
+__all__ = ["Ledger"]
+
+_DEFAULT_NAME: Final = "ledger"
+# Facts 5.8: up to 32 letters, digits and single dashes, none at an end, not all digits.
+_NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+# No account and no region: a stream's ARN must only look like one.
+_STREAM_ARN: Final = "arn:aws:qldb:us-east-1:000000000000:stream/{name}/{stream_id}"
+
+
+class Ledger:
+    """
+    A QLDB-compatible ledger in a file; made by `Ledger.open`, closed by `close` or `with`.
+
+    One process writes it, any number read it; within a process it is for any number of
+    threads and of open transactions.
+    """
+
+    def __init__(
+        self, journal: Writing | Reading, lock: sqlite3.Connection | None, name: str
+    ) -> None:
+        self._journal: Final = journal
+        self._lock: Final = lock
+        self._closed = False
+        self.name: Final = name
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        limits: str = "off",
+        extensions: str = "off",
+        read_only: bool = False,
+        environment: Environment | None = None,
+    ) -> Ledger:
+        """
+        Open a ledger file; make it when there is none.
+
+        Args:
+            path: the file, or ":memory:" for a ledger that is gone when closed. Beside it
+                stand `PATH-writer`, `PATH-wal` and `PATH-shm` while it is open.
+            name: the ledger's name, "ledger" when it is made without; an existing ledger
+                must have it.
+            limits: "qldb" keeps QLDB's limits (facts 5.8), "off" none.
+            extensions: "off"; there are none in this version.
+            read_only: do not write, beside one process that may.
+            environment: time, ids and waiting.
+
+        Raises:
+            LedgerFileError: it cannot be opened, is no ledger, is of a newer version, or
+                another writer has it open.
+            UsageError: a setting that there is not, or another ledger's name.
+        """
+        if name is not None and not _NAME.fullmatch(name):
+            raise UsageError(f"a ledger's name has letters, digits and single dashes: {name!r}")
+        if extensions != "off":
+            raise UsageError(f"extensions are 'off' in this version, not {extensions!r}")
+        chosen_limits = choose_limits(limits)
+        environment = environment or Environment()
+        file = os.fspath(path)
+        lock = None if read_only else hold_writer_lock(file)
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = connect_reader(file) if read_only else _connect(file, name, environment)
+            store = Store(connection, file, threading.RLock())
+            settings = store.settings()
+            _check_name(name, settings["name"])
+            journal = (Reading if read_only else Writing)(
+                store, settings["strand_id"], environment, chosen_limits
+            )
+        except BaseException:
+            _close_all(connection, lock)
+            raise
+        return cls(journal, lock, settings["name"])
+
+    @property
+    def path(self) -> str:
+        """Give the path that it was opened with."""
+        return self._journal.store.path
+
+    @property
+    def strand_id(self) -> str:
+        """Give the id of the journal's only strand, 22 characters."""
+        return self._journal.strand_id
+
+    @property
+    def read_only(self) -> bool:
+        """Tell whether it was opened to read only."""
+        return isinstance(self._journal, Reading)
+
+    def start_transaction(self) -> Transaction:
+        """
+        Begin a transaction; the caller commits or aborts it.
+
+        Raises:
+            LedgerFileError: the file cannot be read, or the ledger is closed.
+        """
+        self._check_open()
+        return Transaction(self._journal)
+
+    def driver(self) -> Driver:
+        """Give a driver with pyqldb's interface."""
+        return Driver(self.start_transaction, self._journal.environment)
+
+    def group_commit(self) -> AbstractContextManager[None]:
+        """
+        Let the transactions that commit inside a `with` become durable together.
+
+        They are one SQLite commit, at the end of the block of code; a crash before loses all
+        of them, never some. This thread sees them at once, others when they are durable.
+        When the code raises, those that had committed are made durable all the same.
+
+        Raises:
+            LedgerFileError: on leaving: they could not be written, and all are lost; on
+                entering: the ledger is closed or read-only.
+        """
+        self._check_open()
+        return self._journal.group_commit()
+
+    def digest(self) -> Digest:
+        """
+        Give the hash of the whole journal and the address of its last block; O(log n).
+
+        Raises:
+            StatementError: there is no block yet.
+            LedgerFileError: the file cannot be read.
+        """
+        self._check_open()
+        digest = self._journal.state().digest(self.strand_id)
+        if digest is None:
+            raise StatementError("the ledger has no block yet, so it has no digest")
+        return digest
+
+    def blocks(self, start: int = 0) -> Iterator[Block]:
+        """
+        Iterate over the journal's blocks in order, from number `start` on.
+
+        Ends with the last block of the moment at which the iteration began.
+
+        Raises:
+            LedgerFileError: the file cannot be read.
+            IonDecodeError: what is stored has been damaged.
+        """
+        self._check_open()
+        yield from iter_journal(self._journal.store, self._journal.state(), self.strand_id, start)
+
+    def stream_records(self, start: int = 0, *, aggregated: bool = True) -> Iterator[bytes]:
+        """
+        Iterate over what a QLDB stream would have put on Kinesis.
+
+        First the control record CREATED, then for each block from number `start` on its
+        summary and its revisions, up to the last block of the moment at which the iteration
+        began.
+
+        Args:
+            start: the first block's number.
+            aggregated: join a block's records into KPL frames, as QLDB's default was; a lone
+                record stays as it is.
+
+        Yields:
+            A Kinesis record's data, at most 1 MiB when aggregated and its parts allow it.
+
+        Raises:
+            LedgerFileError: the file cannot be read.
+        """
+        self._check_open()
+        store = self._journal.store
+        stream_id = store.settings()["stream_id"]
+        arn = _STREAM_ARN.format(name=self.name, stream_id=stream_id)
+        state = self._journal.state()
+        for records in iter_keyed_records(store, state, self.strand_id, arn, start):
+            if aggregated:
+                yield from iter_frames(records)
+            else:
+                yield from [data for _, data in records]
+
+    def close(self) -> None:
+        """Close the file; open transactions are lost. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._journal.close()
+        _close_all(self._journal.store.connection, self._lock)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LedgerFileError(self.path, "it is closed")
+
+
+def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.Connection:
+    return connect_writer(
+        path,
+        {
+            "name": name or _DEFAULT_NAME,
+            "strand_id": environment.new_id(),
+            "stream_id": environment.new_id(),
+        },
+    )
+
+
+def _check_name(given: str | None, stored: str) -> None:
+    if given is not None and given != stored:
+        raise UsageError(f"the file holds the ledger {stored!r}, not {given!r}")
+
+
+def _close_all(*connections: sqlite3.Connection | None) -> None:
+    for connection in connections:
+        if connection is not None:
+            connection.close()

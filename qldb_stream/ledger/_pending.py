@@ -1,0 +1,55 @@
+"""What a transaction wrote and has not committed."""
+
+from __future__ import annotations
+
+import attrs
+
+from qldb_stream.ion import IonSlice
+from qldb_stream.ledger._catalog import Table
+from qldb_stream.ledger._prepared import PreparedStatement
+from qldb_stream.ledger._store import StoredRevision
+
+__all__ = ["ExecutedStatement", "PendingDocument"]
+
+
+@attrs.frozen(eq=False)
+class ExecutedStatement:
+    """A statement that ran: its text, when it began, H(text) folded with H(parameters)."""
+
+    prepared: PreparedStatement
+    start_ms: int
+    digest: bytes
+
+
+@attrs.define(eq=False)
+class PendingDocument:
+    """
+    A document's state at the end of a transaction, which becomes one revision.
+
+    Attributes:
+        table: its table.
+        id: its id.
+        base: its newest revision in the snapshot; None when this transaction inserted it.
+        data: the document; None when deleted.
+        data_hash: H(data) where it is known already, 32 bytes.
+        statements: indexes of the statements that wrote it, once for each assignment.
+        keys: its key in each index that was looked at, by index number; None is no key.
+    """
+
+    table: Table
+    id: str
+    base: StoredRevision | None
+    data: IonSlice | None
+    data_hash: bytes | None = None
+    statements: list[int] = attrs.field(factory=list)
+    keys: dict[int, bytes | None] = attrs.field(factory=dict)
+
+    @property
+    def version(self) -> int:
+        """Give the number of the revision that this becomes."""
+        return 0 if self.base is None else self.base.version + 1
+
+    @property
+    def vanished(self) -> bool:
+        """Tell whether it was inserted and deleted again, and so leaves nothing behind."""
+        return self.base is None and self.data is None

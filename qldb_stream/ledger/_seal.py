@@ -1,0 +1,291 @@
+"""
+Sealing a transaction into a block: hashes, Ion, and the rows to store.
+
+A block is built as the service built it (facts 2.1 to 2.5), and `entriesHashList` has its
+four members. The two that are opaque in QLDB's blocks are hashes of ours, so that this
+ledger can prove what QLDB's could not; whoever verifies by AWS's algorithms never looks
+at them, because those only test membership:
+
+0. H({blockAddress, transactionId, blockTimestamp}), which no other formula covers;
+1. the revisions' Merkle root; without revisions H({revisions: []}), because an empty
+   member would shorten proofs;
+2. H({tables: [...]}): the rows of `information_schema.user_tables`, as this block left
+   them, of the tables that its DDL changed. Ids of tables and indexes stand nowhere else
+   in a journal. The list is kept with the block;
+3. H(transactionInfo).
+
+Block 0 has an empty previousBlockHash, so its blockHash is its entriesHash (facts 9.2).
+`txTime` is taken when the commit begins, `blockTimestamp` when the block is closed;
+neither is ever earlier than in the block before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+import attrs
+
+from qldb_stream.hashing import dot, merkle_root
+from qldb_stream.ion import IVM, IonSlice, dumps, ion_hash
+from qldb_stream.ledger._catalog import Table
+from qldb_stream.ledger._hashes import (
+    field_digest,
+    int_part,
+    metadata_hash,
+    revision_hash,
+    string_part,
+    struct_part,
+    timestamp_part,
+)
+from qldb_stream.ledger._merkle import append_leaf
+from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
+from qldb_stream.ledger._state import State
+from qldb_stream.ledger._store import StoredBlock, StoredRevision
+from qldb_stream.ledger._transaction_info import write_transaction_info
+from qldb_stream.ledger._ion import (
+    LIST,
+    STRUCT,
+    field_id,
+    ion_blob,
+    ion_int,
+    ion_string,
+    ion_timestamp,
+    symbol_table,
+    wrap,
+)
+
+__all__ = ["Draft", "Sealed", "seal"]
+
+
+@attrs.frozen(eq=False)
+class Draft:
+    """A transaction that is about to become a block."""
+
+    strand_id: str
+    transaction_id: str
+    statements: Sequence[ExecutedStatement]
+    documents: Sequence[PendingDocument]
+    tables: Sequence[Table]
+
+
+@attrs.frozen(eq=False)
+class Sealed:
+    """A block, ready to be stored, and the ledger's state after it."""
+
+    state: State
+    block: StoredBlock
+    revisions: list[StoredRevision]
+
+
+_F: Final = {
+    name: field_id(name)
+    for name in (
+        "blockAddress",
+        "strandId",
+        "sequenceNo",
+        "transactionId",
+        "blockTimestamp",
+        "blockHash",
+        "entriesHash",
+        "previousBlockHash",
+        "entriesHashList",
+        "transactionInfo",
+        "revisionSummaries",
+        "hash",
+        "documentId",
+    )
+}
+# Of Ion's binary format: a length that follows the type byte, the last byte of a VarUInt, and one
+# annotation, $ion_symbol_table.
+_LONG: Final = 0x0E
+_LAST: Final = 0x80
+_TABLE_ANNOTATION: Final = b"\x81\x83"
+
+_NO_REVISIONS: Final = ion_hash({"revisions": []})
+_NO_TABLES: Final = ion_hash({"tables": []})
+
+
+def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
+    """
+    Build the next block from a transaction.
+
+    Args:
+        state: where the journal ends.
+        draft: what the transaction ran and wrote; tables with their final definitions.
+        now_ms: the clock; asked for txTime, then for blockTimestamp.
+    """
+    started_ms = max(statement.start_ms for statement in draft.statements)
+    tx_time_ms = max(now_ms(), started_ms, state.last_ms)
+    revisions = _make_revisions(state, draft, tx_time_ms)
+    table_rows = [table.as_row() for table in draft.tables]
+    info, info_hash = write_transaction_info(draft.statements, draft.documents)
+    timestamp_ms = max(now_ms(), tx_time_ms)
+    entries = (
+        _header_hash(draft, state.size, timestamp_ms),
+        merkle_root([revision.hash for revision in revisions]) or _NO_REVISIONS,
+        ion_hash({"tables": table_rows}) if table_rows else _NO_TABLES,
+        info_hash,
+    )
+    entries_hash = merkle_root(entries)
+    block_hash = dot(entries_hash, state.block_hash)
+    header = _write_header(draft, state.size, timestamp_ms)
+    hashes = _write_hashes(block_hash, entries_hash, state.block_hash, entries)
+    payload = header + hashes + _F["transactionInfo"] + info + _write_revisions(revisions)
+    summary = symbol_table([document.id for document in draft.documents]) + wrap(STRUCT, payload)
+    peaks, nodes = append_leaf(state.peaks, state.size, block_hash)
+    return Sealed(
+        State(
+            size=state.size + 1,
+            block_hash=block_hash,
+            peaks=peaks,
+            next_revision_no=state.next_revision_no + len(revisions),
+            last_ms=timestamp_ms,
+            catalog=state.catalog.with_tables(draft.tables) if draft.tables else state.catalog,
+        ),
+        StoredBlock(
+            state.size,
+            draft.transaction_id,
+            timestamp_ms,
+            state.next_revision_no,
+            nodes,
+            summary,
+            dumps(table_rows) if table_rows else None,
+        ),
+        revisions,
+    )
+
+
+# --- revisions -----------------------------------------------------------------------------
+
+
+def _make_revisions(state: State, draft: Draft, tx_time_ms: int) -> list[StoredRevision]:
+    """Make one revision of each changed document, in the order of their first change."""
+    revisions: list[StoredRevision] = []
+    for no, document in enumerate(draft.documents, state.next_revision_no):
+        version = document.version
+        metadata = metadata_hash(document.id, version, tx_time_ms, draft.transaction_id)
+        data_hash, data = _data_of(document)
+        base = document.base
+        revisions.append(
+            StoredRevision(
+                no,
+                state.size,
+                document.id,
+                version,
+                tx_time_ms,
+                None if base is None else base.no,
+                revision_hash(metadata, data_hash),
+                None,
+                data,
+                document.table.no,
+            )
+        )
+    return revisions
+
+
+def _data_of(document: PendingDocument) -> tuple[bytes, bytes | None]:
+    """Give H(data), empty for a delete, and the bytes to store."""
+    if document.data is None:
+        return b"", None
+    return document.data_hash or document.data.hash(), _standalone(document.data)
+
+
+def _standalone(data: IonSlice) -> bytes:
+    """
+    Give a stream of the document alone, with a symbol table of its own.
+
+    A slice that fills its stream, with nothing before it but one table, is that already. Any
+    other is copied: a shared table would keep symbols of other documents, which a redaction
+    of those must not leave behind.
+    """
+    buf = data.buf
+    if data.end == len(buf) and data.start == _end_of_table(buf):
+        return buf
+    return data.to_bytes()
+
+
+def _end_of_table(buf: bytes) -> int:
+    """Find where the one symbol table after the version marker ends; 0 when it is not there."""
+    pos = len(IVM) + 1
+    length = buf[pos - 1] & _LONG
+    if length == _LONG:
+        length = 0
+        while buf[pos] < _LAST:
+            length = length << 7 | buf[pos]
+            pos += 1
+        length = length << 7 | buf[pos] & 0x7F
+        pos += 1
+    return pos + length if buf[pos : pos + 2] == _TABLE_ANNOTATION else 0
+
+
+# --- hashes that are this ledger's own -----------------------------------------------------
+
+
+def _header_hash(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
+    """Compute H({blockAddress, transactionId, blockTimestamp}), 32 bytes."""
+    address = [
+        _strand_digest(draft.strand_id),
+        field_digest("sequenceNo", int_part(sequence_no)),
+    ]
+    fields = [
+        field_digest("blockAddress", struct_part(address)),
+        field_digest("transactionId", string_part(draft.transaction_id)),
+        field_digest("blockTimestamp", timestamp_part(timestamp_ms)),
+    ]
+    return sha256(struct_part(fields)).digest()
+
+
+@lru_cache(maxsize=16)
+def _strand_digest(strand_id: str) -> bytes:
+    return field_digest("strandId", string_part(strand_id))
+
+
+# --- the block in Ion, fields in the service's order (facts 1.3) ---------------------------
+
+
+def _write_header(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
+    address = _F["strandId"] + ion_string(draft.strand_id)
+    address += _F["sequenceNo"] + ion_int(sequence_no)
+    return (
+        _F["blockAddress"]
+        + wrap(STRUCT, address)
+        + _F["transactionId"]
+        + ion_string(draft.transaction_id)
+        + _F["blockTimestamp"]
+        + ion_timestamp(timestamp_ms)
+    )
+
+
+def _write_hashes(
+    block_hash: bytes, entries_hash: bytes, previous: bytes, entries: Sequence[bytes]
+) -> bytes:
+    return (
+        _F["blockHash"]
+        + ion_blob(block_hash)
+        + _F["entriesHash"]
+        + ion_blob(entries_hash)
+        + _F["previousBlockHash"]
+        + ion_blob(previous)
+        + _F["entriesHashList"]
+        + wrap(LIST, b"".join(map(ion_blob, entries)))
+    )
+
+
+def _write_revisions(revisions: Sequence[StoredRevision]) -> bytes:
+    """Write `revisionSummaries`; nothing without revisions (facts 1.3)."""
+    if not revisions:
+        return b""
+    summaries = [
+        wrap(
+            STRUCT,
+            _F["hash"]
+            + ion_blob(revision.hash)
+            + _F["documentId"]
+            + ion_string(revision.document_id),
+        )
+        for revision in revisions
+    ]
+    return _F["revisionSummaries"] + wrap(LIST, b"".join(summaries))

@@ -1,0 +1,277 @@
+"""
+Reading a ledger file: settings, catalog, documents as of any block, history, blocks.
+
+Strategy: whoever reads says how many blocks it sees (`size`); a document's newest
+revision is looked up and walked back from until one lies below that. So a transaction
+reads its snapshot while others commit, and nothing is copied for it. Long results are
+read in chunks, each under the ledger's lock, and begin again after the last id: no
+SQLite cursor stays open while somebody writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple
+
+from qldb_stream.errors import LedgerFileError
+from qldb_stream.ledger._catalog import Catalog, Index, Table
+from qldb_stream.ledger._merkle import load_peaks, node_of
+from qldb_stream.ledger._state import State
+
+__all__ = ["CHUNK_ROWS", "Store", "StoredBlock", "StoredRevision"]
+
+CHUNK_ROWS: Final = 200
+"""How many rows are read at once, under the lock."""
+_CHUNK_BLOCKS: Final = 50
+
+_REVISION: Final = (
+    "r.no, r.sequence_no, r.document_id, r.version, r.tx_time_ms, r.previous_no, "
+    "r.hash, r.data_hash, r.data, r.table_no"
+)
+_BY_NO: Final = f"SELECT {_REVISION} FROM revision r WHERE r.no = ?"
+_BY_ID: Final = (
+    f"SELECT {_REVISION} FROM document d JOIN revision r ON r.no = d.revision_no "
+    "WHERE d.table_no = ? AND d.id = ?"
+)
+_BY_TABLE: Final = (
+    f"SELECT {_REVISION} FROM document d CROSS JOIN revision r ON r.no = d.revision_no "
+    f"WHERE d.table_no = ? AND d.id > ? ORDER BY d.id LIMIT {CHUNK_ROWS}"
+)
+_BY_KEY: Final = (
+    f"SELECT {_REVISION} FROM entry e "
+    "CROSS JOIN document d ON d.table_no = ? AND d.id = e.document_id "
+    "CROSS JOIN revision r ON r.no = d.revision_no "
+    "WHERE e.index_no = ? AND e.key = ? AND e.document_id > ? "
+    f"ORDER BY e.document_id LIMIT {CHUNK_ROWS}"
+)
+_OF_BLOCK: Final = (
+    f"SELECT {_REVISION} FROM revision r WHERE r.no >= ? AND r.no < ifnull("
+    "(SELECT b.first_revision_no FROM block b WHERE b.sequence_no = ?), "
+    "9223372036854775807) ORDER BY r.no"
+)
+_CHAIN: Final = """
+WITH RECURSIVE chain(no, sequence_no, previous_no) AS (
+    SELECT r.no, r.sequence_no, r.previous_no
+    FROM document d JOIN revision r ON r.no = d.revision_no
+    WHERE d.table_no = ? AND d.id = ?
+    UNION ALL
+    SELECT r.no, r.sequence_no, r.previous_no FROM chain c JOIN revision r ON r.no = c.previous_no
+)
+SELECT no FROM chain WHERE sequence_no < ? ORDER BY no
+"""
+_BLOCK: Final = (
+    "sequence_no, transaction_id, timestamp_ms, first_revision_no, nodes, summary, catalog"
+)
+
+
+class StoredRevision(NamedTuple):
+    """A row of `revision`; deleted when both `data` and `data_hash` are None."""
+
+    no: int
+    sequence_no: int
+    document_id: str
+    version: int
+    tx_time_ms: int
+    previous_no: int | None
+    hash: bytes
+    data_hash: bytes | None
+    data: bytes | None
+    table_no: int
+
+
+class StoredBlock(NamedTuple):
+    """A row of `block`."""
+
+    sequence_no: int
+    transaction_id: str
+    timestamp_ms: int
+    first_revision_no: int
+    nodes: bytes
+    summary: bytes
+    catalog: bytes | None
+
+
+class Store:
+    """A ledger file as the journal and the current documents that it holds."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: str, lock: AbstractContextManager[Any]
+    ) -> None:
+        self.connection: Final = connection
+        self.path: Final = path
+        self.lock: Final = lock
+
+    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """
+        Run a query and fetch all its rows.
+
+        Raises:
+            LedgerFileError: SQLite could not read the file.
+        """
+        with self.lock:
+            try:
+                return self.connection.execute(sql, parameters).fetchall()
+            except sqlite3.Error as exc:
+                raise LedgerFileError(self.path, str(exc)) from exc
+
+    # --- the ledger as a whole -------------------------------------------------------------
+
+    def settings(self) -> dict[str, str]:
+        """Read all settings."""
+        return dict(self.query("SELECT name, value FROM setting"))
+
+    def catalog(self) -> Catalog:
+        """Read all tables and indexes."""
+        indexes: dict[int, list[Index]] = {}
+        rows = self.query("SELECT table_no, no, id, field FROM catalog_index ORDER BY no")
+        for table_no, *index in rows:
+            indexes.setdefault(table_no, []).append(Index(*index))
+        rows = self.query("SELECT no, id, name, active FROM catalog_table ORDER BY no")
+        return Catalog(
+            tuple(
+                Table(no, table_id, name, bool(active), tuple(indexes.get(no, ())))
+                for no, table_id, name, active in rows
+            )
+        )
+
+    def last_index_no(self) -> int:
+        """Read the highest number that an index has, or that entries are stored under."""
+        rows = self.query(
+            "SELECT max(ifnull((SELECT max(no) FROM catalog_index), 0), "
+            "ifnull((SELECT max(index_no) FROM entry), 0))"
+        )
+        number: int = rows[0][0]
+        return number
+
+    def state(self) -> State:
+        """Read where the journal ends; O(log n) look-ups."""
+        size = self.query("SELECT ifnull(max(sequence_no), -1) + 1 FROM block")[0][0]
+        if not size:
+            return State(catalog=self.catalog())
+        last = self.block(size - 1)
+        assert last is not None
+        return State(
+            size=size,
+            block_hash=node_of(last.nodes, 0),
+            peaks=load_peaks(size, self._nodes),
+            next_revision_no=self.query("SELECT ifnull(max(no), 0) + 1 FROM revision")[0][0],
+            last_ms=last.timestamp_ms,
+            catalog=self.catalog(),
+        )
+
+    def _nodes(self, sequence_no: int) -> bytes:
+        rows = self.query("SELECT nodes FROM block WHERE sequence_no = ?", (sequence_no,))
+        nodes: bytes = rows[0][0]
+        return nodes
+
+    # --- documents -------------------------------------------------------------------------
+
+    def document(self, table_no: int, document_id: str, size: int) -> StoredRevision | None:
+        """Read a document's newest revision that a snapshot of `size` blocks sees."""
+        rows = self.query(_BY_ID, (table_no, document_id))
+        return self._as_of(StoredRevision._make(rows[0]), size) if rows else None
+
+    def iter_table(self, table_no: int, size: int) -> Iterator[StoredRevision]:
+        """Iterate over the newest revision of each document of a table, deletes too."""
+        return self._iter_chunks(lambda after: self._table_chunk(table_no, after), size)
+
+    def _table_chunk(self, table_no: int, after: str) -> list[StoredRevision]:
+        return [StoredRevision._make(row) for row in self.query(_BY_TABLE, (table_no, after))]
+
+    def iter_index(
+        self, table_no: int, index_no: int, key: bytes, size: int
+    ) -> Iterator[StoredRevision]:
+        """
+        Iterate over the documents that an index has under a key now, as a snapshot sees them.
+
+        A document that had the key in the snapshot and was changed since may be missing;
+        one that has it only since then may be there.
+        """
+        return self._iter_chunks(
+            lambda after: self.index_chunk(table_no, index_no, key, after), size
+        )
+
+    def index_chunk(
+        self, table_no: int, index_no: int, key: bytes, after: str
+    ) -> list[StoredRevision]:
+        """Read what an index has under a key now, the next CHUNK_ROWS after a document id."""
+        rows = self.query(_BY_KEY, (table_no, index_no, key, after))
+        return [StoredRevision._make(row) for row in rows]
+
+    def iter_document_ids(self, table_no: int) -> Iterator[str]:
+        """Iterate over the ids of all documents that a table ever had, in their order."""
+        after = ""
+        while True:
+            rows = self.query(
+                "SELECT id FROM document WHERE table_no = ? AND id > ? "
+                f"ORDER BY id LIMIT {CHUNK_ROWS}",
+                (table_no, after),
+            )
+            for (after,) in rows:
+                yield after
+            if len(rows) < CHUNK_ROWS:
+                return
+
+    def iter_revisions(
+        self, table_no: int, document_id: str, size: int
+    ) -> Iterator[StoredRevision]:
+        """Iterate over a document's revisions that a snapshot sees, the oldest first."""
+        for (no,) in self.query(_CHAIN, (table_no, document_id, size)):
+            yield self.revision(no)
+
+    def revision(self, no: int) -> StoredRevision:
+        """Read a revision by its number, which must be there."""
+        return StoredRevision._make(self.query(_BY_NO, (no,))[0])
+
+    def _iter_chunks(
+        self, read: Callable[[str], list[StoredRevision]], size: int
+    ) -> Iterator[StoredRevision]:
+        after = ""
+        while True:
+            chunk = read(after)
+            for newest in chunk:
+                seen = self._as_of(newest, size)
+                if seen is not None:
+                    yield seen
+            if len(chunk) < CHUNK_ROWS:
+                return
+            after = chunk[-1].document_id
+
+    def _as_of(self, revision: StoredRevision, size: int) -> StoredRevision | None:
+        while revision.sequence_no >= size:
+            if revision.previous_no is None:
+                return None
+            revision = self.revision(revision.previous_no)
+        return revision
+
+    # --- the journal -----------------------------------------------------------------------
+
+    def block(self, sequence_no: int) -> StoredBlock | None:
+        """Read a block; None when there is none of that number."""
+        rows = self.query(f"SELECT {_BLOCK} FROM block WHERE sequence_no = ?", (sequence_no,))
+        return StoredBlock._make(rows[0]) if rows else None
+
+    def transaction_id(self, sequence_no: int) -> str:
+        """Read the transaction of a block, which must be there."""
+        rows = self.query("SELECT transaction_id FROM block WHERE sequence_no = ?", (sequence_no,))
+        transaction_id: str = rows[0][0]
+        return transaction_id
+
+    def iter_blocks(self, start: int, size: int) -> Iterator[StoredBlock]:
+        """Iterate over the blocks from `start` to before `size`."""
+        while start < size:
+            stop = min(start + _CHUNK_BLOCKS, size)
+            rows = self.query(
+                f"SELECT {_BLOCK} FROM block WHERE sequence_no >= ? AND sequence_no < ? "
+                "ORDER BY sequence_no",
+                (start, stop),
+            )
+            yield from map(StoredBlock._make, rows)
+            start = stop
+
+    def block_revisions(self, block: StoredBlock) -> list[StoredRevision]:
+        """Read the revisions of a block, in leaf order."""
+        rows = self.query(_OF_BLOCK, (block.first_revision_no, block.sequence_no + 1))
+        return [StoredRevision._make(row) for row in rows]

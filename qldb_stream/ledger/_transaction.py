@@ -1,0 +1,278 @@
+"""
+One transaction: statements against its snapshot, then one commit.
+
+Strategy: everything happens in memory until the commit; a statement that fails leaves the
+transaction as it was, still open (facts 2.8). H(statement) is folded with H(parameter)
+for every statement that is received, because the commit digest of the session protocol
+and the journal both need it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from qldb_stream.errors import (
+    LedgerError,
+    StatementError,
+    TransactionClosedError,
+    UnsupportedPartiqlError,
+)
+from qldb_stream.events import BlockAddress
+from qldb_stream.hashing import dot
+from qldb_stream.ion import timestamp_ms, to_slice
+from qldb_stream.ledger._cursor import Cursor
+from qldb_stream.ledger._ddl import Numbers, change_catalog
+from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._hashes import string_hash
+from qldb_stream.ledger._limits import Limits
+from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
+from qldb_stream.ledger._prepared import (
+    PreparedStatement,
+    bind_parameter,
+    prepare,
+    statement_digest,
+)
+from qldb_stream.ledger._store import StoredRevision
+from qldb_stream.ledger._view import View
+from qldb_stream.partiql import (
+    Context,
+    InsertPlan,
+    ModifyPlan,
+    SelectPlan,
+    ast,
+    locate,
+)
+
+__all__ = ["Journal", "Transaction"]
+
+
+class Journal(Protocol):
+    """What a transaction needs of the ledger that it belongs to."""
+
+    environment: Environment
+    limits: Limits | None
+    numbers: Numbers
+
+    def begin(self, transaction: Transaction) -> View:
+        """Give a new transaction its view."""
+
+    def check_writable(self) -> None:
+        """Raise LedgerFileError when the ledger was opened read-only."""
+
+    def commit(self, transaction: Transaction) -> BlockAddress | None:
+        """Validate and journal what the transaction did."""
+
+    def end(self, transaction: Transaction) -> None:
+        """Forget a transaction that is over."""
+
+
+class _Status(enum.Enum):
+    OPEN = "is open"
+    COMMITTED = "is committed"
+    ABORTED = "was aborted"
+    EXPIRED = "has expired"  # the official drivers match on this wording (facts 6.4)
+
+
+class Transaction:
+    """
+    A transaction, from its snapshot to commit or abort; not for two threads at once.
+
+    Attributes:
+        transaction_id: 22 characters; it becomes the block's and its revisions' txId.
+        view: the snapshot with the transaction's own writes.
+        statements: what ran, in order.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.transaction_id: Final = journal.environment.new_id()
+        self.view: Final[View] = journal.begin(self)
+        self.statements: Final[list[ExecutedStatement]] = []
+        self._journal: Final = journal
+        self._received: Final[list[bytes]] = []
+        self._cursor: Cursor | None = None
+        self._status = _Status.OPEN
+        self._began_ms: Final = journal.environment.now_ms()
+
+    def execute_statement(self, statement: str, *parameters: Any) -> Cursor:
+        """
+        Run a PartiQL statement.
+
+        Args:
+            statement: its text, one `?` for each parameter.
+            parameters: any Ion values; an IonSlice is stored as it is.
+
+        Returns:
+            The rows (facts 5.2); of a SELECT, computed as they are asked for.
+
+        Raises:
+            PartiqlParseError: the text is not PartiQL.
+            PartiqlSemanticError: it names what is not there, or needs other parameters.
+            PartiqlEvaluationError: it fails on a value that it met.
+            UnsupportedPartiqlError: QLDB did not have it, or this ledger does not yet.
+            StatementError: it cannot be carried out, or exceeds a limit.
+            IonEncodeError: Ion has nothing for a parameter.
+            TransactionClosedError: the transaction is over.
+            LedgerFileError: the file cannot be read, or is open read-only.
+                After any but the last two the transaction is open and as it was.
+        """
+        self._check_open()
+        if self._cursor is not None:
+            self._cursor.fill()
+        start_ms = self._journal.environment.now_ms()
+        bound = [bind_parameter(parameter) for parameter in parameters]
+        hashes = [hashed for _, hashed in bound]
+        prepared = self._prepare(statement, hashes)
+        digest = statement_digest(prepared.text_hash, hashes)
+        self._received.append(digest)
+        values = [value for value, _ in bound]
+        context = Context(self.view, values, self.transaction_id, _timestamp(start_ms))
+        known = {id(value): hashed for value, hashed in bound}
+        cursor = Cursor(self._execute(prepared, context, known))
+        self.statements.append(ExecutedStatement(prepared, start_ms, digest))
+        self._cursor = cursor
+        return cursor
+
+    def commit(self, commit_digest: bytes | None = None) -> BlockAddress | None:
+        """
+        Validate what was read, journal what was written, and end the transaction.
+
+        Args:
+            commit_digest: the client's, 32 bytes (facts 2.8); compared when given.
+
+        Returns:
+            The address of the block, durable when this returns (with `group_commit()`:
+            when that ends); None when nothing was written, which is not journaled.
+
+        Raises:
+            OccConflictError: another transaction changed what this one read. It is over.
+            StatementError: the digests do not match. It is still open.
+            TransactionClosedError: it was over before.
+            LedgerFileError: the block could not be written. It is over, without effect.
+        """
+        self._check_open()
+        if commit_digest is not None and commit_digest not in self._commit_digests():
+            raise StatementError("Digests don't match")
+        if self._cursor is not None:
+            self._cursor.fill()
+        try:
+            address = self._journal.commit(self)
+        except BaseException:
+            self._close(_Status.ABORTED)
+            raise
+        self._close(_Status.COMMITTED)
+        return address
+
+    def abort(self) -> None:
+        """Drop what was written and end the transaction; nothing when it is over already."""
+        if self._status is _Status.OPEN:
+            self._close(_Status.ABORTED)
+
+    def _commit_digests(self) -> tuple[bytes, bytes]:
+        """Fold the digests of all statements received, and of those that succeeded."""
+        start = string_hash(self.transaction_id)
+        succeeded = [statement.digest for statement in self.statements]
+        return _fold(start, self._received), _fold(start, succeeded)
+
+    def _check_open(self) -> None:
+        limits = self._journal.limits
+        if limits is not None and self._status is _Status.OPEN:
+            age_ms = self._journal.environment.now_ms() - self._began_ms
+            if age_ms > limits.transaction_ms:
+                self._close(_Status.EXPIRED)
+        if self._status is not _Status.OPEN:
+            raise TransactionClosedError(self.transaction_id, self._status.value)
+
+    def _close(self, status: _Status) -> None:
+        self._status = status
+        if self._cursor is not None:
+            self._cursor.discard()
+        self._journal.end(self)
+
+    # --- statements ------------------------------------------------------------------------
+
+    def _prepare(self, text: str, hashes: list[bytes]) -> PreparedStatement:
+        try:
+            if self._journal.limits is not None:
+                self._journal.limits.check_statement(text)
+            return prepare(text)
+        except LedgerError:
+            # The drivers folded it before they sent it (facts 2.8).
+            self._received.append(statement_digest(string_hash(text), hashes))
+            raise
+
+    def _execute(
+        self, prepared: PreparedStatement, context: Context, known: dict[int, bytes]
+    ) -> Iterator[Any]:
+        plan = prepared.plan
+        if isinstance(plan, SelectPlan):
+            return plan.iter_rows(context)
+        self._journal.check_writable()
+        if isinstance(plan, InsertPlan):
+            changed = self._insert(plan, context, known)
+        elif isinstance(plan, ModifyPlan):
+            changed = self._modify(plan, context, known)
+        else:
+            return iter([{"tableId": self._define(prepared)}])
+        return iter([{"documentId": document_id} for document_id in changed])
+
+    def _define(self, prepared: PreparedStatement) -> str:
+        parsed = prepared.parsed
+        if isinstance(parsed.statement, ast.Exec):
+            name = f"EXEC {parsed.statement.procedure.upper()}"
+            raise UnsupportedPartiqlError(*locate(parsed.text, parsed.statement.pos), name)
+        return change_catalog(self.view, parsed, self._journal.numbers, self._journal.limits)
+
+    def _insert(self, plan: InsertPlan, context: Context, known: dict[int, bytes]) -> Sequence[str]:
+        table = self.view.table(plan.table)
+        new_id = self._journal.environment.new_id
+        pending = [
+            PendingDocument(table, new_id(), None, to_slice(document), known.get(id(document)))
+            for document in plan.documents(context)
+        ]
+        return self._write(pending, [1] * len(pending))
+
+    def _modify(self, plan: ModifyPlan, context: Context, known: dict[int, bytes]) -> Sequence[str]:
+        table = self.view.table(plan.table)
+        changes = plan.changes(context)
+        pending: list[PendingDocument] = []
+        for change in changes:
+            after = change.after
+            was = self.view.document(table, change.document_id)
+            assert was is not None, "a plan changes documents that it read"
+            base, statements = (
+                (was, ()) if isinstance(was, StoredRevision) else (was.base, was.statements)
+            )
+            data = None if after is None else to_slice(after)
+            data_hash = known.get(id(after))
+            pending.append(
+                PendingDocument(table, change.document_id, base, data, data_hash, [*statements])
+            )
+        return self._write(pending, [change.assignments for change in changes])
+
+    def _write(
+        self, pending: Sequence[PendingDocument], assignments: Sequence[int]
+    ) -> Sequence[str]:
+        """Note what a statement wrote, after everything that can fail."""
+        if self._journal.limits is not None:
+            written = self.view.writes | {document.id: document for document in pending}
+            self._journal.limits.check_documents(written.values())
+        statement = len(self.statements)
+        for document, times in zip(pending, assignments, strict=True):
+            document.statements += [statement] * times
+            self.view.write(document)
+        return [document.id for document in pending]
+
+
+def _fold(digest: bytes, statements: Sequence[bytes]) -> bytes:
+    for statement in statements:
+        digest = dot(digest, statement)
+    return digest
+
+
+@lru_cache(maxsize=16)
+def _timestamp(unix_ms: int) -> Any:
+    """Make the value of UTCNOW(); statements that follow at once share it."""
+    return timestamp_ms(unix_ms)

@@ -1,0 +1,226 @@
+"""
+The one writer of a ledger file: commits in order, and what open transactions must know.
+
+Strategy: a commit validates, seals and stores under one lock, so blocks follow each other
+and a conflict is judged against everything before it. The ledger's state is a frozen
+value that is replaced only after SQLite has committed: when that fails, nothing has
+happened. In a group several blocks share one SQLite transaction; other threads neither
+commit meanwhile nor see what is not durable yet, and a group that fails is lost whole.
+
+Locks, always taken in this order: `_commits` (who commits, or holds a group), then the
+store's (who uses the connection, the state or the log).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import LedgerFileError, OccConflictError
+from qldb_stream.events import BlockAddress
+from qldb_stream.ledger._append import append_block
+from qldb_stream.ledger._changes import Changes, find_changes
+from qldb_stream.ledger._ddl import Numbers
+from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._limits import Limits
+from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._seal import Draft, Sealed, seal
+from qldb_stream.ledger._state import State
+from qldb_stream.ledger._store import Store
+from qldb_stream.ledger._transaction import Transaction
+from qldb_stream.ledger._view import View
+
+__all__ = ["Writing"]
+
+
+@attrs.define(eq=False)
+class _Group:
+    """A run of commits that share one SQLite transaction."""
+
+    before: State
+    owner: int
+    failed: bool = False
+
+
+class Writing:
+    """A ledger open to write; implements the transactions' `Journal`."""
+
+    def __init__(
+        self, store: Store, strand_id: str, environment: Environment, limits: Limits | None
+    ) -> None:
+        self.store: Final = store
+        self.strand_id: Final = strand_id
+        self.environment = environment
+        self.limits = limits
+        self._state = store.state()
+        catalog = self._state.catalog
+        self.numbers = Numbers(
+            environment.new_id,
+            count(max(catalog.by_no, default=0) + 1).__next__,
+            count(store.last_index_no() + 1).__next__,
+        )
+        self._log: Final = CommitLog()
+        self._open: Final[weakref.WeakSet[Transaction]] = weakref.WeakSet()
+        self._commits: Final = threading.RLock()
+        self._group: _Group | None = None
+
+    # --- transactions begin and end --------------------------------------------------------
+
+    def state(self) -> State:
+        """Give the state that the calling thread may see: durable, or its own group's."""
+        with self.store.lock:
+            group = self._group
+            if group is not None and group.owner != threading.get_ident():
+                return group.before
+            return self._state
+
+    def begin(self, transaction: Transaction) -> View:
+        """Give a new transaction its view; changes after it are remembered from now on."""
+        with self.store.lock:
+            view = View(
+                self.store, self._log, self.state(), self.strand_id, self.environment.now_ms
+            )
+            self._open.add(transaction)
+        return view
+
+    def check_writable(self) -> None:
+        """Do nothing: this ledger can be written."""
+
+    def end(self, transaction: Transaction) -> None:
+        """Forget a transaction, and the changes that only it could still ask for."""
+        with self.store.lock:
+            self._open.discard(transaction)
+            if len(self._log):
+                needed = [open_one.view.size for open_one in self._open]
+                if self._group is not None:
+                    needed.append(self._group.before.size)
+                self._log.forget_before(min(needed, default=self._state.size))
+
+    # --- commits ---------------------------------------------------------------------------
+
+    def commit(self, transaction: Transaction) -> BlockAddress | None:
+        """
+        Validate a transaction, and journal it when it wrote something.
+
+        Raises:
+            OccConflictError: what it read was changed since.
+            LedgerFileError: the block could not be written; nothing has changed.
+        """
+        view = transaction.view
+        documents = [document for document in view.writes.values() if not document.vanished]
+        tables = list(view.changed_tables.values())
+        if not documents and not tables:
+            self._validate(transaction)
+            return None
+        with self._commits:
+            self._validate(transaction)
+            for document in documents:
+                document.table = view.catalog.by_no[document.table.no]
+            draft = Draft(
+                self.strand_id,
+                transaction.transaction_id,
+                transaction.statements,
+                documents,
+                tables,
+            )
+            before = self._state
+            sealed = seal(before, draft, self.environment.now_ms)
+            changes = find_changes(before.size, documents, tables, before.catalog)
+            self._store(sealed, changes)
+        return BlockAddress(self.strand_id, before.size)
+
+    def _validate(self, transaction: Transaction) -> None:
+        view = transaction.view
+        with self.store.lock:
+            if view.doomed or any(
+                view.reads.conflicts_with(record) for record in self._log.since(view.size)
+            ):
+                raise OccConflictError(transaction.transaction_id)
+
+    def _store(self, sealed: Sealed, changes: Changes) -> None:
+        """Write a block, durably or into the group, then let others see it."""
+        store = self.store
+        with store.lock:
+            try:
+                if self._group is None:
+                    store.connection.execute("BEGIN IMMEDIATE")
+                    append_block(store, sealed, changes)
+                    store.connection.execute("COMMIT")
+                else:
+                    self._append_to_group(self._group, sealed, changes)
+            except BaseException as exc:
+                self._roll_back()
+                if isinstance(exc, sqlite3.Error):
+                    raise LedgerFileError(store.path, str(exc)) from exc
+                raise
+            self._state = sealed.state
+            self._log.append(changes.record)
+
+    def _append_to_group(self, group: _Group, sealed: Sealed, changes: Changes) -> None:
+        if group.failed:
+            raise LedgerFileError(self.store.path, "its group of commits has failed")
+        if not self.store.connection.in_transaction:
+            self.store.connection.execute("BEGIN IMMEDIATE")
+        append_block(self.store, sealed, changes)
+
+    def _roll_back(self) -> None:
+        """Undo what SQLite has not committed: one block, or the whole group."""
+        before = self._state
+        with suppress(sqlite3.Error):  # the error that brought us here is raised on
+            self.store.connection.execute("ROLLBACK")
+        if self._group is not None:
+            self._group.failed = True
+            self._state = self._group.before
+        # An interrupt may have come after SQLite had committed: the file knows.
+        with suppress(LedgerFileError):
+            self._state = self.store.state()
+        self._log.forget_from(self._state.size)
+        if self._state.size != before.size:
+            for transaction in self._open:
+                transaction.view.doomed = True
+
+    # --- groups ----------------------------------------------------------------------------
+
+    @contextmanager
+    def group_commit(self) -> Iterator[None]:
+        """
+        Make the commits inside durable together, when the block of code ends.
+
+        Raises:
+            LedgerFileError: they could not be written; all of them are lost.
+        """
+        with self._commits:
+            if self._group is not None:  # this thread's own: the outer group ends both
+                yield
+                return
+            with self.store.lock:
+                self._group = group = _Group(self._state, threading.get_ident())
+            try:
+                yield
+            finally:
+                self._end_group(group)
+
+    def _end_group(self, group: _Group) -> None:
+        with self.store.lock:
+            try:
+                if group.failed:
+                    raise LedgerFileError(self.store.path, "a group of commits was rolled back")
+                if self.store.connection.in_transaction:
+                    self.store.connection.execute("COMMIT")
+            except sqlite3.Error as exc:
+                self._roll_back()
+                raise LedgerFileError(self.store.path, str(exc)) from exc
+            finally:
+                self._group = None
+
+    def close(self) -> None:
+        """Wait for whoever is committing, so that the connection can be closed."""
+        with self._commits, self.store.lock:
+            self._open.clear()
