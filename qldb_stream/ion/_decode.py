@@ -17,7 +17,12 @@ from qldb_stream.ion._amazon import make_null, make_struct, make_token, wrap
 from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_long_length, read_varuint
 from qldb_stream.ion._scalars import decode_decimal, decode_float, decode_text
 from qldb_stream.ion._symbols import SymbolTable
-from qldb_stream.ion._timestamps import read_timestamp, to_python
+from qldb_stream.ion._timestamps import (
+    maybe_ms_utc,
+    ms_timestamp,
+    read_timestamp,
+    to_python,
+)
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_NULL,
@@ -86,6 +91,9 @@ def _decimal(buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int
 
 
 def _timestamp(buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int) -> Any:
+    moment = maybe_ms_utc(buf, start, stop)
+    if moment is not None:
+        return ms_timestamp(moment)
     return to_python(read_timestamp(buf, start, stop))
 
 
@@ -95,7 +103,10 @@ def _symbol(buf: bytes, start: int, stop: int, table: SymbolTable, _depth: int) 
 
 
 def _string(buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int) -> str:
-    return decode_text(buf, start, stop)
+    try:
+        return buf[start:stop].decode()
+    except UnicodeDecodeError:
+        return decode_text(buf, start, stop)  # which says where
 
 
 def _clob(buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int) -> Any:

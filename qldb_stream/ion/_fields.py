@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from qldb_stream.ion._decode import check_ordered
-from qldb_stream.ion._primitives import bounds, read_long_length, read_varuint
-from qldb_stream.ion._scalars import decode_int_at, decode_text_at
+from qldb_stream.ion._primitives import body_start, bounds, read_long_length, read_varuint
+from qldb_stream.ion._scalars import decode_int_at, decode_text
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._symbols import SymbolTable
-from qldb_stream.ion._timestamps import read_timestamp, to_utc
+from qldb_stream.ion._timestamps import maybe_ms_utc, read_timestamp, to_utc
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_NULL,
@@ -56,19 +56,22 @@ def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str
         check_ordered(buf, start, stop)
     texts = table.texts
     known = len(texts)
-    fields: dict[str, tuple[int, int]] = {}
+    fields: dict[str | None, tuple[int, int]] = {}
+    count = 0
     while start < stop:
         sid = buf[start]
         if sid >= 0x80:
-            sid &= 0x7F
+            sid -= 0x80
             start += 1
         else:
             sid, start = read_varuint(buf, start, stop)
         if start >= stop:
             fail(start, "a field has no value")
         type_byte = buf[start]
-        after = start + 1 + BODY_LENGTHS[type_byte]
-        if after <= start:
+        length = BODY_LENGTHS[type_byte]
+        if length >= 0:
+            after = start + length + 1
+        else:
             length, after = read_long_length(buf, start, stop)
             after += length
         if after > stop:
@@ -76,52 +79,72 @@ def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str
         if type_byte >= FIRST_NULL:
             if sid >= known:
                 fail(start, f"symbol id {sid} is not in a symbol table of {known - 1} symbols")
-            name = texts[sid]
-            if name is not None:
-                if name in fields:
-                    fail(start, f"the field {name!r} is given twice")
-                fields[name] = (start, after)
+            fields[texts[sid]] = (start, after)
+            count += 1
         start = after
+    if len(fields) != count or None in fields:
+        return _parse_odd_fields(buf, pos, end, table)
+    return fields  # type: ignore[return-value]  # None is not among the names
+
+
+def _parse_odd_fields(
+    buf: bytes, pos: int, end: int, table: SymbolTable
+) -> dict[str, tuple[int, int]]:
+    """Leave out fields of unknown name, and find the name that is given twice."""
+    fields: dict[str, tuple[int, int]] = {}
+    for name, field in iter_fields(IonSlice(buf, pos, end, table)):
+        if name in fields:
+            fail(field.start, f"the field {name!r} is given twice")
+        if name is not None:
+            fields[name] = (field.start, field.end)
     return fields
 
 
 def parse_string(buf: bytes, pos: int, end: int) -> str:
-    """Read the string at `pos`.
+    """Read the string that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, null, or not UTF-8.
     """
-    if not 0x80 <= buf[pos] < 0x8F:
+    type_byte = buf[pos]
+    start = pos + 1
+    if type_byte == 0x8E:
+        start = body_start(buf, pos)
+    elif not 0x80 <= type_byte < 0x8E:
         refuse_type(buf, pos, "string")
-    return decode_text_at(buf, pos, end)
+    try:
+        return buf[start:end].decode()
+    except UnicodeDecodeError:
+        return decode_text(buf, start, end)  # which says where
 
 
 def parse_int(buf: bytes, pos: int, end: int) -> int:
-    """Read the int at `pos`.
+    """Read the int that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, null, or minus zero.
     """
     type_byte = buf[pos]
+    if 0x20 <= type_byte < 0x2E:
+        return int.from_bytes(buf[pos + 1 : end], "big")
     if not 0x20 <= type_byte < 0x3F or type_byte == 0x2F:
         refuse_type(buf, pos, "int")
     return decode_int_at(buf, pos, end)
 
 
 def parse_blob(buf: bytes, pos: int, end: int) -> bytes:
-    """Read the blob at `pos`.
+    """Read the blob that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, or null.
     """
     if not 0xA0 <= buf[pos] < 0xAF:
         refuse_type(buf, pos, "blob")
-    start, stop = bounds(buf, pos, end)
-    return buf[start:stop]
+    return buf[body_start(buf, pos) : end]
 
 
 def parse_timestamp(buf: bytes, pos: int, end: int) -> datetime:
-    """Read the moment at which the timestamp at `pos` begins.
+    """Read the moment at which the timestamp that fills the bounds given begins.
 
     Returns:
         Aware, UTC, cut to microseconds; an unknown offset is read as UTC.
@@ -131,8 +154,9 @@ def parse_timestamp(buf: bytes, pos: int, end: int) -> datetime:
     """
     if not 0x60 <= buf[pos] < 0x6F:
         refuse_type(buf, pos, "timestamp")
-    start, stop = bounds(buf, pos, end)
-    return to_utc(read_timestamp(buf, start, stop))
+    start = body_start(buf, pos)
+    moment = maybe_ms_utc(buf, start, end)
+    return to_utc(read_timestamp(buf, start, end)) if moment is None else moment
 
 
 def text_of(s: IonSlice) -> str:

@@ -28,7 +28,7 @@ from qldb_stream.ion._decode import check_ordered
 from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_long_length, read_varuint
 from qldb_stream.ion._scalars import decode_float, decode_text, read_decimal
 from qldb_stream.ion._symbols import SymbolTable, escape
-from qldb_stream.ion._timestamps import int_bytes, read_timestamp, timestamp_body, varint_bytes
+from qldb_stream.ion._timestamps import int_bytes, maybe_ms_utc, read_timestamp, timestamp_body, varint_bytes
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_NULL,
@@ -136,6 +136,8 @@ def decimal_body(exponent: int, magnitude: int, *, minus: bool) -> bytes:
 def _timestamp(
     buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int, _new: NewHasher
 ) -> bytes:
+    if maybe_ms_utc(buf, start, stop) is not None:
+        return b"\x0b\x60" + escape(buf[start:stop]) + b"\x0e"  # as short as it can be already
     return b"\x0b\x60" + escape(timestamp_body(read_timestamp(buf, start, stop))) + b"\x0e"
 
 

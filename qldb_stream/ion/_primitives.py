@@ -9,7 +9,6 @@ from __future__ import annotations
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_WRAPPER,
-    LENGTH_FOLLOWS,
     MAX_VARUINT,
     NOT_A_VALUE,
     fail,
@@ -97,8 +96,25 @@ def read_long_length(buf: bytes, pos: int, end: int) -> tuple[int, int]:
     """
     if BODY_LENGTHS[buf[pos]] == NOT_A_VALUE:
         fail(pos, f"no Ion value begins with the byte 0x{buf[pos]:02x}")
-    assert BODY_LENGTHS[buf[pos]] == LENGTH_FOLLOWS
-    return read_varuint(buf, pos + 1, end)
+    pos += 1
+    if pos + 1 < end:
+        byte = buf[pos]
+        if byte >= 0x80:
+            return byte - 0x80, pos + 1
+        last = buf[pos + 1]
+        if last >= 0x80:
+            return (byte << 7) + last - 0x80, pos + 2
+    return read_varuint(buf, pos, end)
+
+
+def body_start(buf: bytes, pos: int) -> int:
+    """Find the body of a value whose bounds are known to be sound."""
+    if BODY_LENGTHS[buf[pos]] >= 0:
+        return pos + 1
+    pos += 1
+    while buf[pos] < 0x80:
+        pos += 1
+    return pos + 1
 
 
 def read_annotation_sids(buf: bytes, start: int, stop: int) -> tuple[list[int], int]:

@@ -24,7 +24,7 @@ def decode_text(buf: bytes, start: int, stop: int) -> str:
         IonDecodeError: it is not UTF-8.
     """
     try:
-        return buf[start:stop].decode("utf-8")
+        return buf[start:stop].decode()
     except UnicodeDecodeError as exc:
         fail(start + exc.start, "a string is not UTF-8")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._encode import encode
-from qldb_stream.ion._primitives import bounds, read_annotation_sids
+from qldb_stream.ion._primitives import bounds, check_wrapped_value, read_annotation_sids
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._symbols import SID_SYMBOL_TABLE, SYSTEM_TABLE, SymbolTable
 from qldb_stream.ion._tables import parse_table
 from qldb_stream.ion._types import FIRST_NULL, FIRST_WRAPPER, IVM, MAX_VALUE_BYTES, fail
 from qldb_stream.ion._writer import SymbolWriter, stream_bytes
+
+# One annotation, $ion_symbol_table, as every writer puts it.
+_TABLE_ANNOTATION: Final = b"\x81\x83"
 
 
 def read_value(data: bytes, pos: int) -> tuple[IonSlice, int]:
@@ -65,8 +68,8 @@ def _next_value(
             continue
         start, stop = bounds(data, pos, end)
         if type_byte > FIRST_WRAPPER:
-            sids, inner = read_annotation_sids(data, start, stop)
-            if sids[0] == SID_SYMBOL_TABLE and 0xD0 <= data[inner] < 0xDF:
+            inner = _maybe_table_start(data, start, stop)
+            if inner:
                 table = parse_table(data, inner, stop, table)
                 pos = stop
                 continue
@@ -76,6 +79,16 @@ def _next_value(
             return IonSlice(data, pos, stop, table), stop, table
         pos = stop
     return None, pos, table
+
+
+def _maybe_table_start(data: bytes, start: int, stop: int) -> int:
+    """Find the struct in a wrapper whose first annotation marks a symbol table; 0 when none does."""
+    if data[start : start + 2] == _TABLE_ANNOTATION and 0xD0 <= data[start + 2] < 0xDF:
+        check_wrapped_value(data, start + 2, stop)
+        return start + 2
+    sids, inner = read_annotation_sids(data, start, stop)
+    is_table = sids[0] == SID_SYMBOL_TABLE and 0xD0 <= data[inner] < 0xDF
+    return inner if is_table else 0
 
 
 def load_slice(data: bytes) -> IonSlice:

@@ -38,7 +38,7 @@ _C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
 
 _POSITION: Final = re.compile(r"at position (\d+)")  # in amazon.ion's messages
 
-# amazon.ion 0.9.3 writes a symbol whose text is $ and digits without the quotes it needs.
+# amazon.ion (0.9.3 and 0.15.0) writes a symbol whose text is $ and digits without the quotes it needs.
 _LOOKS_LIKE_A_SYMBOL_ID: Final = re.compile(r"\$[0-9]")
 
 
@@ -137,8 +137,8 @@ def to_text(s: IonSlice, *, indent: str | None = None) -> str:
 
     Raises:
         IonDecodeError: broken bytes, or a bound exceeded.
-        IonEncodeError: the installed amazon.ion cannot write it (0.9.3: field names of unknown
-            text, symbols that look like symbol ids; ints of more than 4,300 digits: all).
+        IonEncodeError: amazon.ion cannot write it (symbols whose text looks like a symbol id,
+            ints of more than 4,300 digits; 0.9.3: field names of unknown text).
     """
     from amazon.ion import simpleion
 

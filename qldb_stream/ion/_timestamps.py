@@ -112,6 +112,38 @@ def _is_below_one(coefficient: int, places: int) -> bool:
     return bits <= 4 * places and coefficient < 10**places
 
 
+def maybe_ms_utc(buf: bytes, start: int, stop: int) -> datetime | None:
+    """Read a body in the one shape that QLDB writes: UTC, milliseconds, nothing padded.
+
+    Returns:
+        Aware, UTC; None when the body has another shape or is broken.
+    """
+    if not 9 <= stop - start <= 11:
+        return None
+    offset, century, year, month, day, hour, minute, second, exponent = buf[start : start + 9]
+    if offset != 0x80 or exponent != 0xC3 or not 0 < century < 0x80:
+        return None
+    if year & month & day & hour & minute & second < 0x80:
+        return None
+    millis = int.from_bytes(buf[start + 9 : stop], "big")
+    shortest = millis.bit_length() // 8 + 1 if millis else 0  # one bit more, for the sign
+    if millis > 999 or stop - start - 9 != shortest:
+        return None
+    try:
+        return datetime(
+            (century << 7) + year - 0x80,
+            month - 0x80,
+            day - 0x80,
+            hour - 0x80,
+            minute - 0x80,
+            second - 0x80,
+            millis * 1000,
+            UTC,
+        )
+    except ValueError:
+        return None
+
+
 # ------------------------------------------------------------------------------------------- to Python values
 
 
@@ -165,6 +197,11 @@ def make_timestamp(local: datetime, precision: int, exponent: int, coefficient: 
     return value
 
 
+def ms_timestamp(moment: datetime) -> Any:
+    """Build the Timestamp of a UTC datetime, with three decimal places."""
+    return make_timestamp(moment, SECOND, -3, moment.microsecond // 1000)
+
+
 def to_utc(instant: Instant) -> datetime:
     """Build the aware UTC datetime of the moment a timestamp begins, cut to microseconds."""
     micros = _microsecond(instant.coefficient, instant.exponent) if instant.exponent else 0
@@ -179,7 +216,7 @@ def timestamp_ms(unix_ms: int) -> Any:
     """
     seconds, millis = divmod(unix_ms, 1000)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=millis * 1000)
-    return make_timestamp(moment, SECOND, -3, millis)
+    return ms_timestamp(moment)
 
 
 # ------------------------------------------------------------------------------------------- from Python values
