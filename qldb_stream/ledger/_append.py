@@ -10,17 +10,12 @@ from qldb_stream.ledger._store import Store
 
 __all__ = ["append_block"]
 
-_INSERT_BLOCK: Final = (
-    "INSERT INTO block (sequence_no, transaction_id, timestamp_ms, first_revision_no, nodes, "
-    "summary, catalog) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_REVISION: Final = (
-    "INSERT INTO revision (no, sequence_no, document_id, version, tx_time_ms, previous_no, hash, "
-    "data_hash, data, table_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_PUT_DOCUMENT: Final = (
-    "INSERT OR REPLACE INTO document (table_no, id, revision_no) VALUES (?, ?, ?)"
-)
+_INSERT_BLOCK: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_DOCUMENT: Final = """
+INSERT INTO document VALUES (?, ?, ?)
+ON CONFLICT (table_no, id) DO UPDATE SET revision_no = excluded.revision_no
+"""
 _DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_no = ? AND key = ? AND document_id = ?"
 _INSERT_ENTRY: Final = "INSERT INTO entry (index_no, key, document_id) VALUES (?, ?, ?)"
 

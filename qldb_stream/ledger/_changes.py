@@ -1,4 +1,4 @@
-"""What a transaction changes beside the journal: index entries, catalog, and what to tell others."""
+"""What a commit changes beside the journal: index entries, catalog, and what others must know."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ Waiting follows the drivers (facts 6.5): 10 ms, doubled each time up to 5 s, wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from qldb_stream.errors import LambdaAbortedError, OccConflictError
 from qldb_stream.ledger._cursor import Cursor
@@ -111,7 +111,7 @@ class Driver:
     def close(self) -> None:
         """Do nothing: the ledger is what holds the file, and is closed by itself."""
 
-    def __enter__(self) -> Driver:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

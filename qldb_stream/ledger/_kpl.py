@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from hashlib import md5
 from typing import Final
 
-
 __all__ = ["MAX_RECORD_BYTES", "Keyed", "aggregate", "iter_frames"]
 
 MAX_RECORD_BYTES: Final = 1 << 20

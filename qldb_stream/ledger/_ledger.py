@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, Self
 
 from qldb_stream.errors import LedgerFileError, StatementError, UsageError
 from qldb_stream.events import Block
@@ -210,7 +210,7 @@ class Ledger:
         self._journal.close()
         _close_all(self._journal.store.connection, self._lock)
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

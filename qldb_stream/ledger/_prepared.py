@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.hashing import dot
-from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.ion import to_slice
 from qldb_stream.ledger._hashes import field_digest, string_hash, string_part
 from qldb_stream.ledger._ion import field_id, ion_string
 from qldb_stream.partiql import (

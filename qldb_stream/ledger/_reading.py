@@ -78,6 +78,7 @@ class Reading:
     def commit(self, transaction: Transaction) -> BlockAddress | None:
         """End a transaction that only read: its snapshot was consistent."""
         assert not transaction.view.writes
+        return None
 
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction, and the snapshot with the last one."""

@@ -31,6 +31,7 @@ PRAGMA secure_delete = ON;
 PRAGMA cache_size = -65536;
 """
 
+# The columns of block and revision stand in the order of StoredBlock and StoredRevision.
 SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {APPLICATION_ID};

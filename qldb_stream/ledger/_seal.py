@@ -40,11 +40,6 @@ from qldb_stream.ledger._hashes import (
     struct_part,
     timestamp_part,
 )
-from qldb_stream.ledger._merkle import append_leaf
-from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
-from qldb_stream.ledger._state import State
-from qldb_stream.ledger._store import StoredBlock, StoredRevision
-from qldb_stream.ledger._transaction_info import write_transaction_info
 from qldb_stream.ledger._ion import (
     LIST,
     STRUCT,
@@ -56,6 +51,11 @@ from qldb_stream.ledger._ion import (
     symbol_table,
     wrap,
 )
+from qldb_stream.ledger._merkle import append_leaf
+from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
+from qldb_stream.ledger._state import State
+from qldb_stream.ledger._store import StoredBlock, StoredRevision
+from qldb_stream.ledger._transaction_info import write_transaction_info
 
 __all__ = ["Draft", "Sealed", "seal"]
 
@@ -173,6 +173,7 @@ def _make_revisions(state: State, draft: Draft, tx_time_ms: int) -> list[StoredR
             StoredRevision(
                 no,
                 state.size,
+                document.table.no,
                 document.id,
                 version,
                 tx_time_ms,
@@ -180,7 +181,6 @@ def _make_revisions(state: State, draft: Draft, tx_time_ms: int) -> list[StoredR
                 revision_hash(metadata, data_hash),
                 None,
                 data,
-                document.table.no,
             )
         )
     return revisions

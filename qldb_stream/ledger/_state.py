@@ -44,7 +44,7 @@ class State:
     peaks: tuple[bytes, ...] = ()
     next_revision_no: int = 1
     last_ms: int = 0
-    catalog: Catalog = Catalog()
+    catalog: Catalog = attrs.field(factory=Catalog)
 
     def digest(self, strand_id: str) -> Digest | None:
         """Give digest and tip; None when there is no block."""

@@ -26,31 +26,29 @@ CHUNK_ROWS: Final = 200
 """How many rows are read at once, under the lock."""
 _CHUNK_BLOCKS: Final = 50
 
-_REVISION: Final = (
-    "r.no, r.sequence_no, r.document_id, r.version, r.tx_time_ms, r.previous_no, "
-    "r.hash, r.data_hash, r.data, r.table_no"
-)
-_BY_NO: Final = f"SELECT {_REVISION} FROM revision r WHERE r.no = ?"
-_BY_ID: Final = (
-    f"SELECT {_REVISION} FROM document d JOIN revision r ON r.no = d.revision_no "
-    "WHERE d.table_no = ? AND d.id = ?"
-)
-_BY_TABLE: Final = (
-    f"SELECT {_REVISION} FROM document d CROSS JOIN revision r ON r.no = d.revision_no "
-    f"WHERE d.table_no = ? AND d.id > ? ORDER BY d.id LIMIT {CHUNK_ROWS}"
-)
-_BY_KEY: Final = (
-    f"SELECT {_REVISION} FROM entry e "
-    "CROSS JOIN document d ON d.table_no = ? AND d.id = e.document_id "
-    "CROSS JOIN revision r ON r.no = d.revision_no "
-    "WHERE e.index_no = ? AND e.key = ? AND e.document_id > ? "
-    f"ORDER BY e.document_id LIMIT {CHUNK_ROWS}"
-)
-_OF_BLOCK: Final = (
-    f"SELECT {_REVISION} FROM revision r WHERE r.no >= ? AND r.no < ifnull("
-    "(SELECT b.first_revision_no FROM block b WHERE b.sequence_no = ?), "
-    "9223372036854775807) ORDER BY r.no"
-)
+# `r.*` and `*`: the columns stand in the order of StoredRevision and StoredBlock (`_schema`).
+_BY_NO: Final = "SELECT r.* FROM revision r WHERE r.no = ?"
+_BY_ID: Final = """
+SELECT r.* FROM document d CROSS JOIN revision r ON r.no = d.revision_no
+WHERE d.table_no = ? AND d.id = ?
+"""
+_BY_TABLE: Final = """
+SELECT r.* FROM document d CROSS JOIN revision r ON r.no = d.revision_no
+WHERE d.table_no = ? AND d.id > ? ORDER BY d.id LIMIT ?
+"""
+_BY_KEY: Final = """
+SELECT r.* FROM entry e
+CROSS JOIN document d ON d.table_no = ? AND d.id = e.document_id
+CROSS JOIN revision r ON r.no = d.revision_no
+WHERE e.index_no = ? AND e.key = ? AND e.document_id > ? ORDER BY e.document_id LIMIT ?
+"""
+_OF_BLOCK: Final = """
+SELECT r.* FROM revision r
+WHERE r.no >= ?
+AND r.no < ifnull((SELECT first_revision_no FROM block WHERE sequence_no = ?), 9223372036854775807)
+ORDER BY r.no
+"""
+_IDS: Final = "SELECT id FROM document WHERE table_no = ? AND id > ? ORDER BY id LIMIT ?"
 _CHAIN: Final = """
 WITH RECURSIVE chain(no, sequence_no, previous_no) AS (
     SELECT r.no, r.sequence_no, r.previous_no
@@ -61,9 +59,9 @@ WITH RECURSIVE chain(no, sequence_no, previous_no) AS (
 )
 SELECT no FROM chain WHERE sequence_no < ? ORDER BY no
 """
-_BLOCK: Final = (
-    "sequence_no, transaction_id, timestamp_ms, first_revision_no, nodes, summary, catalog"
-)
+_BLOCKS: Final = """
+SELECT * FROM block WHERE sequence_no >= ? AND sequence_no < ? ORDER BY sequence_no
+"""
 
 
 class StoredRevision(NamedTuple):
@@ -71,6 +69,7 @@ class StoredRevision(NamedTuple):
 
     no: int
     sequence_no: int
+    table_no: int
     document_id: str
     version: int
     tx_time_ms: int
@@ -78,7 +77,6 @@ class StoredRevision(NamedTuple):
     hash: bytes
     data_hash: bytes | None
     data: bytes | None
-    table_no: int
 
 
 class StoredBlock(NamedTuple):
@@ -178,7 +176,10 @@ class Store:
         return self._iter_chunks(lambda after: self._table_chunk(table_no, after), size)
 
     def _table_chunk(self, table_no: int, after: str) -> list[StoredRevision]:
-        return [StoredRevision._make(row) for row in self.query(_BY_TABLE, (table_no, after))]
+        return [
+            StoredRevision._make(row)
+            for row in self.query(_BY_TABLE, (table_no, after, CHUNK_ROWS))
+        ]
 
     def iter_index(
         self, table_no: int, index_no: int, key: bytes, size: int
@@ -197,18 +198,14 @@ class Store:
         self, table_no: int, index_no: int, key: bytes, after: str
     ) -> list[StoredRevision]:
         """Read what an index has under a key now, the next CHUNK_ROWS after a document id."""
-        rows = self.query(_BY_KEY, (table_no, index_no, key, after))
+        rows = self.query(_BY_KEY, (table_no, index_no, key, after, CHUNK_ROWS))
         return [StoredRevision._make(row) for row in rows]
 
     def iter_document_ids(self, table_no: int) -> Iterator[str]:
         """Iterate over the ids of all documents that a table ever had, in their order."""
         after = ""
         while True:
-            rows = self.query(
-                "SELECT id FROM document WHERE table_no = ? AND id > ? "
-                f"ORDER BY id LIMIT {CHUNK_ROWS}",
-                (table_no, after),
-            )
+            rows = self.query(_IDS, (table_no, after, CHUNK_ROWS))
             for (after,) in rows:
                 yield after
             if len(rows) < CHUNK_ROWS:
@@ -250,7 +247,7 @@ class Store:
 
     def block(self, sequence_no: int) -> StoredBlock | None:
         """Read a block; None when there is none of that number."""
-        rows = self.query(f"SELECT {_BLOCK} FROM block WHERE sequence_no = ?", (sequence_no,))
+        rows = self.query(_BLOCKS, (sequence_no, sequence_no + 1))
         return StoredBlock._make(rows[0]) if rows else None
 
     def transaction_id(self, sequence_no: int) -> str:
@@ -263,11 +260,7 @@ class Store:
         """Iterate over the blocks from `start` to before `size`."""
         while start < size:
             stop = min(start + _CHUNK_BLOCKS, size)
-            rows = self.query(
-                f"SELECT {_BLOCK} FROM block WHERE sequence_no >= ? AND sequence_no < ? "
-                "ORDER BY sequence_no",
-                (start, stop),
-            )
+            rows = self.query(_BLOCKS, (start, stop))
             yield from map(StoredBlock._make, rows)
             start = stop
 

@@ -22,7 +22,6 @@ from qldb_stream.ledger._hashes import (
     struct_part,
     timestamp_part,
 )
-from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
 from qldb_stream.ledger._ion import (
     FIRST_DOCUMENT_SID,
     LIST,
@@ -35,6 +34,7 @@ from qldb_stream.ledger._ion import (
     var_uint,
     wrap,
 )
+from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
 
 __all__ = ["write_transaction_info"]
 
