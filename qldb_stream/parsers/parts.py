@@ -16,7 +16,7 @@ never values.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NoReturn, TypeAlias
 
 from qldb_stream.errors import EnvelopeError, IonDecodeError
@@ -32,6 +32,7 @@ from qldb_stream.ion import (
     parse_string,
     parse_timestamp,
 )
+from qldb_stream.parsers.layouts import maybe_address, maybe_time
 
 __all__ = [
     "MAX_NUMBER",
@@ -59,7 +60,6 @@ MAX_NUMBER: Final = 2**63 - 1
 """The largest sequence number and version; the service's own type is Java's long."""
 
 _DIGEST_BYTES: Final = 32
-_ADDRESS_FIELDS: Final = 2
 
 # Type bytes of the Ion 1.0 binary specification, "Typed Value Formats".
 _NULL: Final = 0x0F  # in the low four bits
@@ -78,10 +78,6 @@ _STRUCT: Final = 0xD0
 _LONG_STRUCT: Final = 0xDE
 _NOT_SHORT: Final = frozenset((0xBF, 0xD1, 0xDF))  # nulls, and the struct in order of its ids
 _ENDS: Final = 0x80  # the bit that ends a VarUInt
-_ONE_BYTE_MS: Final = 0x6A
-_TIMES_MS: Final = frozenset((0x69, _ONE_BYTE_MS, 0x6B))  # fraction of no, one and two bytes
-_MINUS: Final = 0x80
-_MINUS_3: Final = 0xC3  # the exponent of milliseconds, as a VarInt
 
 
 def struct_fields(buf: bytes, span: tuple[int, int], table: SymbolTable, path: str) -> Fields:
@@ -323,30 +319,9 @@ def need_time(buf: bytes, fields: Fields, name: str, path: str) -> datetime:
         IonDecodeError: it names no moment.
     """
     start, end = need_span(fields, name, path)
-    # Offset of no minutes, two bytes of year, then one byte each. A part without its end bit
-    # and a fraction of 1000 and more make datetime refuse; one byte's high bit is a minus.
-    if (
-        buf[start] in _TIMES_MS
-        and buf[start + 1] == _ENDS
-        and buf[start + 2] < _ENDS <= buf[start + 3]
-        and buf[start + 9] == _MINUS_3
-    ):
-        millis = int.from_bytes(buf[start + 10 : end], "big")
-        if buf[start] == _ONE_BYTE_MS and millis >= _MINUS:
-            return parse_timestamp(buf, start, end)
-        try:
-            return datetime(
-                (buf[start + 2] << 7) + buf[start + 3] - 0x80,
-                buf[start + 4] - 0x80,
-                buf[start + 5] - 0x80,
-                buf[start + 6] - 0x80,
-                buf[start + 7] - 0x80,
-                buf[start + 8] - 0x80,
-                millis * 1000,
-                UTC,
-            )
-        except ValueError:
-            pass  # ion's reader below says what is wrong with it
+    moment = maybe_time(buf, start, end)
+    if moment is not None:
+        return moment
     _check_type(buf, (start, end), "timestamp", 0x60, _join(path, name))
     return parse_timestamp(buf, start, end)
 
@@ -359,8 +334,12 @@ def need_address(buf: bytes, fields: Fields, table: SymbolTable, path: str) -> B
         EnvelopeError: it or a part of it is missing, of another type or out of range.
         IonDecodeError: its bytes are not sound Ion.
     """
-    address = need_struct(buf, fields, "blockAddress", table, path)
+    span = need_span(fields, "blockAddress", path)
+    found = maybe_address(buf, span[0], span[1], table)
+    if found is not None:
+        return found
     path = _join(path, "blockAddress")
+    address = struct_fields(buf, span, table, path)
     return BlockAddress(
         need_string(buf, address, "strandId", path), need_number(buf, address, "sequenceNo", path)
     )

@@ -2,8 +2,9 @@
 The record envelope: one user record of a QLDB stream becomes one typed event.
 
 Strategy: a record is one binary Ion value (facts 1.1), or the same as Ion text where a
-transform has rewritten it (facts 4). The envelope names the type; a table says who
-reads the payload. Nothing is decoded that is not a fixed part.
+transform has rewritten it (facts 4). The envelope names the type, the type the payload.
+Nothing is decoded that is not a fixed part, and what many revisions share is compared
+with the last of them before it is read (`templates`).
 
 Rules: optional parts are optional exactly where the facts say so; fields that the facts
 do not know are named in the event's `unknown_fields`: a payload's own by their names,
@@ -13,12 +14,11 @@ a revision's payload). This module must not know carriers, KPL or other records.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from qldb_stream.errors import EnvelopeError, IonDecodeError
 from qldb_stream.events import BlockSummary, ControlRecord, Event, RevisionDetails
-from qldb_stream.ion import IVM, IonSlice, SymbolTable, iter_text, load_slice
+from qldb_stream.ion import IVM, IonSlice, SymbolTable, iter_text, load_slice, read_value
 from qldb_stream.parsers.parts import (
     Fields,
     need_span,
@@ -29,6 +29,7 @@ from qldb_stream.parsers.parts import (
 )
 from qldb_stream.parsers.revision import parse_revision, parse_table
 from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_revision_summaries, parse_summary
+from qldb_stream.parsers.templates import Template, keep_template, maybe_template
 
 __all__ = ["parse_record"]
 
@@ -36,9 +37,8 @@ _ENVELOPE: Final = frozenset(("qldbStreamArn", "recordType", "payload"))
 _SUMMARY: Final = BLOCK_FIELDS | {"revisionSummaries"}
 _DETAILS: Final = frozenset(("tableInfo", "revision"))
 _TEXT_STARTS: Final = (b"{", b"$", b"/")  # a struct, $ion_1_0, a comment
+_TYPES: Final = "CONTROL, BLOCK_SUMMARY or REVISION_DETAILS"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-_Reader: TypeAlias = Callable[[bytes, Fields, SymbolTable, str, tuple[str, ...]], Event]
 
 
 def parse_record(data: bytes) -> Event:
@@ -57,27 +57,30 @@ def parse_record(data: bytes) -> Event:
             another type, out of range or given twice (facts 1.1 to 1.4).
         IonDecodeError: not sound Ion, or not exactly one value.
     """
-    value = load_slice(data) if data[:4] == IVM else _load_text(data)
+    found = maybe_template(data)
+    if found is not None:
+        return _read_fitting(data, *found)
+    value = _load_binary(data) if data[:4] == IVM else _load_text(data)
     buf = value.buf
     table = value.symbols
     fields = struct_fields(buf, (value.start, value.end), table, "record")
     stream_arn = need_string(buf, fields, "qldbStreamArn", "")
     record_type = need_string(buf, fields, "recordType", "")
     payload = need_struct(buf, fields, "payload", table, "")
-    read = _READERS.get(record_type)
-    if read is None:
-        expected = ", ".join(_READERS)
-        raise EnvelopeError("recordType", expected, f"another text of {len(record_type)}")
     unknown: tuple[str, ...] = ()
     if len(fields) > len(_ENVELOPE):
         unknown = unknown_names(fields, _ENVELOPE, "record.")
-    return read(buf, payload, table, stream_arn, unknown)
-
-
-def _read_control(
-    buf: bytes, payload: Fields, _table: SymbolTable, stream_arn: str, _unknown: tuple[str, ...]
-) -> ControlRecord:
-    return ControlRecord(stream_arn, need_string(buf, payload, "controlRecordType", "payload"))
+    if record_type == "REVISION_DETAILS":
+        event = _read_details(buf, payload, table, stream_arn, unknown)
+        if buf is data and not event.revision.unknown_fields:
+            start = value.start
+            keep_template(data, start, fields["payload"][0], payload["revision"][0], table, event)
+        return event
+    if record_type == "BLOCK_SUMMARY":
+        return _read_summary(buf, payload, table, stream_arn, unknown)
+    if record_type == "CONTROL":
+        return ControlRecord(stream_arn, need_string(buf, payload, "controlRecordType", "payload"))
+    raise EnvelopeError("recordType", _TYPES, f"another text of {len(record_type)}")
 
 
 def _read_summary(
@@ -102,11 +105,20 @@ def _read_details(
     )
 
 
-_READERS: Final[dict[str, _Reader]] = {
-    "CONTROL": _read_control,
-    "BLOCK_SUMMARY": _read_summary,
-    "REVISION_DETAILS": _read_details,
-}
+def _read_fitting(data: bytes, template: Template, start: int) -> RevisionDetails:
+    """Read a record whose envelope and table are known."""
+    path = "payload.revision"
+    table = template.symbols
+    fields = struct_fields(data, (start, len(data)), table, path)
+    return RevisionDetails(
+        template.stream_arn, parse_revision(data, fields, table, path, template.table)
+    )
+
+
+def _load_binary(data: bytes) -> IonSlice:
+    """Read the one value of binary Ion."""
+    value, end = read_value(data, 0)
+    return value if end == len(data) else load_slice(data)  # padding, or one value too many
 
 
 def _load_text(data: bytes) -> IonSlice:

@@ -11,6 +11,7 @@ from typing import Final
 
 from qldb_stream.events import BlockAddress, Metadata, Revision, TableInfo
 from qldb_stream.ion import IonSlice, SymbolTable
+from qldb_stream.parsers.layouts import maybe_metadata, maybe_table
 from qldb_stream.parsers.parts import (
     Fields,
     maybe_digest,
@@ -29,7 +30,6 @@ from qldb_stream.parsers.parts import (
 __all__ = ["parse_block_revision", "parse_revision", "parse_table"]
 
 _REVISION: Final = frozenset(("blockAddress", "hash", "data", "dataHash", "metadata"))
-_ADDRESS: Final = frozenset(("strandId", "sequenceNo"))
 _METADATA: Final = frozenset(("id", "version", "txTime", "txId"))
 _TABLE: Final = frozenset(("tableName", "tableId"))
 _LEAST: Final = 3  # blockAddress, hash, metadata; data or dataHash make four
@@ -116,6 +116,9 @@ def parse_table(
     span = maybe_span(buf, fields, "tableInfo")
     if span is None:
         return None, ()
+    info = maybe_table(buf, span[0], span[1], table)
+    if info is not None:
+        return info, ()
     path += ".tableInfo"
     found = struct_fields(buf, span, table, path)
     info = TableInfo(
@@ -130,6 +133,9 @@ def _parse_metadata(
     buf: bytes, fields: Fields, table: SymbolTable, path: str
 ) -> tuple[Metadata, tuple[str, ...]]:
     span = need_span(fields, "metadata", path)
+    metadata = maybe_metadata(buf, span[0], span[1], table)
+    if metadata is not None:
+        return metadata, ()
     path += ".metadata"
     found = struct_fields(buf, span, table, path)
     metadata = Metadata(

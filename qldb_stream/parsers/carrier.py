@@ -1,0 +1,277 @@
+"""
+Carriers of unknown layout: user records in files and objects, however they are packed.
+
+Strategy: the bytes are walked item by item through a bounded window: binary records
+back to back (Firehose), with delimiters between, KPL frames back to back, Ion text,
+Kinesis batches as JSON. What stands at a place is told by its first bytes (facts 9.1);
+gzip is undone before, by the source. The walk never searches for a marker to split
+(facts 4: the four bytes may occur inside a blob); only after damage it searches, and
+takes the next place where something sound starts.
+
+Rules: nothing is dropped in silence. What cannot be read is one `Undecodable` from where
+it starts to where the next sound item starts. A damaged frame costs that frame, a
+damaged record that record. Memory is bounded by the largest item, not by the carrier.
+Each user record says where it stands, so that `read_again` finds it without a walk.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import AggregationError, CarrierError, DecodeError
+from qldb_stream.events import Undecodable
+from qldb_stream.ion import IVM
+from qldb_stream.parsers import text
+from qldb_stream.parsers.items import (
+    Effort,
+    Item,
+    ShortError,
+    find_start,
+    read_item,
+    shifted,
+    skip_space,
+    starts_here,
+)
+from qldb_stream.parsers.kinesis import decode_base64
+from qldb_stream.parsers.kpl import MAGIC, deaggregate, frame_end, read_frame
+from qldb_stream.parsers.window import Window
+from qldb_stream.typing import Readable
+
+__all__ = ["UserRecord", "iter_user_records", "read_again"]
+
+_FIRST_BYTES: Final = 1 << 16
+_MAX_ITEM_BYTES: Final = 1 << 24
+"""Kinesis takes 10 MiB a record and gives 10 MiB an answer; base64 makes a third more."""
+
+_MAX_KEPT_BYTES: Final = 1 << 16  # of undecodable bytes; more are named, not held
+_OVERLAP_BYTES: Final = 64  # the longest start that may be cut by the end of a window
+_BATCH: Final = re.compile(rb'"(?:Records|kinesis|Data)"\s*:')
+_TEXT_FIELD: Final = b"qldbStreamArn"
+
+# After damage, bytes of false starts may be read: so many, and so many for each byte that was
+# searched. Sound data never comes near; hostile data costs time in proportion to its length.
+_FREE_WORK_BYTES: Final = 1 << 26
+_WORK_PER_BYTE: Final = 32
+
+
+@attrs.frozen
+class UserRecord:
+    """
+    A user record, and where its carrier has it.
+
+    `offset` and `length` are the bytes that have to be read to get it again: its own, or
+    those of its frame, in which it is number `index`, counted from 0.
+    """
+
+    data: bytes = attrs.field(repr=False)
+    offset: int
+    length: int
+    index: int | None = None
+
+
+def iter_user_records(readable: Readable, *, start: int = 0) -> Iterator[UserRecord | Undecodable]:
+    """
+    Walk a carrier and give its user records in order, lazily.
+
+    Args:
+        readable: the carrier, decompressed.
+        start: where to begin, for a carrier that was read up to there before.
+
+    Yields:
+        Each user record, not yet parsed: what is inside it may still be damaged. In place
+        of what is no item an `Undecodable`; its error's offset counts from the start of
+        the carrier.
+    """
+    window = Window(readable)
+    pos = start
+    while True:
+        index = window.seek(pos, _FIRST_BYTES)
+        pos = window.base + skip_space(window.data, index)
+        if pos >= window.size:
+            return
+        if pos - window.base == len(window.data):
+            continue
+        try:
+            item = _item_at(window, pos)
+        except DecodeError as exc:
+            pos, undecodable = _pass_damage(window, pos, exc, readable.name)
+            yield undecodable
+            continue
+        if item.is_text and (batch := _maybe_batch(item.records[0])) is not None:
+            yield from _iter_batch(item.records[0], batch, pos, readable.name)
+        else:
+            length = item.end
+            for number, data in enumerate(item.records):
+                yield UserRecord(data, pos, length, number if item.is_frame else None)
+        pos += item.end
+
+
+def read_again(readable: Readable, offset: int, length: int, index: int | None) -> bytes:
+    """
+    Read a user record where `iter_user_records` found it.
+
+    Raises:
+        DecodeError: something else stands there now.
+    """
+    return _open_data(readable.read_at(offset, length), index, readable.name)
+
+
+def _item_at(window: Window, pos: int, effort: Effort | None = None) -> Item:
+    """Read an item, holding more of the carrier as far as it takes; `end` is its length."""
+    least = _FIRST_BYTES
+    while True:
+        index = window.seek(pos, least)
+        at_end = window.at_end
+        try:
+            item = read_item(window.data, index, at_end=at_end, effort=effort)
+        except ShortError:
+            if least >= _MAX_ITEM_BYTES:
+                problem = f"an item of more than {_MAX_ITEM_BYTES} bytes"
+                raise CarrierError("carrier", pos, problem) from None
+            least = min(16 * least, _MAX_ITEM_BYTES)
+        except DecodeError as exc:
+            raise shifted(exc, window.base) from exc
+        else:
+            return attrs.evolve(item, end=item.end - index)
+
+
+# --- after damage --------------------------------------------------------------------------
+
+
+def _pass_damage(
+    window: Window, pos: int, error: DecodeError, name: str
+) -> tuple[int, Undecodable]:
+    """Find where the walk goes on, and make one value of what lies before."""
+    end, error = _damage_end(window, pos, error)
+    length = end - pos
+    data: bytes | None = None
+    if length <= _MAX_KEPT_BYTES:
+        index = window.seek(pos, length)
+        data = window.data[index : index + length]
+    return end, Undecodable(name, pos, length, error, data)
+
+
+def _damage_end(window: Window, pos: int, error: DecodeError) -> tuple[int, DecodeError]:
+    """Find where damage ends: at the end of a frame, when that can be told, or by search."""
+    index = window.seek(pos, _MAX_ITEM_BYTES)
+    data = window.data
+    if data.startswith(MAGIC, index):
+        end = frame_end(data, index, lambda place: starts_here(data, place, at_end=window.at_end))
+    else:
+        records, end = read_frame(data, index)
+        end = None if records is None else end
+    if end is None:
+        return _next_start(window, pos), error
+    try:
+        deaggregate(data[index:end])
+    except AggregationError as exc:
+        error = shifted(exc, pos)
+    return window.base + end, error
+
+
+def _next_start(window: Window, origin: int) -> int:
+    """Search for the next place where something sound starts; the end if there is none."""
+    effort = Effort(_FREE_WORK_BYTES)
+    pos = origin + 1
+    while pos < window.size:
+        index = window.seek(pos, _FIRST_BYTES)
+        found = find_start(window.data, index)
+        held = window.base + len(window.data)
+        if found is None:
+            if window.at_end:
+                break
+            found = max(index, len(window.data) - _OVERLAP_BYTES)
+            pos = window.base + found if held - pos > _OVERLAP_BYTES else pos + 1
+            continue
+        effort.left += _WORK_PER_BYTE * (window.base + found - pos)
+        pos = window.base + found
+        try:
+            _item_at(window, pos, effort)
+        except DecodeError:
+            pos += 1
+        else:
+            return pos
+    return window.size
+
+
+# --- Kinesis batches as JSON ---------------------------------------------------------------
+
+
+def _maybe_batch(record: bytes) -> list[Any] | None:
+    """Give the data texts of a Kinesis batch in JSON; None for any other text."""
+    if not _BATCH.search(record) or _TEXT_FIELD in record:
+        return None
+    try:
+        batch = json.loads(record)
+    except (ValueError, RecursionError):
+        return None
+    records = batch.get("Records") if isinstance(batch, dict) else batch
+    if not isinstance(records, list):
+        return None
+    return [_data_text(record) for record in records]
+
+
+def _data_text(record: object) -> object:
+    if not isinstance(record, dict):
+        return None
+    kinesis = record.get("kinesis")
+    return kinesis.get("data") if isinstance(kinesis, dict) else record.get("Data")
+
+
+def _iter_batch(
+    text_of_batch: bytes, texts: list[Any], pos: int, name: str
+) -> Iterator[UserRecord | Undecodable]:
+    """Give the user records of a batch; each stands where its base64 text stands."""
+    place = 0
+    for number, found in enumerate(texts):
+        span = _find_text(text_of_batch, found, place)
+        if span is None:
+            error = CarrierError(
+                f"Kinesis record {number}", pos + place, "it has no data in base64"
+            )
+            yield Undecodable(name, pos + place, 0, error)
+            continue
+        place = span[1]
+        offset, length = pos + span[0], span[1] - span[0]
+        data = text_of_batch[span[0] : place]
+        try:
+            decoded = _undo_base64(data, name)
+            user_records = deaggregate(decoded)
+        except DecodeError as exc:
+            yield Undecodable(name, offset, length, shifted(exc, offset), data)
+            continue
+        is_frame = decoded.startswith(MAGIC)
+        for index, user_record in enumerate(user_records):
+            yield UserRecord(user_record, offset, length, index if is_frame else None)
+
+
+def _find_text(text_of_batch: bytes, found: object, place: int) -> tuple[int, int] | None:
+    """Find where a text stands; JSON may write a slash with a backslash before it."""
+    if not isinstance(found, str) or not found.isascii():
+        return None
+    for written in (found, found.replace("/", "\\/")):
+        start = text_of_batch.find(written.encode(), place)
+        if start >= 0:
+            return start, start + len(written)
+    return None
+
+
+def _undo_base64(data: bytes, name: str) -> bytes:
+    return decode_base64(data.replace(b"\\/", b"/"), name)
+
+
+def _open_data(data: bytes, index: int | None, name: str) -> bytes:
+    """Undo what was undone when a user record was found."""
+    if data[: len(MAGIC)] not in (IVM, MAGIC) and not text.is_start(data, 0):
+        data = _undo_base64(data, name)
+    if index is None:
+        return data
+    user_records = deaggregate(data)
+    if index >= len(user_records):
+        raise CarrierError(name, 0, f"a frame without a record {index}")
+    return user_records[index]

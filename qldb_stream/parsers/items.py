@@ -1,0 +1,231 @@
+"""
+What can stand at a place of a carrier: a binary record, a KPL frame, a piece of text.
+
+Strategy: an item's end is found from its headers alone. Nothing of a record proves that
+its lengths are right, so a record is trusted without being read only when something
+sound follows it and nothing starts inside it; otherwise it is read. That way a damaged
+length neither hides the records after it nor makes one up, and an undamaged carrier is
+walked at the speed of its headers.
+
+All positions here are indexes into the bytes held; offsets in errors are, too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import AggregationError, CarrierError, DecodeError, IonDecodeError
+from qldb_stream.ion import IVM
+from qldb_stream.parsers import text
+from qldb_stream.parsers.kpl import MAGIC, read_frame
+from qldb_stream.parsers.record import parse_record
+
+__all__ = [
+    "Effort",
+    "Item",
+    "ShortError",
+    "find_start",
+    "read_item",
+    "shifted",
+    "skip_space",
+    "starts_here",
+]
+
+_SPACE: Final = b" \t\r\n"
+_ENDS: Final = 0x80  # the bit that ends a VarUInt
+_TABLE: Final = re.compile(rb"[\xe3-\xee][\x00-\x7f]{0,3}[\x80-\xff]?\x81\x83[\xd0-\xde]")
+_LONG_FORMS: Final = 0x0E
+_STRUCTS: Final = range(0xD0, 0xDF)
+_WRAPPERS: Final = range(0xE3, 0xEF)
+_MAX_TABLES: Final = 16  # in one record; the service writes one (facts 1.1)
+
+# Where to look after damage: a marker that a symbol table follows, a frame, a record's text.
+_STARTS: Final = re.compile(
+    rb"\xe0\x01\x00\xea(?=[\xe3-\xee])"
+    rb"|\xf3\x89\x9a\xc2"
+    rb"|\{\s{0,16}[\"']?(?:qldbStreamArn|recordType|payload|Records)[\"']?\s{0,16}:"
+)
+_TEXT_FIELD: Final = b"qldbStreamArn"
+
+
+@attrs.frozen
+class Item:
+    """A sound item: its kind's user records, and where it ends."""
+
+    end: int
+    records: tuple[bytes, ...]
+    is_frame: bool = False
+    is_text: bool = False
+
+
+class Effort:
+    """Bytes that may still be read in search of the end of damage."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, count: int) -> None:
+        """
+        Spend some.
+
+        Raises:
+            CarrierError: less than that is left.
+        """
+        if count > self.left:
+            raise CarrierError("carrier", 0, "too many false starts before this one")
+        self.left -= count
+
+
+class ShortError(Exception):
+    """The bytes held end too early to tell; never leaves the parsers."""
+
+
+def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort | None = None) -> Item:
+    """
+    Read the item that starts at a position.
+
+    Args:
+        data: the bytes held.
+        pos: where something starts, space skipped.
+        at_end: whether nothing comes after `data`.
+        effort: what may still be spent on reading records, those that look sound, too;
+            None to trust these.
+
+    Raises:
+        ShortError: more bytes have to be held.
+        DecodeError: nothing sound starts there; offsets count from the start of `data`.
+    """
+    head = data[pos : pos + len(MAGIC)]
+    if head == MAGIC:
+        records, end = read_frame(data, pos)
+        if records is None:
+            _need(at_end or end < len(data))
+            raise AggregationError(end, "a damaged frame: its fields or its MD5 break here")
+        return Item(end, tuple(records), is_frame=True)
+    if head == IVM:
+        end = _record_end(data, pos, at_end=at_end)
+        is_text = False
+    elif text.is_start(data, pos):
+        end = _text_end(data, pos, at_end=at_end)
+        is_text = True
+    else:
+        _need(at_end or len(head) == len(MAGIC))
+        raise CarrierError("carrier", pos, "no Ion record, KPL frame or text starts here")
+    if effort is not None:
+        effort.take(end - pos)
+    record = data[pos:end]
+    if effort is not None or not _looks_sound(data, pos, end, at_end=at_end):
+        _check_record(record, pos, is_text=is_text)
+    return Item(end, (record,), is_text=is_text)
+
+
+def find_start(data: bytes, pos: int) -> int | None:
+    """Find the next place where an item could start; None when there is none."""
+    match = _STARTS.search(data, pos)
+    return None if match is None else match.start()
+
+
+def _follows(data: bytes, pos: int, *, at_end: bool) -> bool:
+    """
+    Say whether an item may end at a position: another one starts, or the carrier ends.
+
+    Raises:
+        ShortError: more bytes have to be held.
+    """
+    pos = skip_space(data, pos)
+    if len(data) - pos < len(MAGIC):
+        _need(at_end)
+    return (
+        pos == len(data) or data[pos : pos + len(MAGIC)] in (IVM, MAGIC) or text.is_start(data, pos)
+    )
+
+
+def starts_here(data: bytes, pos: int, *, at_end: bool) -> bool:
+    """Say whether a record or frame of ours starts at a position, or the carrier ends."""
+    pos = skip_space(data, pos)
+    return (at_end and pos == len(data)) or _STARTS.match(data, pos) is not None
+
+
+def skip_space(data: bytes, pos: int) -> int:
+    """Skip delimiters between items (facts 4); no item starts with one."""
+    end = len(data)
+    while pos < end and data[pos] in _SPACE:
+        pos += 1
+    return pos
+
+
+def _looks_sound(data: bytes, pos: int, end: int, *, at_end: bool) -> bool:
+    if not _follows(data, end, at_end=at_end):
+        return False
+    return data.find(IVM, pos + len(IVM), end) < 0 and data.count(_TEXT_FIELD, pos, end) <= 1
+
+
+def _check_record(record: bytes, pos: int, *, is_text: bool) -> None:
+    """Read a record for its errors; offsets are moved to where it stands."""
+    if is_text and _TEXT_FIELD not in record:
+        return
+    try:
+        parse_record(record)
+    except IonDecodeError as exc:
+        raise IonDecodeError(pos + exc.offset, exc.problem) from exc
+
+
+def _record_end(data: bytes, pos: int, *, at_end: bool) -> int:
+    """Find where a binary record ends: marker, symbol tables, one struct."""
+    start = pos
+    pos += len(IVM)
+    for _ in range(_MAX_TABLES):
+        if pos >= len(data):
+            break
+        end = _value_end(data, pos)
+        if data[pos] in _STRUCTS and end <= len(data):
+            return end
+        if not (data[pos] in _WRAPPERS and _TABLE.match(data, pos)):
+            _need(at_end or pos + len(MAGIC) * 3 <= len(data))
+            raise IonDecodeError(pos, "no symbol table or struct, as a record has them here")
+        pos = end
+    _need(at_end)
+    raise IonDecodeError(start, "a record ends after its carrier")
+
+
+def _value_end(data: bytes, pos: int) -> int:
+    """Find where the value at a position ends; beyond the data when it is cut off."""
+    length = data[pos] & 0x0F
+    pos += 1
+    if length == _LONG_FORMS:
+        length = 0
+        while pos < len(data):
+            byte = data[pos]
+            pos += 1
+            length = (length << 7) | (byte & (_ENDS - 1))
+            if byte >= _ENDS:
+                return pos + length
+            if length > len(data):
+                break
+        return len(data) + 1
+    return pos + length
+
+
+def _text_end(data: bytes, pos: int, *, at_end: bool) -> int:
+    end = text.find_end(data, pos)
+    if end is None:
+        _need(at_end)
+        raise IonDecodeError(pos, "a text's brackets or quotes are not closed")
+    return end
+
+
+def _need(enough: bool) -> None:  # noqa: FBT001 - reads as an assertion
+    if not enough:
+        raise ShortError
+
+
+def shifted(error: DecodeError, by: int) -> DecodeError:
+    """Give the same error with its offset moved."""
+    if isinstance(error, IonDecodeError | AggregationError | CarrierError):
+        return attrs.evolve(error, offset=error.offset + by)
+    return error
