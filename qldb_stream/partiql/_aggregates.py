@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
-from qldb_stream.partiql._arithmetic import compute, number_of
+from qldb_stream.partiql._arithmetic import compute, exact, number_of
 from qldb_stream.partiql._context import Frame
 from qldb_stream.partiql._scope import AggregateCall
 from qldb_stream.partiql._values import is_unknown
@@ -47,9 +47,9 @@ class Fold:
         if self._count == 0:
             return None
         if self._call.name == "SUM" and isinstance(self._value, float):
-            return Decimal(repr(self._value))
+            return exact(self._value, self._failure)
         if self._call.name == "AVG":
-            total = _exact(self._value)
+            total = exact(self._value, self._failure)
             return compute("divide", total, Decimal(self._count), self._failure)
         return self._value
 
@@ -61,15 +61,10 @@ class Fold:
         return PartiqlEvaluationError(self._call.line, self._call.column, problem)
 
 
-def _exact(value: Any) -> Decimal:
-    """Make a decimal of any number; a float by its shortest digits."""
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-
-
 def _add(total: Any, number: Any, failure: Callable[[str], PartiqlEvaluationError]) -> Any:
     """Add; a float among the input makes the sum decimal (facts 5.5)."""
     if isinstance(total, float) or isinstance(number, float):
-        total, number = _exact(total), _exact(number)
+        total, number = exact(total, failure), exact(number, failure)
     return compute("add", total, number, failure)
 
 

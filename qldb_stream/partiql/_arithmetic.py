@@ -9,6 +9,7 @@ in the reference implementation, float with float or int stays float.
 from __future__ import annotations
 
 import decimal
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -90,7 +91,7 @@ def compute(name: str, a: Any, b: Any, failure: Failure) -> Any:
     """Carry out one operation on plain numbers."""
     try:
         if isinstance(a, Decimal) or isinstance(b, Decimal):
-            return getattr(_CONTEXT, name)(_as_decimal(a), _as_decimal(b))
+            return getattr(_CONTEXT, name)(exact(a, failure), exact(b, failure))
         if isinstance(a, float) or isinstance(b, float):
             return _FLOATS[name](float(a), float(b))
         result = _INTS[name](a, b)
@@ -103,8 +104,13 @@ def compute(name: str, a: Any, b: Any, failure: Failure) -> Any:
     return result
 
 
-def _as_decimal(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(value)
+def exact(number: Any, failure: Failure) -> Decimal:
+    """Make a decimal of a number, a float by its shortest digits; Ion's decimals are finite."""
+    if not isinstance(number, float):
+        return Decimal(number)
+    if not math.isfinite(number):
+        raise failure("number out of range")
+    return Decimal(repr(number))
 
 
 def _quotient(a: int, b: int) -> int:

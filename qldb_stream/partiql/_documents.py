@@ -8,7 +8,7 @@ dict or list stays plain, amazon.ion's stay amazon.ion's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qldb_stream.errors import PartiqlEvaluationError
@@ -94,7 +94,7 @@ def without_value(document: Any, path: list[Key], failure: Failure) -> Any:
 
     """
     *parents, last = path
-    container = value_at(document, parents, failure)
+    container = value_at(document, parents, failure, path[-1:])
     if isinstance(last, int):
         _check_ordinal(container, path[-1:], failure)
         changed = _copied_list(container)
@@ -108,11 +108,15 @@ def without_value(document: Any, path: list[Key], failure: Failure) -> Any:
     return with_value(document, parents, changed, failure)
 
 
-def value_at(document: Any, path: list[Key], failure: Failure) -> Any:
-    """Give the decoded value at a path that must lead somewhere."""
+def value_at(document: Any, path: list[Key], failure: Failure, beyond: Sequence[Key] = ()) -> Any:
+    """
+    Give the decoded value at a path that must lead somewhere.
+
+    `beyond` is what the caller will look for inside it; an error names that too.
+    """
     value = decoded(document)
     for place, key in enumerate(path):
-        rest = path[place:]
+        rest = [*path[place:], *beyond]
         if isinstance(key, int):
             _check_ordinal(value, rest, failure)
             value = decoded(value[key])

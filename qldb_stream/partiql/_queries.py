@@ -32,6 +32,8 @@ _REFUSED_JOINS: Final = {
     "CROSS": "CROSS JOIN",
     "NATURAL": "NATURAL JOIN",
 }
+# Not reserved, but read as the start of a clause that is refused, never as a bare alias.
+_NO_ALIAS: Final = frozenset({"offset", "returning"})
 _REFUSED_SOURCES: Final = frozenset({"PIVOT", "UNPIVOT"})
 
 
@@ -129,9 +131,10 @@ def _parse_alias(cursor: Cursor) -> str | None:
     """Read `AS name`, or a bare name."""
     if cursor.take("AS"):
         return cursor.name("alias")
-    if cursor.kind in (IDENT, QUOTED) and not cursor.is_word("offset"):
+    if cursor.kind == QUOTED:
         return cursor.advance()
-    return None
+    is_free = cursor.kind == IDENT and cursor.values[cursor.place].lower() not in _NO_ALIAS
+    return cursor.advance() if is_free else None
 
 
 def _is_history(cursor: Cursor) -> bool:

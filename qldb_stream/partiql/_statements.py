@@ -93,7 +93,7 @@ def _parse_insert(cursor: Cursor) -> Statement:
     cursor.expect("INTO")
     table_pos, quoted = cursor.pos, cursor.kind == QUOTED
     table = Identifier(cursor.name("table"), quoted, pos=table_pos)
-    if cursor.kind in (".", "["):
+    if cursor.kind == ".":
         cursor.refuse("INSERT INTO a path without FROM")
     if cursor.kind == "(":
         cursor.refuse("INSERT with a column list")

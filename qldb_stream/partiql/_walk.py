@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
@@ -33,11 +33,18 @@ def children(node: Node) -> list[Node]:
     return found
 
 
-@functools.cache
+# Kind of node -> the names of its fields that may hold nodes; filled as kinds are met.
+_NODE_FIELDS: Final[dict[type, tuple[str, ...]]] = {}
+
+
 def _field_names(kind: type[Node]) -> tuple[str, ...]:
-    """Name the fields of a kind of node that may hold nodes: offsets and names never do."""
-    plain = ("int", "str", "bool", "str | None")
-    return tuple(field.name for field in attrs.fields(kind) if field.type not in plain)
+    """Name the fields that may hold nodes: offsets, names and flags never do."""
+    names = _NODE_FIELDS.get(kind)
+    if names is None:
+        plain = ("int", "str", "bool", "str | None")
+        names = tuple(field.name for field in attrs.fields(kind) if field.type not in plain)
+        _NODE_FIELDS[kind] = names
+    return names
 
 
 def pos_of(node: Node) -> int:
