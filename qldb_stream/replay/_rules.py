@@ -27,6 +27,9 @@ from qldb_stream.ion import IonSlice, IonType, iter_elements, iter_fields, text_
 _ID_STRING: Final = re.compile(rb"\x8e\x00*\x96([0-9A-Za-z-]{22})")
 _ID_BYTES: Final = 22
 
+# A record's version marker, symbol table and envelope; an export's buffer is longer.
+_SHORT_HEAD_BYTES: Final = 4096
+
 _LISTS: Final = frozenset({IonType.LIST, IonType.SEXP})
 
 
@@ -103,12 +106,15 @@ def rewrite_ids(document: IonSlice, rule: IdRule, known: Mapping[str, str]) -> I
     """
     if known.keys().isdisjoint(find_ids(document, rule)):
         return document
-    copy = bytearray(document.buf[document.start : document.end])
+    # What stands before a value in its own record stays before it: a record that holds one
+    # value and its symbol table can be stored as it is.
+    base = 0 if document.start <= _SHORT_HEAD_BYTES else document.start
+    copy = bytearray(document.buf[base : document.end])
     for end, text in _iter_sites(document, rule):
         becomes = known.get(text)
         if becomes is not None:
-            _overwrite(copy, end - document.start, becomes)
-    return IonSlice(bytes(copy), 0, len(copy), document.symbols)
+            _overwrite(copy, end - base, becomes)
+    return IonSlice(bytes(copy), document.start - base, len(copy), document.symbols)
 
 
 def _overwrite(copy: bytearray, end: int, becomes: str) -> None:

@@ -229,7 +229,7 @@ def test_an_index_on_an_overlong_field_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "info",
-    [{"drop": 1}, {"drop": 1, "statements": None}],
+    [{"x": "drop"}, {"x": "drop", "statements": None}],
 )
 def test_a_transaction_without_statements_has_no_ddl(info: dict[str, object]) -> None:
     """Statements that are absent or null are none."""
@@ -241,7 +241,7 @@ def test_a_transaction_without_statements_has_no_ddl(info: dict[str, object]) ->
 def test_a_statement_without_a_text_is_refused() -> None:
     """Whether it was DDL cannot be known, so the block is not repeated."""
     damaged = block(5, statements=[])
-    info = TransactionInfo(to_slice({"statements": [{"drop": 1}]}))
+    info = TransactionInfo(to_slice({"statements": [{"x": "drop"}]}))
     object.__setattr__(damaged.summary, "transaction_info", info)
     with pytest.raises(ReplayRefusedError, match="a statement's text, found nothing"):
         plan_block(damaged)

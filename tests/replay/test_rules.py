@@ -133,15 +133,17 @@ def test_a_padded_length_is_still_a_string_of_22() -> None:
     assert to_slice(B) == rewrite_ids(document, ANY, {A: B})
 
 
-def test_a_slice_inside_a_longer_buffer_is_rewritten_alone() -> None:
-    """Only the slice's own bytes are searched and copied."""
+@pytest.mark.parametrize("before", [1, 500])
+def test_a_slice_inside_a_longer_buffer_is_rewritten_alone(before: int) -> None:
+    """Only the slice's own bytes are searched and changed, wherever it stands."""
     body = to_slice(A)
-    buf = body.buf[body.start : body.end] * 3
-    size = body.end - body.start
-    middle = IonSlice(buf, size, 2 * size, body.symbols)
+    one = body.buf[body.start : body.end]
+    start = before * len(one)
+    middle = IonSlice(one * (before + 5), start, start + len(one), body.symbols)
     rewritten = rewrite_ids(middle, ANY, {A: B})
-    assert (0, size) == (rewritten.start, rewritten.end)
     assert to_slice(B) == rewritten
+    assert 1 == rewritten.buf.count(B.encode())
+    assert rewritten.end == len(rewritten.buf) <= 4096 + len(one)
 
 
 def _values() -> st.SearchStrategy[object]:

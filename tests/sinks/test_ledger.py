@@ -1,0 +1,641 @@
+"""Blocks replayed into an embedded ledger: what is written, how often, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qldb_stream.errors import (
+    ChainBreakError,
+    ConflictError,
+    ReplayRefusedError,
+    SequenceGapError,
+    StaleTokenError,
+    UsageError,
+)
+from qldb_stream.events import Block, TableInfo
+from qldb_stream.ledger import Ledger
+from qldb_stream.plugins import open_sink
+from qldb_stream.replay import lookup_ids
+from qldb_stream.report import Gap, Position
+from qldb_stream.sinks.ledger import LedgerSink
+from tests.replay.blocks import STRAND, THINGS, block, digest, document_id, revision
+
+OTHERS = TableInfo("Others", "9zYxWvUtSrQpOnMlKjIhG8")
+CREATED = block(0, statements=["CREATE TABLE Things"])
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    """An empty destination in memory."""
+    with Ledger.open(":memory:") as opened:
+        yield opened
+
+
+def at(sequence_no: int, **more: Any) -> Position:
+    """The position after a block made by hand."""
+    return Position(STRAND, sequence_no, digest("block", sequence_no), **more)
+
+
+def deliver(sink: LedgerSink, *blocks: Block, token: int = 1, **more: Any) -> None:
+    """Apply blocks one by one."""
+    for each in blocks:
+        reached = at(each.address.sequence_no, **more)
+        assert reached == sink.apply([each], reached, token)
+
+
+def rows(ledger: Ledger, statement: str, *parameters: Any) -> list[Any]:
+    """Run a query on the destination."""
+
+    def work(txn: Any) -> list[Any]:
+        return list(txn.execute_statement(statement, *parameters))
+
+    return ledger.driver().execute_lambda(work)
+
+
+def mapped(ledger: Ledger, number: int) -> str:
+    """The destination's id of document `number`."""
+    (record,) = lookup_ids(ledger, [document_id(number)])
+    return record.destination_id
+
+
+def history(ledger: Ledger, table: str = "Things") -> list[tuple[int, Any]]:
+    """Version and data of every revision of a table, by version."""
+    statement = f"SELECT h.metadata.version, h.data FROM history({table}) AS h"  # noqa: S608 - a test's table
+    found = rows(ledger, statement)
+    return sorted(((row["version"], row.get("data")) for row in found), key=lambda row: row[0])
+
+
+def tip(ledger: Ledger) -> int:
+    """The number of the destination's last block."""
+    return ledger.digest().tip.sequence_no
+
+
+# --- transactions, position and order -------------------------------------------------------
+
+
+def test_each_block_is_one_transaction(ledger: Ledger) -> None:
+    """A block makes exactly one block in the destination, an empty one too."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    before = tip(ledger)
+    deliver(sink, block(1, revision(1, 1, 0, {"a": 1}), revision(1, 2, 0, {"a": 2})), block(2))
+    assert before + 2 == tip(ledger)
+
+
+def test_the_position_is_read_first_and_written_last(ledger: Ledger) -> None:
+    """In every replayed transaction the first statement reads the position, the last writes it."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})))
+    for written in list(ledger.blocks())[-2:]:
+        info = written.summary.transaction_info
+        assert info is not None
+        texts = [statement.statement for statement in info.statements]
+        assert texts[0].startswith("SELECT VALUE p FROM qldb_stream_position")
+        assert "qldb_stream_position" in texts[-1]
+        assert not texts[-1].startswith("SELECT")
+
+
+def test_a_new_destination_has_no_position(ledger: Ledger) -> None:
+    """Asked before anything was applied, the sink answers None and makes nothing."""
+    assert LedgerSink(ledger).position(STRAND) is None
+    assert [] == rows(ledger, "SELECT * FROM information_schema.user_tables")
+
+
+def test_the_position_is_what_was_applied(ledger: Ledger) -> None:
+    """Position, gaps and parked blocks come back as they were given; other strands have none."""
+    sink = LedgerSink(ledger)
+    gaps = (Gap(7, 9, "lost"),)
+    deliver(sink, CREATED, block(1), parked=frozenset({4}), gaps=gaps)
+    assert at(1, parked=frozenset({4}), gaps=gaps) == sink.position(STRAND)
+    assert sink.position("Bd3B7NABCxT12W36o0d8v3") is None
+
+
+def test_a_file_is_gone_on_with(tmp_path: Path) -> None:
+    """Opened again, a destination goes on after its last block."""
+    path = tmp_path / "copy.ledger"
+    sink = LedgerSink.open(path)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})))
+    sink.close()
+    sink = LedgerSink.open(path)
+    assert at(1) == sink.position(STRAND)
+    deliver(sink, block(2, revision(2, 1, 1, {"a": 2})))
+    assert [(0, {"a": 1}), (1, {"a": 2})] == history(sink.ledger)
+    sink.close()
+
+
+def test_blocks_that_are_applied_are_passed_over(ledger: Ledger) -> None:
+    """A block delivered again changes nothing, alone or in a run."""
+    sink = LedgerSink(ledger)
+    first = block(1, revision(1, 1, 0, {"a": 1}))
+    deliver(sink, CREATED, first)
+    deliver(sink, CREATED, first)
+    second = block(2, revision(2, 1, 1, {"a": 2}))
+    assert at(2) == sink.apply([CREATED, first, second], at(2), 1)
+    assert [(0, {"a": 1}), (1, {"a": 2})] == history(ledger)
+    assert 2 == sink.summary().documents
+
+
+def test_another_block_with_the_last_number_is_a_conflict(ledger: Ledger) -> None:
+    """A block that claims the last number with another hash is never passed over."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    other = block(0)
+    object.__setattr__(other.summary, "block_hash", digest("other"))
+    with pytest.raises(ConflictError) as caught:
+        sink.apply([other], at(0), 1)
+    assert ConflictError(STRAND, 0, "blockHash") == caught.value
+
+
+def test_a_block_that_does_not_link_is_refused(ledger: Ledger) -> None:
+    """The next block must carry the last one's hash."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    stranger = block(1)
+    object.__setattr__(stranger.summary, "previous_block_hash", digest("other"))
+    with pytest.raises(ChainBreakError):
+        sink.apply([stranger], at(1), 1)
+    assert at(0) == sink.position(STRAND)
+
+
+def test_a_hole_is_refused_unless_it_is_declared(ledger: Ledger) -> None:
+    """Blocks may be missing only where gaps or parked numbers say so."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    with pytest.raises(SequenceGapError) as caught:
+        sink.apply([block(5)], at(5, parked=frozenset({1}), gaps=(Gap(2, 3, "lost"),)), 1)
+    assert SequenceGapError(STRAND, 4, 4) == caught.value
+    deliver(sink, block(5), parked=frozenset({1, 4}), gaps=(Gap(2, 3, "lost"),))
+    position = sink.position(STRAND)
+    assert position is not None
+    assert 5 == position.sequence_no
+
+
+def test_a_stale_token_is_refused(ledger: Ledger) -> None:
+    """A worker with a lower token than the stored one writes nothing."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, token=7)
+    with pytest.raises(StaleTokenError) as caught:
+        sink.apply([block(1)], at(1), 6)
+    assert StaleTokenError(STRAND, 7, 6) == caught.value
+    assert at(0) == sink.position(STRAND)
+    deliver(sink, block(1), token=8)
+
+
+# --- runs -----------------------------------------------------------------------------------
+
+
+def test_a_run_is_applied_together(ledger: Ledger) -> None:
+    """Several blocks are several transactions, and all are applied on return."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    before = tip(ledger)
+    run = [block(number, revision(number, number, 0, {"n": number})) for number in range(1, 6)]
+    assert at(5) == sink.apply(run, at(5), 1)
+    assert before + 5 == tip(ledger)
+    assert 5 == sink.summary().documents
+
+
+def test_a_run_ends_before_a_block_that_is_refused(ledger: Ledger) -> None:
+    """What came before is applied and told; the refusal is raised when the block comes first."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    bad = block(2, revision(2, 2, 0, {}), revision(2, 9, 4, {"n": 9}))
+    run = [block(1, revision(1, 1, 0, {"n": 1})), bad, block(3)]
+    assert at(1) == sink.apply(run, at(3), 1)
+    assert at(1) == sink.position(STRAND)
+    with pytest.raises(ReplayRefusedError) as caught:
+        sink.apply(run[1:], at(3), 1)
+    assert (STRAND, 2) == (caught.value.strand_id, caught.value.sequence_no)
+    assert [(0, {"n": 1})] == history(ledger)
+    assert 1 == sink.summary().documents
+
+
+def test_a_run_that_breaks_leaves_nothing_behind(ledger: Ledger) -> None:
+    """When the first block of a run is refused, nothing of it is counted or applied."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED)
+    with pytest.raises(ReplayRefusedError):
+        sink.apply([block(1, revision(1, 9, 4, {})), block(2)], at(2), 1)
+    assert at(0) == sink.position(STRAND)
+    assert 0 == sink.summary().documents
+    deliver(sink, block(1, revision(1, 1, 0, {"n": 1})))
+
+
+# --- documents ------------------------------------------------------------------------------
+
+
+def test_versions_keep_step(ledger: Ledger) -> None:
+    """Insert, updates and delete give the same versions as in the source."""
+    sink = LedgerSink(ledger)
+    deliver(
+        sink,
+        CREATED,
+        block(1, revision(1, 1, 0, {"a": 1})),
+        block(2, revision(2, 1, 1, {"a": 2, "b": {"c": [1, None]}})),
+        block(3, revision(3, 1, 2)),
+    )
+    expected = [(0, {"a": 1}), (1, {"a": 2, "b": {"c": [1, None]}}), (2, None)]
+    assert expected == history(ledger)
+    assert [] == rows(ledger, "SELECT * FROM Things")
+
+
+def test_documents_of_one_table_are_inserted_by_one_statement(ledger: Ledger) -> None:
+    """Inserts that follow each other share a statement, and each gets its own id."""
+    sink = LedgerSink(ledger)
+    deliver(
+        sink, CREATED, block(1, *(revision(1, number, 0, {"n": number}) for number in (1, 2, 3)))
+    )
+    *_, last = ledger.blocks()
+    assert last.summary.transaction_info is not None
+    texts = [statement.statement for statement in last.summary.transaction_info.statements]
+    assert 1 == texts.count('INSERT INTO "Things" ?')
+    found = rows(ledger, "SELECT id, t.n FROM Things AS t BY id")
+    assert {1: mapped(ledger, 1), 2: mapped(ledger, 2), 3: mapped(ledger, 3)} == {
+        row["n"]: row["id"] for row in found
+    }
+
+
+def test_a_redacted_revision_becomes_a_placeholder(ledger: Ledger) -> None:
+    """Where the source has no data any more, its hashes stand in and the version counts."""
+    sink = LedgerSink(ledger)
+    redacted = revision(1, 1, 0, data_hash=digest("data"))
+    deliver(sink, CREATED, block(1, redacted), block(2, revision(2, 1, 1, {"a": 2})))
+    placeholder = {"qldb_stream_redacted": {"hash": redacted.hash, "data_hash": digest("data")}}
+    assert [(0, placeholder), (1, {"a": 2})] == history(ledger)
+
+
+def test_a_redaction_is_pending(ledger: Ledger) -> None:
+    """A block that asks for a redaction is applied as empty and listed."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, redacts=True))
+    assert ((STRAND, 1),) == sink.summary().redactions_pending
+    assert at(1) == sink.position(STRAND)
+
+
+def test_tables_of_a_destination_are_counted(ledger: Ledger) -> None:
+    """A source's own qldb_stream_ tables are never replayed; the summary counts them."""
+    sink = LedgerSink(ledger)
+    own = TableInfo("qldb_stream_ids", OTHERS.table_id)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"source_id": "x"}, table=own)))
+    assert {"qldb_stream_ids": 1} == dict(sink.summary().left_out)
+    assert [] == rows(ledger, "SELECT * FROM qldb_stream_ids")
+
+
+def test_a_document_that_somebody_deleted_is_a_refusal(ledger: Ledger) -> None:
+    """An update of what is not there any more is refused by name."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})))
+    rows(ledger, "DELETE FROM Things")
+    with pytest.raises(ReplayRefusedError, match="something else changed it"):
+        sink.apply([block(2, revision(2, 1, 1, {"a": 2}))], at(2), 1)
+
+
+# --- ids ------------------------------------------------------------------------------------
+
+
+def test_keep_changes_no_document(ledger: Ledger) -> None:
+    """By default documents stay as they are, and the ids are kept beside them."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"me": document_id(1)})))
+    assert [(0, {"me": document_id(1)})] == history(ledger)
+    (record,) = lookup_ids(ledger, [document_id(1), document_id(2)])
+    (row,) = rows(
+        ledger, "SELECT t.tableId FROM information_schema.user_tables AS t WHERE t.name = 'Things'"
+    )
+    assert (document_id(1), row["tableId"], 0) == (
+        record.source_id,
+        record.table_id,
+        record.version_offset,
+    )
+    assert document_id(1) != record.destination_id
+
+
+def test_any_rewrites_every_known_id(ledger: Ledger) -> None:
+    """Under `any` references within a block and to earlier blocks are rewritten."""
+    sink = LedgerSink(ledger, ids="any")
+    deliver(
+        sink,
+        CREATED,
+        block(1, revision(1, 1, 0, {"n": 1})),
+        block(2, revision(2, 2, 0, {"to": document_id(1), "not": document_id(8)})),
+        block(3, revision(3, 1, 1, {"back": [document_id(2)]})),
+    )
+    (row,) = rows(ledger, 'SELECT VALUE t FROM Things AS t WHERE t."to" = ?', mapped(ledger, 1))
+    assert {"to": mapped(ledger, 1), "not": document_id(8)} == row
+    assert (1, {"back": [mapped(ledger, 2)]}) in history(ledger)
+
+
+def test_forward_and_circular_references_are_one_revision(ledger: Ledger) -> None:
+    """Documents that name themselves, later ones and each other are still inserted once."""
+    sink = LedgerSink(ledger, ids="any")
+    names = {
+        1: {"self": document_id(1)},
+        2: {"next": document_id(3)},
+        3: {"ring": document_id(4)},
+        4: {"ring": document_id(3), "back": document_id(1)},
+        5: {"plain": True},
+    }
+    tables = {1: THINGS, 2: THINGS, 3: OTHERS, 4: OTHERS, 5: THINGS}
+    deliver(
+        sink,
+        CREATED,
+        block(1, statements=["CREATE TABLE Others"]),
+        block(2, *(revision(2, n, 0, data, table=tables[n]) for n, data in names.items())),
+    )
+    ids = {number: mapped(ledger, number) for number in names}
+    expected = {
+        ids[1]: {"self": ids[1]},
+        ids[2]: {"next": ids[3]},
+        ids[3]: {"ring": ids[4]},
+        ids[4]: {"ring": ids[3], "back": ids[1]},
+        ids[5]: {"plain": True},
+    }
+    found = rows(ledger, "SELECT id, t AS d FROM Things AS t BY id")
+    found += rows(ledger, "SELECT id, t AS d FROM Others AS t BY id")
+    assert expected == {row["id"]: row["d"] for row in found}
+    assert [0] * 5 == [
+        version for table in ("Things", "Others") for version, _ in history(ledger, table)
+    ]
+    assert 5 == sink.summary().documents
+
+
+def test_an_update_may_name_a_document_of_the_same_block(ledger: Ledger) -> None:
+    """An update waits for the insert of what it names, before or after it in the block."""
+    sink = LedgerSink(ledger, ids="any")
+    deliver(
+        sink,
+        CREATED,
+        block(1, revision(1, 1, 0, {"n": 1}), revision(1, 2, 0, {"n": 2})),
+        block(
+            2,
+            revision(2, 1, 1, {"to": document_id(3)}),
+            revision(2, 3, 0, {"n": 3}),
+            revision(2, 2, 1, {"to": document_id(3)}),
+        ),
+    )
+    expected = [(0, {"n": 1}), (0, {"n": 2}), (0, {"n": 3})]
+    expected += [(1, {"to": mapped(ledger, 3)})] * 2
+    assert expected == sorted(history(ledger), key=repr)
+
+
+def test_paths_rewrite_what_they_lead_to(ledger: Ledger) -> None:
+    """Under `paths` an unknown id there is left and counted, other strings are not looked at."""
+    sink = LedgerSink(ledger, ids="paths=owner.id,seller")
+    document = {"owner": {"id": document_id(1)}, "seller": document_id(7), "x": document_id(1)}
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {})), block(2, revision(2, 2, 0, document)))
+    rewritten = {**document, "owner": {"id": mapped(ledger, 1)}}
+    assert (0, rewritten) in history(ledger)
+    assert 1 == sink.summary().ids_unresolved
+
+
+def test_looked_up_ids_come_in_the_order_asked(ledger: Ledger) -> None:
+    """Unknown ids are left out, repeated ones come once, and an empty ledger knows none."""
+    assert [] == lookup_ids(ledger, [document_id(1)])
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, *(revision(1, number, 0, {}) for number in (1, 2, 3))))
+    asked = [document_id(number) for number in (3, 9, 1, 3)]
+    assert [document_id(3), document_id(1)] == [
+        record.source_id for record in lookup_ids(ledger, asked)
+    ]
+
+
+def test_ids_are_looked_up_again_after_a_restart(tmp_path: Path) -> None:
+    """What a process remembers of ids is only a cache."""
+    path = tmp_path / "copy.ledger"
+    sink = LedgerSink.open(path, ids="any")
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {}), revision(1, 2, 0, {})))
+    sink.close()
+    sink = LedgerSink.open(path, ids="any")
+    deliver(sink, block(2, revision(2, 1, 1, {"to": document_id(2)})))
+    assert (1, {"to": mapped(sink.ledger, 2)}) in history(sink.ledger)
+    sink.close()
+
+
+# --- journals that start later --------------------------------------------------------------
+
+
+def test_an_unknown_document_is_refused(ledger: Ledger) -> None:
+    """Without base=insert a document whose insert is missing stops the replay, by name."""
+    sink = LedgerSink(ledger)
+    with pytest.raises(ReplayRefusedError, match=f"document {document_id(1)} was inserted before"):
+        sink.apply([block(5, revision(5, 1, 3, {"a": 1}))], at(5), 1)
+
+
+def test_base_insert_takes_documents_up(ledger: Ledger) -> None:
+    """With base=insert the first version that is seen is inserted, and the offset kept."""
+    sink = LedgerSink(ledger, base="insert")
+    deliver(
+        sink,
+        block(5, revision(5, 1, 3, {"a": 3}), revision(5, 2, 1, data_hash=digest("data"))),
+        block(6, revision(6, 1, 4, {"a": 4})),
+        block(7, revision(7, 3, 2)),
+    )
+    assert (1, {"a": 4}) in history(ledger)
+    assert [3, 1] == [
+        record.version_offset for record in lookup_ids(ledger, [document_id(1), document_id(2)])
+    ]
+    assert [] == lookup_ids(ledger, [document_id(3)])
+    assert 3 == sink.summary().documents
+
+
+def test_tables_of_a_later_start_come_from_the_revisions(ledger: Ledger) -> None:
+    """Where CREATE TABLE is not in the journal, the table is made when it is needed."""
+    sink = LedgerSink(ledger, base="insert")
+    deliver(
+        sink,
+        block(5, statements=["DROP TABLE Gone", "CREATE INDEX ON Others (Name)"]),
+        block(6, revision(6, 1, 0, {"a": 1})),
+    )
+    tables = rows(ledger, "SELECT VALUE t.name FROM information_schema.user_tables AS t")
+    assert {"Things", "Others"} == {name for name in tables if not name.startswith("qldb_")}
+
+
+def test_a_missing_table_is_refused_when_nothing_is_missing(ledger: Ledger) -> None:
+    """From block 0 on every table was made by a statement; one that was not is a refusal."""
+    sink = LedgerSink(ledger)
+    deliver(sink, block(0))
+    with pytest.raises(ReplayRefusedError, match="the destination has no table Things"):
+        sink.apply([block(1, revision(1, 1, 0, {}))], at(1), 1)
+
+
+def test_versions_in_a_declared_gap_move_the_offset(ledger: Ledger) -> None:
+    """Across a gap a version that jumps is refused, or moves the offset with base=insert."""
+    gaps = (Gap(2, 3, "lost"),)
+    careful = LedgerSink(ledger)
+    jump = block(4, revision(4, 1, 5, {"a": 5}))
+    deliver(careful, CREATED, block(1, revision(1, 1, 0, {"a": 0})))
+    with pytest.raises(ReplayRefusedError, match="are in a declared gap"):
+        careful.apply([jump], at(4, gaps=gaps), 1)
+    sink = LedgerSink(ledger, base="insert")
+    deliver(sink, jump, block(5, revision(5, 1, 6)), gaps=gaps)
+    (record,) = lookup_ids(ledger, [document_id(1)])
+    assert 4 == record.version_offset
+    assert [(0, {"a": 0}), (1, {"a": 5}), (2, None)] == history(ledger)
+
+
+# --- tables and indexes ---------------------------------------------------------------------
+
+
+def table_status(ledger: Ledger) -> list[tuple[str, str]]:
+    """Name and status of every table but ours."""
+    found = rows(ledger, "SELECT t.name, t.status FROM information_schema.user_tables AS t")
+    return sorted((r["name"], r["status"]) for r in found if not r["name"].startswith("qldb_"))
+
+
+def indexed(ledger: Ledger) -> list[str]:
+    """What the table Things is indexed on."""
+    (row,) = rows(
+        ledger, "SELECT * FROM information_schema.user_tables AS t WHERE t.name = 'Things'"
+    )
+    return sorted(index["expr"] for index in row["indexes"])
+
+
+def test_create_table_binds_to_an_empty_table(ledger: Ledger) -> None:
+    """A table of exactly that name without documents is taken over."""
+    rows(ledger, "CREATE TABLE Things")
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})))
+    assert [("Things", "ACTIVE")] == table_status(ledger)
+
+
+def test_create_table_refuses_a_table_with_documents(ledger: Ledger) -> None:
+    """Other people's documents are never mixed with a journal's."""
+    rows(ledger, "CREATE TABLE Things")
+    rows(ledger, "INSERT INTO Things VALUE {'a': 1}")
+    sink = LedgerSink(ledger)
+    with pytest.raises(ReplayRefusedError, match="has a table Things with documents"):
+        sink.apply([CREATED], at(0), 1)
+
+
+def test_tables_are_dropped_made_again_and_undropped(ledger: Ledger) -> None:
+    """DROP, a new table of the same name, and UNDROP by the source's table id are repeated."""
+    sink = LedgerSink(ledger)
+    again = TableInfo("Things", OTHERS.table_id)
+    deliver(
+        sink,
+        CREATED,
+        block(1, revision(1, 1, 0, {"old": True})),
+        block(2, statements=["DROP TABLE Things", "CREATE TABLE Things"]),
+        block(3, revision(3, 2, 0, {"old": False}, table=again)),
+    )
+    assert [{"old": False}] == rows(ledger, "SELECT * FROM Things")
+    deliver(
+        sink,
+        block(4, statements=["DROP TABLE Things", f'UNDROP TABLE "{THINGS.table_id}"']),
+        block(5, revision(5, 1, 1, {"old": 1})),
+    )
+    assert [{"old": 1}] == rows(ledger, "SELECT * FROM Things")
+    assert [("Things", "ACTIVE"), ("Things", "INACTIVE")] == table_status(ledger)
+
+
+def test_an_empty_table_is_undropped_when_it_is_the_only_one(ledger: Ledger) -> None:
+    """A table that never held a document has no known id; one alone can be meant."""
+    sink = LedgerSink(ledger)
+    undrop = f'UNDROP TABLE "{OTHERS.table_id}"'
+    deliver(
+        sink, CREATED, block(1, statements=["DROP TABLE Things"]), block(2, statements=[undrop])
+    )
+    assert [("Things", "ACTIVE")] == table_status(ledger)
+    deliver(
+        sink,
+        block(3, statements=["DROP TABLE Things", undrop]),
+        block(4, statements=["CREATE TABLE A", "CREATE TABLE B", "DROP TABLE A", "DROP TABLE B"]),
+    )
+    with pytest.raises(ReplayRefusedError, match="UNDROP TABLE 0000000000000000000009"):
+        sink.apply([block(5, statements=['UNDROP TABLE "0000000000000000000009"'])], at(5), 1)
+
+
+def test_indexes_are_made_once(ledger: Ledger) -> None:
+    """An index that is there already is taken for the one to make."""
+    rows(ledger, "CREATE TABLE Things")
+    rows(ledger, "CREATE INDEX ON Things (A)")
+    sink = LedgerSink(ledger)
+    deliver(
+        sink,
+        CREATED,
+        block(1, statements=["CREATE INDEX ON Things (A)"]),
+        block(2, statements=['CREATE INDEX ON "Things" ("select it")']),
+    )
+    assert ["[A]", "[select it]"] == indexed(ledger)
+
+
+def test_the_only_index_is_dropped_and_others_are_kept(ledger: Ledger) -> None:
+    """Index ids are not journaled: DROP INDEX is repeated only where it is unambiguous."""
+    sink = LedgerSink(ledger)
+    drop = 'DROP INDEX "9zYxWvUtSrQpOnMlKjIhG8" ON Things WITH (purge = true)'
+    deliver(
+        sink,
+        CREATED,
+        block(1, statements=["CREATE INDEX ON Things (A)", "CREATE INDEX ON Things (B)"]),
+        block(2, statements=[drop]),
+    )
+    assert ((STRAND, 2, "Things"),) == sink.summary().indexes_kept
+    assert ["[A]", "[B]"] == indexed(ledger)
+    deliver(sink, block(3, statements=["CREATE TABLE Others", "CREATE INDEX ON Others (A)"]))
+    deliver(sink, block(4, statements=[drop.replace("Things", "Others")]))
+    assert 1 == len(sink.summary().indexes_kept)
+
+
+def test_a_statement_that_the_destination_refuses_is_named(ledger: Ledger) -> None:
+    """What the ledger says becomes a refusal of the block; nothing of it is left."""
+    sink = LedgerSink(ledger)
+    with pytest.raises(ReplayRefusedError) as caught:
+        sink.apply([block(0, statements=["CREATE TABLE A", "DROP TABLE Nothing"])], at(0), 1)
+    assert (STRAND, 0) == (caught.value.strand_id, caught.value.sequence_no)
+    assert [] == table_status(ledger)
+    assert sink.position(STRAND) is None
+
+
+# --- several sinks, and URLs ----------------------------------------------------------------
+
+
+def test_two_sinks_on_one_ledger_apply_each_block_once(ledger: Ledger) -> None:
+    """Whoever comes second passes over what the first has applied."""
+    first, second = LedgerSink(ledger), LedgerSink(ledger)
+    blocks = [CREATED, *(block(n, revision(n, n, 0, {"n": n})) for n in range(1, 6))]
+    for each in blocks:
+        deliver(first, each)
+        deliver(second, each)
+    assert [(0, {"n": n}) for n in range(1, 6)] == sorted(history(ledger), key=repr)
+    assert (5, 0) == (first.summary().documents, second.summary().documents)
+
+
+def test_our_tables_are_made_once(ledger: Ledger) -> None:
+    """A second sink, also after a crash in between, finds both tables and indexes made."""
+    rows(ledger, "CREATE TABLE qldb_stream_ids")
+    for _ in range(2):
+        deliver(LedgerSink(ledger), CREATED)
+    found = rows(ledger, "SELECT t.name, t.indexes FROM information_schema.user_tables AS t")
+    own = {row["name"]: [index["expr"] for index in row["indexes"]] for row in found}
+    assert ["[strand_id]"] == own["qldb_stream_position"]
+    assert ["[source_id]"] == own["qldb_stream_ids"]
+
+
+def test_a_url_opens_the_sink_with_its_options(tmp_path: Path) -> None:
+    """The scheme `ledger:` takes a path, ids and base."""
+    path = tmp_path / "copy.ledger"
+    sink = open_sink(f"ledger:{path}?ids=paths=a.b,c&base=insert")
+    assert isinstance(sink, LedgerSink)
+    sink.close()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("rest", ["", "x.ledger?ids=some", "x.ledger?base=update", "x.ledger?a=b"])
+def test_a_bad_url_is_refused_before_a_file_is_made(
+    rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong options are a UsageError and leave no file."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError):
+        open_sink(f"ledger:{rest}")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_wrong_base_is_refused(ledger: Ledger) -> None:
+    """The only value of base is insert."""
+    with pytest.raises(UsageError, match="the only value is insert"):
+        LedgerSink(ledger, base="update")
