@@ -119,7 +119,7 @@ class _Strand:
         if repeat is None or repeat.sequence_no != number:
             self._add("the block is not in the destination", number)
             return
-        self._ahead = None
+        self._take(repeat)
         self._matched = number
         self._compare(block, repeat)
 
@@ -136,13 +136,19 @@ class _Strand:
             self._ahead = next(self._repeats, None)
         return self._ahead
 
+    def _take(self, repeat: Repeat) -> None:
+        """Go on to the next repeat, noting what this one says about documents."""
+        self._ahead = None
+        for written in repeat.written:
+            note_newest(self._notes, written, self._strand_id, repeat.sequence_no)
+
     def _skip_until(self, number: int | None) -> None:
         """Pass over what comes before the repeat of block `number`, reporting all of it."""
         while (repeat := self._peek()) is not None:
             found = repeat.sequence_no
             if found is not None and number is not None and found >= number:
                 return
-            self._ahead = None
+            self._take(repeat)
             if found is None:
                 self._report_foreign(repeat)
             elif self._matched is not None and found <= self._matched:
@@ -153,7 +159,6 @@ class _Strand:
     def _report_foreign(self, repeat: Repeat) -> None:
         for written in repeat.written:
             record = self._notes.find(written.document_id)
-            note_newest(self._notes, written, self._strand_id, None)
             self._findings.add(
                 Difference(
                     "the document was changed by something else than the replay",
@@ -171,7 +176,6 @@ class _Strand:
         theirs = {}
         for written in repeat.written:
             record = self._notes.find(written.document_id)
-            note_newest(self._notes, written, self._strand_id, number)
             theirs[written.document_id if record is None else record.source_id] = written, record
         for ours in iter_written(block):
             if ours.table.startswith(OWN_TABLES):
