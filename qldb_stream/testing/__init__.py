@@ -28,6 +28,15 @@ from qldb_stream.testing.journals import (
     make_journal,
     records,
 )
+from qldb_stream.testing.tampering import (
+    drop_field,
+    edit_field,
+    flip_bit,
+    iter_flips,
+    locate_field,
+    reframe,
+    resign,
+)
 
 __all__ = [
     "DocumentMaker",
@@ -37,14 +46,21 @@ __all__ = [
     "aggregated",
     "control_record",
     "cut",
+    "drop_field",
+    "edit_field",
     "firehose_object",
+    "flip_bit",
     "get_records_answer",
+    "iter_flips",
     "lambda_event",
+    "locate_field",
     "make_delivery",
     "make_document",
     "make_journal",
     "records",
+    "reframe",
     "repeated",
+    "resign",
     "shuffled",
     "write_archive",
 ]

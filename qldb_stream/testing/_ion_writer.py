@@ -11,6 +11,7 @@ types that the generator's documents are made of; for every other value it raise
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -50,6 +51,7 @@ _SYSTEM_SYMBOLS: Final = {
     "imports": 6, "symbols": 7, "max_id": 8, "$ion_shared_symbol_table": 9,
 }  # fmt: skip
 _FIRST_LOCAL_ID: Final = 10
+_UTC_OFFSET: Final = timedelta()
 _END: Final = b"\x0e"
 _MS_EXPONENT: Final = b"\xc3"  # VarInt -3
 
@@ -232,8 +234,6 @@ def _minute(unix_minutes: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _date(unix_days: int) -> tuple[int, int, int]:
-    from datetime import date
-
     found = date.fromordinal(date(1970, 1, 1).toordinal() + unix_days)
     return found.year, found.month, found.day
 
@@ -286,7 +286,8 @@ def _write_bytes(value: bytes, _symbols: Symbols) -> tuple[bytes, bytes]:
 
 def _write_time(value: Any, _symbols: Symbols) -> tuple[bytes, bytes]:
     ms, rest = divmod(value.microsecond, 1000)
-    if rest or value.utcoffset() or getattr(value, "fractional_precision", None) != 3:  # noqa: PLR2004 - ms
+    # None is the unknown offset, another thing than UTC.
+    if rest or value.utcoffset() != _UTC_OFFSET or value.fractional_precision != 3:  # noqa: PLR2004 - ms
         raise ForeignValueError
     minute = b"\x80" + _varuint(value.year)
     minute += bytes(n | 0x80 for n in (value.month, value.day, value.hour, value.minute))
