@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from qldb_stream.ion._amazon import make_null, make_struct, make_token, wrap
-from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_long_length, read_varuint
+from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint
 from qldb_stream.ion._scalars import decode_decimal, decode_float, decode_text
 from qldb_stream.ion._symbols import SymbolTable
 from qldb_stream.ion._timestamps import (
@@ -24,11 +24,11 @@ from qldb_stream.ion._timestamps import (
     to_python,
 )
 from qldb_stream.ion._types import (
-    BODY_LENGTHS,
     FIRST_NULL,
     MAX_DEPTH,
     ORDERED_STRUCT,
     TYPE_OF_NIBBLE,
+    VALUE_LENGTHS,
     IonType,
     fail,
 )
@@ -124,14 +124,20 @@ def _list(buf: bytes, start: int, stop: int, table: SymbolTable, depth: int) -> 
     while start < stop:
         type_byte = buf[start]
         body = start + 1
-        length = BODY_LENGTHS[type_byte]
-        if length < 0:
-            length, body = read_long_length(buf, start, stop)
-        start = body + length
-        if start > stop:
-            fail(body, "a value runs beyond its list")
-        if type_byte >= FIRST_NULL:
-            values.append(_DECODERS[type_byte](buf, body, start, table, depth + 1))
+        length = VALUE_LENGTHS[type_byte]
+        after = start + length
+        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
+            body += 1
+            after = start + buf[body - 1] - 0x7E
+        elif length <= 0:
+            body, after = bounds(buf, start, stop)
+            if type_byte < FIRST_NULL:
+                start = after
+                continue
+        if after > stop:
+            fail(start, "a value runs beyond its list")
+        values.append(_DECODERS[type_byte](buf, body, after, table, depth + 1))
+        start = after
     return values
 
 
@@ -147,34 +153,37 @@ def _struct(buf: bytes, start: int, stop: int, table: SymbolTable, depth: int) -
     fields: dict[str | None, Any] = {}
     repeated: list[tuple[str | None, Any]] | None = None
     while start < stop:
-        sid = buf[start]
-        if sid >= 0x80:
-            sid &= 0x7F
-            start += 1
-        else:
-            sid, start = read_varuint(buf, start, stop)
+        sid = buf[start] - 0x80
+        start += 1
+        if sid < 0:
+            sid, start = read_varuint(buf, start - 1, stop)
         if start >= stop:
             fail(start, "a field has no value")
         type_byte = buf[start]
         body = start + 1
-        length = BODY_LENGTHS[type_byte]
-        if length < 0:
-            length, body = read_long_length(buf, start, stop)
-        start = body + length
-        if start > stop:
-            fail(body, "a value runs beyond its struct")
-        if type_byte < FIRST_NULL:
-            continue
+        length = VALUE_LENGTHS[type_byte]
+        after = start + length
+        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
+            body += 1
+            after = start + buf[body - 1] - 0x7E
+        elif length <= 0:
+            body, after = bounds(buf, start, stop)
+            if type_byte < FIRST_NULL:
+                start = after
+                continue
+        if after > stop:
+            fail(start, "a value runs beyond its struct")
         if sid >= known:
-            fail(body, f"symbol id {sid} is not in a symbol table of {known - 1} symbols")
+            fail(start, f"symbol id {sid} is not in a symbol table of {known - 1} symbols")
         name = texts[sid]
-        value = _DECODERS[type_byte](buf, body, start, table, depth + 1)
+        value = _DECODERS[type_byte](buf, body, after, table, depth + 1)
         if repeated is not None:
             repeated.append((name, value))
         elif name in fields:
             repeated = [*fields.items(), (name, value)]
         else:
             fields[name] = value
+        start = after
     return fields if repeated is None else make_struct(repeated, ())
 
 

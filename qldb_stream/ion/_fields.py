@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from qldb_stream.ion._decode import check_ordered
-from qldb_stream.ion._primitives import body_start, bounds, read_long_length, read_varuint
+from qldb_stream.ion._primitives import body_start, bounds, read_varuint
 from qldb_stream.ion._scalars import decode_int_at, decode_text
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._symbols import SymbolTable
 from qldb_stream.ion._timestamps import maybe_ms_utc, read_timestamp, to_utc
 from qldb_stream.ion._types import (
-    BODY_LENGTHS,
     FIRST_NULL,
     FIRST_WRAPPER,
     ORDERED_STRUCT,
     TYPE_OF_NIBBLE,
+    VALUE_LENGTHS,
     fail,
 )
 
@@ -41,7 +41,7 @@ def refuse_type(buf: bytes, pos: int, expected: str) -> None:
 
 
 def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str, tuple[int, int]]:
-    """Find where each field of the struct at `pos` starts and ends.
+    """Find where each field of the struct that fills the bounds given starts and ends.
 
     Fields of unknown name and padding are left out.
 
@@ -49,40 +49,37 @@ def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str
         IonDecodeError: not a struct, a name given twice, broken bytes.
     """
     type_byte = buf[pos]
-    if not 0xD0 <= type_byte < 0xDF:
-        refuse_type(buf, pos, "struct")
-    start, stop = bounds(buf, pos, end)
-    if type_byte == ORDERED_STRUCT:
-        check_ordered(buf, start, stop)
+    start = pos + 1
+    if not 0xD2 <= type_byte < 0xDE:
+        if not 0xD0 <= type_byte < 0xDF:
+            refuse_type(buf, pos, "struct")
+        start = body_start(buf, pos)
+        if type_byte == ORDERED_STRUCT:
+            check_ordered(buf, start, end)
     texts = table.texts
-    known = len(texts)
     fields: dict[str | None, tuple[int, int]] = {}
     count = 0
-    while start < stop:
-        sid = buf[start]
-        if sid >= 0x80:
-            sid -= 0x80
+    try:
+        while start < end:
+            sid = buf[start] - 0x80
             start += 1
-        else:
-            sid, start = read_varuint(buf, start, stop)
-        if start >= stop:
-            fail(start, "a field has no value")
-        type_byte = buf[start]
-        length = BODY_LENGTHS[type_byte]
-        if length >= 0:
-            after = start + length + 1
-        else:
-            length, after = read_long_length(buf, start, stop)
-            after += length
-        if after > stop:
-            fail(start, "a value runs beyond its struct")
-        if type_byte >= FIRST_NULL:
-            if sid >= known:
-                fail(start, f"symbol id {sid} is not in a symbol table of {known - 1} symbols")
+            if sid < 0:
+                sid, start = read_varuint(buf, start - 1, end)
+            length = VALUE_LENGTHS[buf[start]]
+            after = start + length
+            if length < 0 and buf[start + 1] >= 0x80:
+                after = start + buf[start + 1] - 0x7E
+            elif length <= 0:
+                after = bounds(buf, start, end)[1]
+                if buf[start] < FIRST_NULL:
+                    start = after
+                    continue
             fields[texts[sid]] = (start, after)
             count += 1
-        start = after
-    if len(fields) != count or None in fields:
+            start = after
+    except IndexError:
+        return _parse_odd_fields(buf, pos, end, table)
+    if start != end or len(fields) != count or None in fields:
         return _parse_odd_fields(buf, pos, end, table)
     return fields  # type: ignore[return-value]  # None is not among the names
 
@@ -90,7 +87,7 @@ def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str
 def _parse_odd_fields(
     buf: bytes, pos: int, end: int, table: SymbolTable
 ) -> dict[str, tuple[int, int]]:
-    """Leave out fields of unknown name, and find the name that is given twice."""
+    """Go slowly over a struct that is broken, repeats a name or has one of unknown text."""
     fields: dict[str, tuple[int, int]] = {}
     for name, field in iter_fields(IonSlice(buf, pos, end, table)):
         if name in fields:

@@ -25,15 +25,15 @@ from struct import pack
 from typing import Final, Protocol
 
 from qldb_stream.ion._decode import check_ordered
-from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_long_length, read_varuint
+from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint
 from qldb_stream.ion._scalars import decode_float, decode_text, read_decimal
 from qldb_stream.ion._symbols import SymbolTable, escape
 from qldb_stream.ion._timestamps import int_bytes, maybe_ms_utc, read_timestamp, timestamp_body, varint_bytes
 from qldb_stream.ion._types import (
-    BODY_LENGTHS,
     FIRST_NULL,
     MAX_DEPTH,
     ORDERED_STRUCT,
+    VALUE_LENGTHS,
     fail,
 )
 
@@ -177,14 +177,20 @@ def _sequence(
     while start < stop:
         type_byte = buf[start]
         body = start + 1
-        length = BODY_LENGTHS[type_byte]
-        if length < 0:
-            length, body = read_long_length(buf, start, stop)
-        start = body + length
-        if start > stop:
-            fail(body, "a value runs beyond its list")
-        if type_byte >= FIRST_NULL:
-            parts.append(_SERIALIZERS[type_byte](buf, body, start, table, depth + 1, new))
+        length = VALUE_LENGTHS[type_byte]
+        after = start + length
+        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
+            body += 1
+            after = start + buf[body - 1] - 0x7E
+        elif length <= 0:
+            body, after = bounds(buf, start, stop)
+            if type_byte < FIRST_NULL:
+                start = after
+                continue
+        if after > stop:
+            fail(start, "a value runs beyond its list")
+        parts.append(_SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new))
+        start = after
     return b"".join(parts)
 
 
@@ -207,25 +213,29 @@ def _struct(
         fail(start, f"values nest deeper than {MAX_DEPTH} levels")
     digests: list[bytes] = []
     while start < stop:
-        sid = buf[start]
-        if sid >= 0x80:
-            sid &= 0x7F
-            start += 1
-        else:
-            sid, start = read_varuint(buf, start, stop)
+        sid = buf[start] - 0x80
+        start += 1
+        if sid < 0:
+            sid, start = read_varuint(buf, start - 1, stop)
         if start >= stop:
             fail(start, "a field has no value")
         type_byte = buf[start]
         body = start + 1
-        length = BODY_LENGTHS[type_byte]
-        if length < 0:
-            length, body = read_long_length(buf, start, stop)
-        start = body + length
-        if start > stop:
-            fail(body, "a value runs beyond its struct")
-        if type_byte >= FIRST_NULL:
-            value = _SERIALIZERS[type_byte](buf, body, start, table, depth + 1, new)
-            digests.append(new(table.hash_part(sid, body) + value).digest())
+        length = VALUE_LENGTHS[type_byte]
+        after = start + length
+        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
+            body += 1
+            after = start + buf[body - 1] - 0x7E
+        elif length <= 0:
+            body, after = bounds(buf, start, stop)
+            if type_byte < FIRST_NULL:
+                start = after
+                continue
+        if after > stop:
+            fail(start, "a value runs beyond its struct")
+        value = _SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new)
+        digests.append(new(table.hash_part(sid, start) + value).digest())
+        start = after
     digests.sort()
     return b"\x0b\xd0" + escape(b"".join(digests)) + b"\x0e"
 

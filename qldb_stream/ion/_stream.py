@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._encode import encode
-from qldb_stream.ion._primitives import bounds, check_wrapped_value, read_annotation_sids
+from qldb_stream.ion._primitives import bounds, read_annotation_sids
 from qldb_stream.ion._slice import IonSlice
-from qldb_stream.ion._symbols import SID_SYMBOL_TABLE, SYSTEM_TABLE, SymbolTable
+from qldb_stream.ion._symbols import (
+    MAX_CACHED_BYTES,
+    SID_SYMBOL_TABLE,
+    SYSTEM_TABLE,
+    TABLES,
+    SymbolTable,
+)
 from qldb_stream.ion._tables import parse_table
 from qldb_stream.ion._types import FIRST_NULL, FIRST_WRAPPER, IVM, MAX_VALUE_BYTES, fail
 from qldb_stream.ion._writer import SymbolWriter, stream_bytes
-
-# One annotation, $ion_symbol_table, as every writer puts it.
-_TABLE_ANNOTATION: Final = b"\x81\x83"
 
 
 def read_value(data: bytes, pos: int) -> tuple[IonSlice, int]:
@@ -68,9 +71,9 @@ def _next_value(
             continue
         start, stop = bounds(data, pos, end)
         if type_byte > FIRST_WRAPPER:
-            inner = _maybe_table_start(data, start, stop)
-            if inner:
-                table = parse_table(data, inner, stop, table)
+            found = _maybe_table(data, pos, start, stop, table)
+            if found is not None:
+                table = found
                 pos = stop
                 continue
         if type_byte >= FIRST_NULL:
@@ -81,14 +84,33 @@ def _next_value(
     return None, pos, table
 
 
-def _maybe_table_start(data: bytes, start: int, stop: int) -> int:
-    """Find the struct in a wrapper whose first annotation marks a symbol table; 0 when none does."""
-    if data[start : start + 2] == _TABLE_ANNOTATION and 0xD0 <= data[start + 2] < 0xDF:
-        check_wrapped_value(data, start + 2, stop)
-        return start + 2
+def _maybe_table(
+    data: bytes, pos: int, start: int, stop: int, current: SymbolTable
+) -> SymbolTable | None:
+    """Read the symbol table in the wrapper at `pos`, from the cache if it is there; None for a user's value.
+
+    An appending table depends on the one in force, so only those of a fresh stream are cached. The others in
+    the cache replace whatever is in force.
+    """
+    if current is not SYSTEM_TABLE or stop - pos > MAX_CACHED_BYTES:
+        return _maybe_parse_table(data, start, stop, current)
+    key = data[pos:stop]
+    table = TABLES.maybe_table(key)
+    if table is None:
+        table = _maybe_parse_table(data, start, stop, current)
+        if table is not None and not table.imports:
+            TABLES.offer(key, table)
+    return table
+
+
+def _maybe_parse_table(
+    data: bytes, start: int, stop: int, current: SymbolTable
+) -> SymbolTable | None:
+    """Parse a symbol table, if the first annotation of a wrapper's body says that it holds one."""
     sids, inner = read_annotation_sids(data, start, stop)
-    is_table = sids[0] == SID_SYMBOL_TABLE and 0xD0 <= data[inner] < 0xDF
-    return inner if is_table else 0
+    if sids[0] != SID_SYMBOL_TABLE or not 0xD0 <= data[inner] < 0xDF:
+        return None
+    return parse_table(data, inner, stop, current)
 
 
 def load_slice(data: bytes) -> IonSlice:

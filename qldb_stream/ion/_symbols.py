@@ -8,7 +8,7 @@ Rules of the cache, because a block summary's table holds document ids and never
 - a table enters only on its second sight; the first sight leaves one integer, its bytes' hash, in a filter;
 - cache and filter have two generations each: a hit in the old one moves to the young one, a full young one
   becomes the old one and the old one is dropped. So both are bounded, and what is in use stays;
-- a table longer than MAX_CACHED_BYTES is never kept.
+- a table longer than MAX_CACHED_BYTES is not even looked up.
 """
 
 from __future__ import annotations
@@ -128,8 +128,6 @@ class SymbolTableCache:
 
     def offer(self, key: bytes, table: SymbolTable) -> None:
         """Keep a table that was just parsed, if its bytes have been offered before."""
-        if len(key) > MAX_CACHED_BYTES:
-            return
         mark = hash(key)
         if mark in self._young_seen or mark in self._old_seen:
             self._keep(key, table)

@@ -15,9 +15,7 @@ from qldb_stream.ion._symbols import (
     SID_IMPORTS,
     SID_SYMBOL_TABLE,
     SID_SYMBOLS,
-    SYSTEM_TABLE,
     SYSTEM_TEXTS,
-    TABLES,
     SymbolTable,
 )
 from qldb_stream.ion._types import FIRST_NULL, MAX_IMPORTED_SYMBOLS, fail
@@ -36,16 +34,14 @@ def parse_table(buf: bytes, pos: int, stop: int, current: SymbolTable) -> Symbol
     Raises:
         IonDecodeError: fields given twice, imports that cannot be resolved, broken bytes.
     """
-    key = buf[pos:stop]
-    if current is SYSTEM_TABLE:
-        table = TABLES.maybe_table(key)
-        if table is not None:
-            return table
     symbols, imports = _find_fields(buf, pos, stop)
-    table = _build(buf, symbols, imports, current)
-    if imports is None:
-        TABLES.offer(key, table)
-    return table
+    base, ranges = SYSTEM_TEXTS, ()
+    if imports is not None:
+        base, ranges = _resolve_imports(buf, imports[0], imports[1], current)
+    texts: list[str | None] = list(base)
+    if symbols is not None:
+        _add_symbols(buf, symbols[0], symbols[1], texts)
+    return SymbolTable(tuple(texts), ranges)
 
 
 def _find_fields(
@@ -72,22 +68,6 @@ def iter_raw_fields(buf: bytes, pos: int, stop: int) -> list[tuple[int, int, int
             fields.append((sid, start, end))
         start = end
     return fields
-
-
-def _build(
-    buf: bytes,
-    symbols: tuple[int, int] | None,
-    imports: tuple[int, int] | None,
-    current: SymbolTable,
-) -> SymbolTable:
-    """Put imported and own symbols together."""
-    base, ranges = SYSTEM_TEXTS, ()
-    if imports is not None:
-        base, ranges = _resolve_imports(buf, imports[0], imports[1], current)
-    texts: list[str | None] = list(base)
-    if symbols is not None:
-        _add_symbols(buf, symbols[0], symbols[1], texts)
-    return SymbolTable(tuple(texts), ranges)
 
 
 def _add_symbols(buf: bytes, pos: int, stop: int, texts: list[str | None]) -> None:

@@ -63,7 +63,10 @@ def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
     minutes, negative, pos = read_varint(buf, start, stop)
     parts: list[int] = []
     while pos < stop and len(parts) < 6:
-        part, pos = read_varuint(buf, pos, stop)
+        part = buf[pos] - 0x80
+        pos += 1
+        if part < 0:
+            part, pos = read_varuint(buf, pos - 1, stop)
         parts.append(part)
     precision = _PRECISION_OF_COUNT[len(parts)]
     if precision < 0:
@@ -77,9 +80,10 @@ def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
 
 
 def _make_utc(parts: list[int], offset: int) -> datetime:
-    year, month, day, *clock = [*parts, *(1, 1, 1)[len(parts) :]]
+    while len(parts) < 3:
+        parts.append(1)
     try:
-        return datetime(year, month, day, *clock)  # noqa: DTZ001 - naive on purpose: UTC is in the name
+        return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001 - naive on purpose: UTC is in the name
     except (ValueError, OverflowError):
         fail(offset, "a timestamp names a date or time that does not exist")
 

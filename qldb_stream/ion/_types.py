@@ -89,6 +89,14 @@ def _body_length(type_byte: int) -> int:
     return 0 if length == 15 or nibble == 1 else length
 
 
+def _value_length(type_byte: int) -> int:
+    """Work out one row of VALUE_LENGTHS."""
+    length = BODY_LENGTHS[type_byte]
+    if type_byte < FIRST_NULL or length == NOT_A_VALUE:
+        return 0
+    return length + 1 if length >= 0 else LENGTH_FOLLOWS
+
+
 # bool beyond false, true and null; an int that is minus zero; float lengths that no IEEE format has (a float
 # cannot say its length in a VarUInt either); a timestamp without offset and year; the version marker's byte
 # (top-level only, and looked for there); wrappers too short to hold annotation and value; a null wrapper.
@@ -98,6 +106,10 @@ _FORBIDDEN: Final = frozenset(
 )
 
 BODY_LENGTHS: Final = tuple(_body_length(type_byte) for type_byte in range(256))
+
+# How many bytes a whole value has, where its first byte says so; -1 where a VarUInt says it; 0 where the byte
+# starts padding or no value at all. The hot loops decide by one look-up whether a value is an ordinary one.
+VALUE_LENGTHS: Final = tuple(_value_length(type_byte) for type_byte in range(256))
 
 
 def fail(offset: int, problem: str) -> NoReturn:
