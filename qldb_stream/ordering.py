@@ -38,7 +38,7 @@ from qldb_stream.errors import (
     SequenceGapError,
     UsageError,
 )
-from qldb_stream.events import NEED_MORE, Block, Need, Revision
+from qldb_stream.events import NEED_MORE, Block, BlockSummary, Need, Revision
 from qldb_stream.report import Gap
 
 __all__ = ["EARLIEST", "Earliest", "Sequencer"]
@@ -61,15 +61,21 @@ class _Strand:
     """
     One strand: `next` is the number to give out, None before an EARLIEST is known.
 
-    `given` are fingerprints of the numbers given out last; `holes` were passed.
+    `fed` is the number that sorted input feeds next. `given` are fingerprints of the
+    numbers given out last; `holes` were passed.
     """
 
     next: int | None
     gaps: tuple[Gap, ...]
+    fed: int = 0
     waiting: dict[int, Block] = attrs.field(factory=dict)
     given: dict[int, int] = attrs.field(factory=dict)
     holes: list[tuple[int, int]] = attrs.field(factory=list)
     is_queued: bool = False
+
+    def pop_next(self) -> Block | None:
+        """Take the block that comes next, if it is there."""
+        return None if self.next is None else self.waiting.pop(self.next, None)
 
     def step_to(self, number: int) -> None:
         """Expect a number, or the first one after the declared gap it is in."""
@@ -85,7 +91,7 @@ class _Strand:
                 continue
             if first < gap.first:
                 yield first, gap.first - 1
-            first = gap.last + 1
+            first = max(first, gap.last + 1)
         if first <= last:
             yield first, last
 
@@ -154,7 +160,10 @@ class Sequencer:
         """Give the next block of a strand that has one, or NEED_MORE."""
         while self._queue:
             strand = self._queue[0]
-            block = None if strand.next is None else strand.waiting.pop(strand.next, None)
+            block = strand.pop_next()
+            if block is None and self._sorted and strand.waiting:
+                strand.next = next(iter(strand.waiting))
+                block = strand.pop_next()
             if block is not None:
                 self._waiting -= 1
                 self._note_given(strand, block)
@@ -174,11 +183,11 @@ class Sequencer:
         self._is_closed = True
         errors: list[SequenceGapError] = []
         for strand_id, strand in sorted(self._strands.items()):
-            if strand.next is None:
+            if strand.next is None and strand.waiting:
                 strand.step_to(min(strand.waiting))
             self._enqueue(strand)
-            for first, last in (*strand.holes, *_holes(strand)):
-                errors.append(SequenceGapError(strand_id, first, last))
+            holes = strand.holes if self._sorted else _holes(strand)
+            errors += [SequenceGapError(strand_id, first, last) for first, last in holes]
         return tuple(errors)
 
     def _first_number(self, strand_id: str) -> int | None:
@@ -196,6 +205,7 @@ class Sequencer:
         strand = _Strand(None, tuple(gaps))
         if first is not None:
             strand.step_to(first)
+            strand.fed = first
         self._strands[strand_id] = strand
         return strand
 
@@ -207,15 +217,26 @@ class Sequencer:
                     f"block {strand_id}/{number} is here, but was declared missing "
                     f"({gap.reason}); narrow the gap"
                 )
-        if self._sorted and strand.next is not None and strand.next < number:
-            strand.holes += strand.iter_missing(strand.next, number - 1)
-            strand.next = number
-        if number != strand.next and self._waiting >= self._limit:
+        is_next = number == strand.next or self._sorted
+        if not is_next and self._waiting >= self._limit:
             raise BacklogError(self._limit, "blocks", _waits_for(strand_id, strand))
+        if self._sorted:
+            self._note_fed(strand, block)
         strand.waiting[number] = block
         self._waiting += 1
-        if number == strand.next:
+        if is_next:
             self._enqueue(strand)
+
+    def _note_fed(self, strand: _Strand, block: Block) -> None:
+        """Note the hole before a block of sorted input."""
+        number = block.address.sequence_no
+        if number < strand.fed:
+            raise UsageError(
+                f"block {block.address.strand_id}/{number} comes after later ones, "
+                "though the input was said to be sorted"
+            )
+        strand.holes += strand.iter_missing(strand.fed, number - 1)
+        strand.fed = number + 1
 
     def _enqueue(self, strand: _Strand) -> None:
         if not strand.is_queued:
@@ -230,11 +251,8 @@ class Sequencer:
             raise ConflictError(
                 block.address.strand_id, number, "hashes, ids or times of one given out before"
             )
-        if any(first <= number <= last for first, last in strand.holes):
-            raise UsageError(
-                f"block {block.address.strand_id}/{number} comes after later ones, "
-                "though the input was said to be sorted"
-            )
+        if given is None and any(first <= number <= last for first, last in strand.holes):
+            self._note_fed(strand, block)
 
     def _note_given(self, strand: _Strand, block: Block) -> None:
         number = block.address.sequence_no
@@ -264,9 +282,9 @@ def _waits_for(strand_id: str, strand: _Strand) -> str:
 
 def _holes(strand: _Strand) -> Iterator[tuple[int, int]]:
     """Iterate over what is missing before and between the blocks that wait."""
-    assert strand.next is not None
     expected = strand.next
     for number in sorted(strand.waiting):
+        assert expected is not None
         if expected < number:
             yield from strand.iter_missing(expected, number - 1)
         expected = number + 1
@@ -325,11 +343,13 @@ def _difference(first: Block, second: Block) -> tuple[str, str | None] | None:
     return None
 
 
-def _differing_field(first: object, second: object, *aside: str) -> str | None:
+def _differing_field(
+    first: BlockSummary | Revision, second: BlockSummary | Revision, *aside: str
+) -> str | None:
     for field in attrs.fields(type(first)):
-        name = field.name
+        name: str = field.name
         if name not in aside and getattr(first, name) != getattr(second, name):
-            return str(name)
+            return name
     return None
 
 
