@@ -10,6 +10,7 @@ the position, so that a worker that lost its lease is refused in the same transa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -96,7 +97,9 @@ def next_state(
             return None
         _check_next(state.position, plan, position)
         start, tables = state.start, state.tables
-    reached = attrs.evolve(position, sequence_no=address.sequence_no, block_hash=plan.block_hash)
+    reached = Position(
+        address.strand_id, address.sequence_no, plan.block_hash, position.parked, position.gaps
+    )
     return StrandState(reached, token, start, tables)
 
 
@@ -125,19 +128,26 @@ def _check_next(stored: Position, plan: BlockPlan, declared: Position) -> None:
 
 
 def _document(state: StrandState) -> dict[str, Any]:
-    """Write a state as the document of its strand."""
+    """
+    Write a state as the document of its strand.
+
+    It is written with every block, so it is small: what is mostly empty is left out, and
+    `tables` are one string of `SOURCE=DESTINATION` pairs, hashed by one SHA-256.
+    """
     position = state.position
-    return {
+    document: dict[str, Any] = {
         "strand_id": position.strand_id,
         "sequence_no": position.sequence_no,
         "block_hash": position.block_hash,
         "token": state.token,
         "start": state.start,
-        "parked": sorted(position.parked),
-        "gaps": [attrs.asdict(gap) for gap in position.gaps],
-        # Pairs in a list: a struct would cost one SHA-256 for each of them, in every block.
-        "tables": [[source, destination] for source, destination in state.tables.items()],
+        "tables": " ".join(map("=".join, state.tables.items())),
     }
+    if position.parked:
+        document["parked"] = sorted(position.parked)
+    if position.gaps:
+        document["gaps"] = [attrs.asdict(gap) for gap in position.gaps]
+    return document
 
 
 def _state(document: Mapping[str, Any]) -> StrandState:
@@ -146,10 +156,17 @@ def _state(document: Mapping[str, Any]) -> StrandState:
         str(document["strand_id"]),
         int(document["sequence_no"]),
         bytes(document["block_hash"]),
-        frozenset(int(number) for number in document["parked"]),
+        frozenset(int(number) for number in document.get("parked", ())),
         tuple(
-            Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"])) for gap in document["gaps"]
+            Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"]))
+            for gap in document.get("gaps", ())
         ),
     )
-    tables = {str(source): str(destination) for source, destination in document["tables"]}
+    tables = _parse_tables(str(document["tables"]))
     return StrandState(position, int(document["token"]), int(document["start"]), tables)
+
+
+@lru_cache(maxsize=16)
+def _parse_tables(text: str) -> Mapping[str, str]:
+    pairs = (pair.partition("=") for pair in text.split())
+    return {source: destination for source, _, destination in pairs}
