@@ -2,6 +2,13 @@
 Where journals come from: local files and folders of Kinesis or Firehose bytes.
 
 A source hands over events sorted by block, so that everything behind it runs in
-constant memory; how it puts an archive of any size in order is told in `_index`, how
-files are found and read twice in `_files`, what becomes of gzip in `_gzip`.
+constant memory; how it puts an archive of any size in order is told in `_folder` and
+`_index`, how files are found and read twice in `_files`, what becomes of gzip in
+`_gzip`.
 """
+
+from __future__ import annotations
+
+from qldb_stream.sources._folder import FolderSource, Progress, open_source
+
+__all__ = ["FolderSource", "Progress", "open_source"]

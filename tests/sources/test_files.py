@@ -14,6 +14,8 @@ from qldb_stream.errors import SourceError, UsageError
 from qldb_stream.sources._files import FilePool, FileReadable, find_files
 from qldb_stream.typing import Readable
 
+DEPTH = 1100  # more than Python's usual limit of recursion
+
 
 def write(folder: Path, *names: str) -> None:
     """Write files whose content is their name."""
@@ -64,13 +66,18 @@ def test_folders_may_nest_more_deeply_than_python_recurses(tmp_path: Path) -> No
     here = Path.cwd()
     os.chdir(tmp_path)
     try:
-        for _ in range(1100):
+        for _ in range(DEPTH):
             Path("d").mkdir()
             os.chdir("d")
         Path("x").write_text("x")
+        assert 1 == len(find_files([tmp_path]).files)
+        Path("x").unlink()
     finally:
+        # pytest's own clean-up recurses, and would not survive what is tested here.
+        while not Path.cwd().samefile(tmp_path):
+            os.chdir("..")
+            Path("d").rmdir()
         os.chdir(here)
-    assert 1 == len(find_files([tmp_path]).files)
 
 
 @pytest.mark.parametrize("name", ["absent", "dangling"])

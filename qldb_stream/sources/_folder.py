@@ -1,0 +1,262 @@
+"""
+Local files and folders as one bounded source, sorted by block.
+
+Two passes: the first walks every carrier and notes in the index where each record
+stands; the second reads the records again in the order of their blocks. So memory
+depends neither on the size of the archive nor on how its records are shuffled: what is
+held is a window of one file, the index's cache, and the frames that were opened last.
+
+Bytes that cannot be read as a record come first, during the first pass; they have no
+place in the order of blocks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from qldb_stream.errors import DecodeError, SourceError
+from qldb_stream.events import BlockAddress, Event, Undecodable
+from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
+from qldb_stream.parsers.kpl import deaggregate
+from qldb_stream.parsers.record import parse_record
+from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, find_files
+from qldb_stream.sources._gzip import GZIP_MAGIC, Spool
+from qldb_stream.sources._index import Index, Place
+from qldb_stream.typing import Item, Readable
+
+__all__ = ["FolderSource", "Progress", "open_source"]
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""
+Is told how a long read goes on: `progress(done_bytes, total_bytes, stage)`.
+
+The stages are ``index`` and ``read``. It is called about every megabyte and at the end of
+each stage, in the thread that reads.
+"""
+
+_PROGRESS_BYTES: Final = 2**20
+_FRAME_CACHE_BYTES: Final = 32 * 2**20
+"""A window of 10,000 shuffled records of a kilobyte fits three times."""
+
+
+def open_source(paths: Sequence[str | Path], *, progress: Progress | None = None) -> FolderSource:
+    """
+    Open files and folders of Kinesis or Firehose bytes as one bounded source.
+
+    Folders are walked in order of name, links followed, hidden names passed over (and
+    counted in `passed_over`); what a file holds is told by its bytes, not by its name.
+
+    Args:
+        paths: files and folders, at least one.
+        progress: is told how reading goes on.
+
+    Raises:
+        UsageError: a path does not exist, may not be read, or is neither file nor folder.
+    """
+    found = find_files(paths)
+    return FolderSource(found.files, found.passed_over, progress)
+
+
+class FolderSource:
+    """
+    A bounded, sorted source over files; made by `open_source`.
+
+    Nothing is held between two iterations, and everything is given back when one ends or
+    is closed; each reads all files anew.
+
+    Attributes:
+        passed_over: how many names in folders were not read, because they are hidden or
+            neither files nor folders.
+    """
+
+    def __init__(
+        self, files: tuple[FoundFile, ...], passed_over: int, progress: Progress | None
+    ) -> None:
+        self.passed_over = passed_over
+        self._files = files
+        self._progress = progress
+
+    @property
+    def bounded(self) -> bool:
+        """Say that the source ends by itself and is sorted."""
+        return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name the files in the order of the first pass."""
+        return tuple(file.name for file in self._files)
+
+    def items(self) -> Iterator[Item]:
+        """
+        Iterate over everything that the files hold.
+
+        Yields:
+            What is undecodable; then CONTROL records; then, strand by strand and block by
+            block, each summary before its revisions, copies side by side.
+
+        Raises:
+            UsageError: a file may not be read.
+            SourceError: a file changed or failed while it was read, or there is no room
+                for the index.
+        """
+        return (item for _, item in self.placed_items())
+
+    def placed_items(
+        self, progress: Progress | None = None
+    ) -> Iterator[tuple[BlockAddress | None, Item]]:
+        """
+        Iterate like `items`, with the block under which each item belongs.
+
+        That is the block whose summary lists the revision's hash, else the block that the
+        item itself names; None for what is undecodable and for CONTROL.
+        """
+        with ExitStack() as stack:
+            pool = stack.enter_context(closing(FilePool()))
+            spool = stack.enter_context(closing(Spool()))
+            index = stack.enter_context(closing(Index()))
+            reading = _Reading(self._files, pool, spool, progress or self._progress)
+            for undecodable in reading.fill(index):
+                yield None, undecodable
+            pool.check_unchanged(self._files)
+            yield from reading.walk(index)
+            pool.check_unchanged(self._files)
+
+
+class _Reading:
+    """One iteration over the files: the index is filled, then walked."""
+
+    def __init__(
+        self,
+        files: tuple[FoundFile, ...],
+        pool: FilePool,
+        spool: Spool,
+        progress: Progress | None,
+    ) -> None:
+        self._files = files
+        self._pool = pool
+        self._spool = spool
+        self._progress = progress
+        self._carriers: list[Readable] = []
+        self._frames = _FrameCache()
+        self._record_bytes = 0
+
+    def fill(self, index: Index) -> Iterator[Undecodable]:
+        """Note where every record stands; yield what is none."""
+        meter = _Meter(self._progress, sum(file.size for file in self._files), "index")
+        done = 0
+        for number, file in enumerate(self._files):
+            carrier, problem = self._open_carrier(file)
+            self._carriers.append(carrier)
+            # How far a compressed file has been read is not known: it counts when it is done.
+            is_plain = carrier.size == file.size
+            for found in iter_user_records(carrier):
+                if isinstance(found, Undecodable):
+                    yield found
+                    continue
+                meter.show(done + found.offset if is_plain else done)
+                undecodable = self._add(index, number, found)
+                if undecodable is not None:
+                    yield undecodable
+            if problem is not None:
+                yield problem
+            done += file.size
+        meter.end()
+
+    def walk(self, index: Index) -> Iterator[tuple[BlockAddress | None, Item]]:
+        """Read every record again, in the order of the blocks."""
+        meter = _Meter(self._progress, self._record_bytes, "read")
+        done = 0
+        for place in index.places():
+            data = self._read(place)
+            done += len(data)
+            meter.show(done)
+            yield place.address, self._parse(place, data)
+        meter.end()
+
+    def _open_carrier(self, file: FoundFile) -> tuple[Readable, Undecodable | None]:
+        plain = FileReadable(self._pool, file)
+        if plain.read_at(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
+            return self._spool.gunzip(plain)
+        return plain, None
+
+    def _add(self, index: Index, number: int, found: UserRecord) -> Undecodable | None:
+        try:
+            event = parse_record(found.data)
+        except DecodeError as exc:
+            name = self._files[number].name
+            return Undecodable(name, found.offset, found.length, exc, found.data)
+        self._record_bytes += len(found.data)
+        index.add(event, number, found.offset, found.length, found.index)
+        return None
+
+    def _read(self, place: Place) -> bytes:
+        carrier = self._carriers[place.file]
+        try:
+            if place.index is None:
+                return read_again(carrier, place.offset, place.length, None)
+            return self._frames.read(carrier, place)[place.index]
+        except (DecodeError, IndexError) as exc:
+            raise SourceError(carrier.name, "changed while it was read") from exc
+
+    def _parse(self, place: Place, data: bytes) -> Event:
+        try:
+            return parse_record(data)
+        except DecodeError as exc:
+            name = self._carriers[place.file].name
+            raise SourceError(name, "changed while it was read") from exc
+
+
+class _FrameCache:
+    """The KPL frames that were opened last, so that each is opened about once."""
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._held_bytes = 0
+
+    def read(self, carrier: Readable, place: Place) -> list[bytes]:
+        """
+        Give the records of the frame that stands at a place.
+
+        Raises:
+            DecodeError: something else stands there now.
+        """
+        key = (place.file, place.offset)
+        frame = self._frames.get(key)
+        if frame is not None:
+            self._frames.move_to_end(key)
+            return frame
+        frame = deaggregate(read_again(carrier, place.offset, place.length, None))
+        self._keep(key, frame)
+        return frame
+
+    def _keep(self, key: tuple[int, int], frame: list[bytes]) -> None:
+        self._frames[key] = frame
+        self._held_bytes += sum(map(len, frame))
+        while self._held_bytes > _FRAME_CACHE_BYTES and len(self._frames) > 1:
+            _, dropped = self._frames.popitem(last=False)
+            self._held_bytes -= sum(map(len, dropped))
+
+
+class _Meter:
+    """Calls a progress callback, but not for every record."""
+
+    def __init__(self, progress: Progress | None, total: int, stage: str) -> None:
+        self._progress = progress
+        self._total = total
+        self._stage = stage
+        self._next = 0
+
+    def show(self, done: int) -> None:
+        """Tell how much is done, when enough is new."""
+        if self._progress is not None and done >= self._next:
+            self._next = done + _PROGRESS_BYTES
+            self._progress(done, self._total, self._stage)
+
+    def end(self) -> None:
+        """Tell that the stage is done."""
+        if self._progress is not None:
+            self._progress(self._total, self._total, self._stage)
