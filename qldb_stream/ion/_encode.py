@@ -35,9 +35,7 @@ def encode(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     Raises:
         IonEncodeError: a type that Ion has nothing for, or values nested too deeply.
     """
-    encoder = _ENCODERS.get(type(value))
-    if encoder is None:
-        encoder = _find_encoder(value)
+    encoder = _ENCODERS.get(type(value)) or _find_encoder(value)
     return encoder(value, symbols, depth)
 
 
@@ -60,6 +58,8 @@ def _encode_bool(value: Any, _symbols: SymbolWriter, _depth: int) -> bytes:
 
 
 def _encode_int(value: int, _symbols: SymbolWriter, _depth: int) -> bytes:
+    if 0 < value < 256:
+        return bytes((0x21, value))
     magnitude = abs(value)
     body = magnitude.to_bytes((magnitude.bit_length() + 7) // 8, "big")
     return container(0x30 if value < 0 else 0x20, body)
@@ -121,7 +121,8 @@ def _encode_struct(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     for name, field in value.items():
         sid = symbols.sid(name if type(name) is str else _token_text(name))
         parts.append(varuint_bytes(sid))
-        parts.append(encode(field, symbols, depth + 1))
+        encoder = _ENCODERS.get(type(field)) or _find_encoder(field)
+        parts.append(encoder(field, symbols, depth + 1))
     return container(0xD0, b"".join(parts))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_WRAPPER,
+    LENGTH_FOLLOWS,
     MAX_VARUINT,
     NOT_A_VALUE,
     fail,
@@ -81,7 +82,11 @@ def bounds(buf: bytes, pos: int, end: int) -> tuple[int, int]:
     length = BODY_LENGTHS[buf[pos]]
     start = pos + 1
     if length < 0:
-        length, start = read_long_length(buf, pos, end)
+        if start < end and buf[start] >= 0x80 and length == LENGTH_FOLLOWS:
+            length = buf[start] - 0x80
+            start += 1
+        else:
+            length, start = read_long_length(buf, pos, end)
     stop = start + length
     if stop > end:
         fail(pos, "a value runs beyond what holds it")
@@ -96,15 +101,7 @@ def read_long_length(buf: bytes, pos: int, end: int) -> tuple[int, int]:
     """
     if BODY_LENGTHS[buf[pos]] == NOT_A_VALUE:
         fail(pos, f"no Ion value begins with the byte 0x{buf[pos]:02x}")
-    pos += 1
-    if pos + 1 < end:
-        byte = buf[pos]
-        if byte >= 0x80:
-            return byte - 0x80, pos + 1
-        last = buf[pos + 1]
-        if last >= 0x80:
-            return (byte << 7) + last - 0x80, pos + 2
-    return read_varuint(buf, pos, end)
+    return read_varuint(buf, pos + 1, end)
 
 
 def body_start(buf: bytes, pos: int) -> int:

@@ -75,11 +75,24 @@ def _add_symbols(buf: bytes, pos: int, stop: int, texts: list[str | None]) -> No
     if buf[pos] >> 4 != 0xB:
         return
     start, stop = bounds(buf, pos, stop)
-    while start < stop:
-        end = bounds(buf, start, stop)[1]
-        if buf[start] >= FIRST_NULL:
-            texts.append(decode_text_at(buf, start, end) if 0x80 <= buf[start] < 0x8F else None)
-        start = end
+    body = start
+    try:
+        while start < stop:
+            type_byte = buf[start]
+            body = start + 1
+            if 0x80 <= type_byte < 0x8E:
+                start = body + type_byte - 0x80
+            else:
+                body, start = bounds(buf, start, stop)
+                if type_byte != 0x8E:
+                    if type_byte >= FIRST_NULL:
+                        texts.append(None)
+                    continue
+            if start > stop:
+                fail(body, "a symbol runs beyond its table")
+            texts.append(buf[body:start].decode())
+    except UnicodeDecodeError:
+        fail(body, "a symbol is not UTF-8")
 
 
 def _resolve_imports(

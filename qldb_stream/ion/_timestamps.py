@@ -176,10 +176,11 @@ def to_python(instant: Instant) -> datetime:
     utc, precision, offset, exponent, coefficient = instant
     zone = None if offset is None else _zone(offset)
     local = utc + timedelta(minutes=offset) if offset else utc
-    micros = _microsecond(coefficient, exponent) if exponent else 0
+    if exponent or zone is not None:
+        local = local.replace(microsecond=_microsecond(coefficient, exponent), tzinfo=zone)
     if exponent == -6 and zone is not None:
-        return local.replace(microsecond=micros, tzinfo=zone)
-    return make_timestamp(local.replace(microsecond=micros, tzinfo=zone), precision, exponent, coefficient)
+        return local
+    return make_timestamp(local, precision, exponent, coefficient)
 
 
 def make_timestamp(local: datetime, precision: int, exponent: int, coefficient: int) -> Any:
@@ -278,10 +279,13 @@ def timestamp_body(instant: Instant) -> bytes:
     return body
 
 
+_SINGLE_BYTES: Final = tuple(bytes((byte,)) for byte in range(256))
+
+
 def varuint_bytes(value: int) -> bytes:
     """Write a VarUInt as short as it can be."""
     if value < 0x80:
-        return bytes((0x80 | value,))
+        return _SINGLE_BYTES[0x80 | value]
     out = [0x80 | (value & 0x7F)]
     value >>= 7
     while value:

@@ -6,6 +6,8 @@ The table is written last and put in front, so it holds exactly the symbols that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from qldb_stream.errors import IonEncodeError
@@ -22,7 +24,7 @@ class SymbolWriter:
     __slots__ = ("_ids", "_texts")
 
     def __init__(self) -> None:
-        self._ids: dict[str | None, int] = dict(_SYSTEM_IDS)
+        self._ids: dict[str | None, int] = _SYSTEM_IDS.copy()
         self._texts: list[str] = []
 
     def sid(self, text: str | None) -> int:
@@ -43,21 +45,34 @@ class SymbolWriter:
         """Write the local symbol table; nothing at all when the system's symbols are enough."""
         if not self._texts:
             return b""
-        symbols = container(0xB0, b"".join([string_bytes(text) for text in self._texts]))
-        struct = container(0xD0, b"\x87" + symbols)
-        return container(0xE0, b"\x81\x83" + struct)
+        if len(self._texts) > MAX_REMEMBERED_TEXTS:
+            return _table_bytes(self._texts)
+        return _remembered_table_bytes(tuple(self._texts))
 
 
-def header(nibble: int, length: int) -> bytes:
-    """Write a type byte and, where it is needed, a length."""
-    if length < 14:
-        return bytes((nibble | length,))
-    return bytes((nibble | 14,)) + varuint_bytes(length)
+# A table that is written again and again, because documents of one shape are, is put together once.
+MAX_REMEMBERED_TEXTS: Final = 256
+
+
+@lru_cache(maxsize=256)
+def _remembered_table_bytes(texts: tuple[str, ...]) -> bytes:
+    return _table_bytes(texts)
+
+
+def _table_bytes(texts: Sequence[str]) -> bytes:
+    symbols = container(0xB0, b"".join([string_bytes(text) for text in texts]))
+    return container(0xE0, b"\x81\x83" + container(0xD0, b"\x87" + symbols))
+
+
+_SINGLE_BYTES: Final = tuple(bytes((byte,)) for byte in range(256))
 
 
 def container(nibble: int, body: bytes) -> bytes:
-    """Write a value of a type from its body."""
-    return header(nibble, len(body)) + body
+    """Write a value of a type from its body: type byte, length where it is needed, body."""
+    length = len(body)
+    if length < 14:
+        return _SINGLE_BYTES[nibble | length] + body
+    return _SINGLE_BYTES[nibble | 14] + varuint_bytes(length) + body
 
 
 def string_bytes(text: str) -> bytes:
@@ -66,7 +81,14 @@ def string_bytes(text: str) -> bytes:
     Raises:
         IonEncodeError: it has a lone surrogate, which UTF-8 cannot say.
     """
-    return container(0x80, utf8(text))
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:
+        body = utf8(text)  # which says where
+    length = len(body)
+    if length < 14:
+        return _SINGLE_BYTES[0x80 | length] + body
+    return b"\x8e" + varuint_bytes(length) + body
 
 
 def utf8(text: str) -> bytes:
