@@ -8,19 +8,20 @@ Shapes: qldb-facts 2.3.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from qldb_stream.errors import EnvelopeError
 from qldb_stream.ion import IonSlice, int_of, iter_elements, parse_fields, parse_string
 
-# Stands in every DDL statement (UNDROP included), and in few others. Ion strings are UTF-8.
-_DDL_WORDS: Final = re.compile(rb"create|drop", re.IGNORECASE)
+# The two bytes of a list that holds the int 0, and the first two of one that holds a byte.
+_LIST_OF_ZERO: Final = b"\xb1\x20"
+_LIST_OF_BYTE: Final = b"\xb2\x21"
 
 
 def may_hold_ddl(info: IonSlice) -> bool:
-    """Say whether a statement may be DDL; False is certain."""
-    return _DDL_WORDS.search(info.buf, info.start, info.end) is not None
+    """Say whether a statement may be DDL; False is certain, because Ion strings are UTF-8."""
+    lower = info.buf[info.start : info.end].lower()
+    return b"create" in lower or b"drop" in lower  # and in undrop
 
 
 def read_texts(info: IonSlice) -> list[str]:
@@ -42,7 +43,7 @@ def read_last_statements(info: IonSlice) -> dict[str, int]:
     Read by document id the index of the last statement that changed it.
 
     Returns:
-        Empty when no document changed; a document that names no statement is left out.
+        Empty when no document changed; -1 for a document that names no statement.
 
     Raises:
         IonDecodeError: a part is of another type than facts 2.3 says, or broken.
@@ -57,10 +58,18 @@ def read_last_statements(info: IonSlice) -> dict[str, int]:
     ).items():
         place = parse_fields(buf, start, end, symbols).get("statements")
         if place is not None:
-            indexes = [int_of(index) for index in iter_elements(IonSlice(buf, *place, symbols))]
-            if indexes:
-                found[document_id] = max(indexes)
+            found[document_id] = _largest(IonSlice(buf, *place, symbols))
     return found
+
+
+def _largest(indexes: IonSlice) -> int:
+    """Give the largest int of a list, -1 for an empty one; nearly all hold one small int."""
+    written = indexes.buf[indexes.start : indexes.end]
+    if written == _LIST_OF_ZERO:
+        return 0
+    if len(written) == len(_LIST_OF_BYTE) + 1 and written.startswith(_LIST_OF_BYTE):
+        return written[-1]
+    return max((int_of(index) for index in iter_elements(indexes)), default=-1)
 
 
 def _maybe_field(struct: IonSlice, name: str) -> IonSlice | None:

@@ -15,7 +15,8 @@ Field names are not strings: they stay. So do symbols.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -85,7 +86,7 @@ def find_ids(document: IonSlice, rule: IdRule) -> frozenset[str]:
     found = _ID_STRING.findall(document.buf, document.start, document.end)
     if not found or rule.any_string:
         return frozenset(text.decode("ascii") for text in found)
-    return frozenset(text for _, text in _iter_sites(document, rule))
+    return frozenset(text for _, text in _iter_declared(document, rule.paths))
 
 
 def rewrite_ids(document: IonSlice, rule: IdRule, known: Mapping[str, str]) -> IonSlice:
@@ -104,16 +105,15 @@ def rewrite_ids(document: IonSlice, rule: IdRule, known: Mapping[str, str]) -> I
     Raises:
         IonDecodeError: the document is not sound Ion.
     """
-    if known.keys().isdisjoint(find_ids(document, rule)):
+    sites = [site for site in _iter_sites(document, rule, known) if site[1] in known]
+    if not sites:
         return document
     # What stands before a value in its own record stays before it: a record that holds one
     # value and its symbol table can be stored as it is.
     base = 0 if document.start <= _SHORT_HEAD_BYTES else document.start
     copy = bytearray(document.buf[base : document.end])
-    for end, text in _iter_sites(document, rule):
-        becomes = known.get(text)
-        if becomes is not None:
-            _overwrite(copy, end - base, becomes)
+    for end, text in sites:
+        _overwrite(copy, end - base, known[text])
     return IonSlice(bytes(copy), document.start - base, len(copy), document.symbols)
 
 
@@ -125,27 +125,46 @@ def _overwrite(copy: bytearray, end: int, becomes: str) -> None:
     copy[end - _ID_BYTES : end] = text
 
 
-def _iter_sites(document: IonSlice, rule: IdRule) -> Iterator[tuple[int, str]]:
-    """Yield where each id-shaped string that the rule covers ends, and its text."""
-    for string in _iter_strings(document) if rule.any_string else _iter_at(document, rule.paths):
-        text = text_of(string)
-        if len(text) == _ID_BYTES and text.isascii():
-            yield string.end, text
+def _iter_sites(
+    document: IonSlice, rule: IdRule, known: Mapping[str, str]
+) -> Iterable[tuple[int, str]]:
+    """Give where the strings end that the rule covers, and their texts."""
+    if not rule.any_string:
+        return _iter_declared(document, rule.paths)
+    matches = _ID_STRING.finditer(document.buf, document.start, document.end)
+    found = {match.end(): match[1].decode("ascii") for match in matches}
+    ends = [end for end, text in found.items() if text in known]
+    return [(end, found[end]) for end in _iter_string_ends(document, ends)]
 
 
-def _iter_strings(value: IonSlice) -> Iterator[IonSlice]:
-    """Yield every string inside a value, at any depth."""
-    waiting = [value]
+def _iter_string_ends(document: IonSlice, ends: Sequence[int]) -> Iterator[int]:
+    """Yield those of some offsets, given in order, where a string of 22 bytes really ends."""
+    waiting = [document]
     while waiting:
         value = waiting.pop()
-        if value.is_null:
+        first = bisect_right(ends, value.start)
+        if first == len(ends) or ends[first] > value.end or value.is_null:
             continue
-        if value.ion_type is IonType.STRING:
-            yield value
-        elif value.ion_type is IonType.STRUCT:
+        if value.ion_type is IonType.STRUCT:
             waiting.extend(member for _, member in iter_fields(value))
         elif value.ion_type in _LISTS:
             waiting.extend(iter_elements(value))
+        elif value.ion_type is IonType.STRING and ends[first] == value.end and _is_id(value):
+            yield value.end
+
+
+def _is_id(string: IonSlice) -> bool:
+    text = text_of(string)
+    return len(text) == _ID_BYTES and text.isascii()
+
+
+def _iter_declared(
+    document: IonSlice, paths: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[int, str]]:
+    """Yield where each id-shaped string at a path ends, and its text."""
+    for string in _iter_at(document, paths):
+        if _is_id(string):
+            yield string.end, text_of(string)
 
 
 def _iter_at(document: IonSlice, paths: tuple[tuple[str, ...], ...]) -> Iterator[IonSlice]:

@@ -149,9 +149,14 @@ class Work:
                     self._names[change.source_id] = names
                     wanted |= names
         wanted -= self._unbound
-        for source_id in wanted.intersection(known):
-            self._bind(known[source_id])
-        for record in read_records(self._txn, wanted.difference(known)):
+        unread = []
+        for source_id in wanted:
+            record = known.get(source_id)
+            if record is None:
+                unread.append(source_id)
+            else:
+                self._bind(record)
+        for record in read_records(self._txn, unread):
             self._bind(record)
         for change in changes:
             if change.kind is not ChangeKind.INSERT and change.source_id not in self._bound:

@@ -332,7 +332,7 @@ def test_any_rewrites_every_known_id(ledger: Ledger) -> None:
 def test_forward_and_circular_references_are_one_revision(ledger: Ledger) -> None:
     """Documents that name themselves, later ones and each other are still inserted once."""
     sink = LedgerSink(ledger, ids="any")
-    names = {
+    names: dict[int, dict[str, Any]] = {
         1: {"self": document_id(1)},
         2: {"next": document_id(3)},
         3: {"ring": document_id(4)},
@@ -347,7 +347,7 @@ def test_forward_and_circular_references_are_one_revision(ledger: Ledger) -> Non
         block(2, *(revision(2, n, 0, data, table=tables[n]) for n, data in names.items())),
     )
     ids = {number: mapped(ledger, number) for number in names}
-    expected = {
+    expected: dict[str, dict[str, Any]] = {
         ids[1]: {"self": ids[1]},
         ids[2]: {"next": ids[3]},
         ids[3]: {"ring": ids[4]},
