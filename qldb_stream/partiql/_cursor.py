@@ -13,8 +13,9 @@ from qldb_stream.errors import PartiqlParseError, UnsupportedPartiqlError
 from qldb_stream.partiql._lexer import END, IDENT, ION, NUMBER, QUOTED, STRING, locate, tokenize
 from qldb_stream.partiql._words import RESERVED_WORDS
 
-# Each level of nesting costs up to four Python frames here and one when evaluated.
-MAX_NESTING: Final = 100
+# Each level of nesting costs up to four Python frames here and again when it is compiled;
+# Python allows a thousand, and the caller has some of them.
+MAX_NESTING: Final = 64
 
 _OPERATOR_WORDS: Final = frozenset({"AND", "OR", "NOT", "IN", "IS", "LIKE", "BETWEEN"})
 _TYPE_NAMES: Final = {
@@ -67,11 +68,10 @@ class Cursor:
         return self.kinds[place] if place < len(self.kinds) else END
 
     def advance(self) -> str:
-        """Step over the current token and return its value."""
+        """Step over the current token, which is not END, and return its value."""
         place = self.place
-        if place + 1 < len(self.kinds):
-            self.place = place + 1
-            self.kind = self.kinds[place + 1]
+        self.place = place + 1
+        self.kind = self.kinds[place + 1]
         return self.values[place]
 
     def take(self, kind: str) -> bool:
@@ -109,7 +109,11 @@ class Cursor:
         """Go one level deeper, as far as the bound allows."""
         self.depth += 1
         if self.depth > MAX_NESTING:
-            self.fail(f"statement nested deeper than {MAX_NESTING} levels")
+            self.fail_too_deep()
+
+    def fail_too_deep(self) -> NoReturn:
+        """Raise because the bound on nesting is reached."""
+        self.fail(f"statement nested deeper than {MAX_NESTING} levels")
 
     def describe(self) -> str:
         """Say what stands here in the service's way: `KEYWORD : from`."""

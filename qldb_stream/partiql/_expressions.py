@@ -17,7 +17,7 @@ from typing import Final
 from qldb_stream import ion
 from qldb_stream.errors import DecodeError
 from qldb_stream.partiql import _values
-from qldb_stream.partiql._cursor import Cursor
+from qldb_stream.partiql._cursor import MAX_NESTING, Cursor
 from qldb_stream.partiql._lexer import IDENT, ION, NUMBER, QUOTED, STRING
 from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql._words import TYPE_NAMES
@@ -62,7 +62,7 @@ _POWER: Final = {
     "!=": _EQUALITY,
     "IS": _EQUALITY,
     "IN": _EQUALITY,
-    "NOT": _EQUALITY,  # NOT IN; NOT LIKE and NOT BETWEEN bind as these do
+    "NOT": _COMPARISON,  # as tight as NOT LIKE; what follows decides
     "<": _COMPARISON,
     "<=": _COMPARISON,
     ">": _COMPARISON,
@@ -81,16 +81,20 @@ _NEGATABLE: Final = frozenset({"IN", "LIKE", "BETWEEN"})
 
 def parse_expression(cursor: Cursor, power: int = 0) -> Expr:
     """Read one expression, as far as operators bind tighter than `power`."""
-    cursor.enter()
+    cursor.depth += 1
+    if cursor.depth > MAX_NESTING:
+        cursor.fail_too_deep()
     left = _parse_operand(cursor)
     while True:
         kind = cursor.kind
         strength = _POWER.get(kind, 0)
+        if strength <= power:
+            break
         if kind == "NOT":
             kind = cursor.peek()
             strength = _POWER[kind] if kind in _NEGATABLE else 0
-        if strength <= power:
-            break
+            if strength <= power:
+                break
         left = _parse_infix(cursor, left, kind, strength)
     cursor.depth -= 1
     return left
@@ -149,15 +153,15 @@ def _parse_operand(cursor: Cursor) -> Expr:
 def _parse_steps(cursor: Cursor, root: Expr) -> Expr:
     """Read the steps of a path."""
     steps: list[Step] = []
-    while True:
-        pos = cursor.pos
-        if cursor.kind == "." and cursor.peek() != "*":
-            cursor.advance()
-            steps.append(_parse_field_step(cursor, pos))
-        elif cursor.kind == "[":
+    while cursor.kind in (".", "["):
+        pos = cursor.starts[cursor.place]
+        if cursor.kind == "[":
             cursor.advance()
             steps.append(_parse_index_step(cursor, pos))
-        elif cursor.kind == "." and cursor.peek(2) in (".", "["):
+        elif cursor.peek() != "*":
+            cursor.advance()
+            steps.append(_parse_field_step(cursor, pos))
+        elif cursor.peek(2) in (".", "["):
             cursor.advance()
             cursor.advance()
             steps.append(WildcardStep(fields=True, pos=pos))

@@ -58,7 +58,7 @@ class Tokens:
 
 def tokenize(text: str) -> Tokens:
     """
-    Cut a statement into tokens; the last one is always END.
+    Cut a statement into tokens; the last one is always END, its kind stands there twice.
 
     Raises:
         PartiqlParseError: a character that starts no token, or a quote not closed.
@@ -88,6 +88,7 @@ def tokenize(text: str) -> Tokens:
         starts.append(start)
         if index == _END:
             break
+    kinds.append(END)  # so that the token after any token can be looked at
     return Tokens(kinds, values, starts)
 
 

@@ -12,8 +12,8 @@ from qldb_stream.partiql._walk import children
 from qldb_stream.partiql.ast import Node, Statement
 
 # Left-leaning chains (`a || b || ...`) nest without nesting in the text; evaluation
-# descends one or two Python frames a level, and Python allows a thousand.
-MAX_HEIGHT: Final = 200
+# descends one or two Python frames a level (see MAX_NESTING).
+MAX_HEIGHT: Final = 128
 
 
 @attrs.frozen

@@ -95,12 +95,13 @@ def _parse_insert(cursor: Cursor) -> Statement:
     table = Identifier(cursor.name("table"), quoted, pos=table_pos)
     if cursor.kind == ".":
         cursor.refuse("INSERT INTO a path without FROM")
-    if cursor.kind == "(":
-        cursor.refuse("INSERT with a column list")
     if cursor.kind == "VALUES":
         cursor.refuse("INSERT ... VALUES")
     single = cursor.take("VALUE")
+    start = cursor.pos
     documents = parse_expression(cursor)
+    if cursor.kind in ("VALUE", "VALUES"):
+        cursor.refuse("INSERT with a column list", start)
     if cursor.kind == "AT":
         cursor.refuse("INSERT INTO a table ... AT")
     _refuse_after_insert(cursor)

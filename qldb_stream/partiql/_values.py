@@ -314,22 +314,31 @@ def _lob_key(value: bytes) -> bytes:
 
 
 def _list_key(value: Any) -> bytes:
-    return b"L" + _joined([_key(item) for item in value])
+    return b"L" + _joined(_member_keys(value))
 
 
 def _sexp_key(value: Any) -> bytes:
-    return b"X" + _joined([_key(item) for item in value])
+    return b"X" + _joined(_member_keys(value))
 
 
 def _bag_key(value: Any) -> bytes:
-    return b"B" + _joined(sorted(_key(item) for item in value))
+    return b"B" + _joined(sorted(_member_keys(value)))
+
+
+def _member_keys(values: Any) -> list[bytes]:
+    """Write each value; two Python frames a level, for values nest 200 levels deep."""
+    keys = []
+    for value in values:
+        plain = decoded(value)
+        keys.append(_KEY_WRITERS[kind_of(plain)](plain))
+    return keys
 
 
 def _struct_key(value: Any) -> bytes:
-    members = [
-        _joined([(name or "").encode("utf-8", "surrogatepass"), _key(item)])
-        for name, item in value.items()
-    ]
+    items = value.items()
+    names = [(name or "").encode("utf-8", "surrogatepass") for name, _ in items]
+    keys = _member_keys(member for _, member in items)
+    members = [_joined([name, key]) for name, key in zip(names, keys, strict=True)]
     return b"T" + _joined(sorted(members))
 
 

@@ -453,8 +453,8 @@ def nested(*, opening: str, closing: str, depth: int) -> str:
     ],
 )
 def test_nesting_is_bounded(opening: str, closing: str) -> None:
-    """Thirty levels of anything parse; ten thousand are a located error."""
-    parse_statement(nested(opening=opening, closing=closing, depth=30))
+    """Twenty levels of anything parse; ten thousand are a located error."""
+    parse_statement(nested(opening=opening, closing=closing, depth=20))
     with pytest.raises(PartiqlParseError, match="nested deeper than"):
         parse_statement(nested(opening=opening, closing=closing, depth=10_000))
 
