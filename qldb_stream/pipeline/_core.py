@@ -1,0 +1,293 @@
+"""
+The one place where assembly, order, verification and delivery meet; it does no I/O.
+
+It is fed items and asked for blocks, and never stops: what is wrong becomes a problem in
+the report, and the blocks after it are verified all the same. Each block comes out
+with a verdict: whether a sink may have it, has it, or must not get it because something
+before it is missing or wrong. Verification ignores the verdicts and delivery obeys them,
+so that both say the same of one journal.
+
+How long a block waits depends on what is known of the input:
+
+- sorted: until `finish` says that nothing more comes for it, so that two versions of a
+  block are seen before either is used. Holes and missing parts cost no memory.
+- unsorted, without a start: until `close`, because only then the first block is known.
+- unsorted, with a start: until it is whole and its turn has come. What stands behind a
+  hole at the end is neither delivered nor verified.
+
+A hole is one problem GAP for each run of missing numbers. A number that has a problem of
+its own, because its block lacks a part or has two versions, is no hole; nor is a
+declared gap.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from qldb_stream.assembly import BlockAssembler
+from qldb_stream.errors import ConflictError, IncompleteBlockError, IntegrityError, SequenceGapError
+from qldb_stream.events import (
+    NEED_MORE,
+    Block,
+    BlockAddress,
+    ControlRecord,
+    Need,
+    Undecodable,
+)
+from qldb_stream.ordering import EARLIEST, Sequencer
+from qldb_stream.pipeline._gate import StrandGate, Verdict
+from qldb_stream.pipeline._tally import Tally
+from qldb_stream.report import (
+    BlockVerification,
+    Gap,
+    Position,
+    Problem,
+    ProblemCode,
+    VerifyReport,
+)
+from qldb_stream.typing import Item
+from qldb_stream.verification import ChainVerifier
+
+__all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "PipelineCore", "Verdict"]
+
+LIMIT: Final = 100_000
+"""How many items may wait for the rest of their blocks, unless the caller says otherwise."""
+
+NO_GAPS: Final[Mapping[str, Sequence[Gap]]] = MappingProxyType({})
+
+
+@attrs.frozen
+class CheckedBlock:
+    """
+    A whole block in its place, what verification says, and what may become of it.
+
+    `position` is what a sink's position becomes when it applies the block; None unless
+    the verdict is DELIVER.
+    """
+
+    block: Block
+    verification: BlockVerification
+    verdict: Verdict
+    position: Position | None
+
+
+@attrs.define
+class _Strand:
+    """
+    What is known of a strand.
+
+    `next` is the number that must come next, None while any may. `explained` is a heap of
+    numbers that have problems of their own.
+    """
+
+    gate: StrandGate
+    next: int | None
+    explained: list[int] = attrs.field(factory=list)
+    is_begun: bool = False
+
+    def pop_explained(self, until: int) -> set[int]:
+        """Take the explained numbers up to one."""
+        found = set()
+        while self.explained and self.explained[0] <= until:
+            found.add(heapq.heappop(self.explained))
+        return found
+
+
+class PipelineCore:
+    """
+    Joins the stages from events to checked blocks.
+
+    Args:
+        is_sorted: whether items come block by block, and `finish` is called.
+        start: the number that each strand must begin with; for all, or by strand. Lower
+            ones are left out. None begins with the lowest that comes.
+        gaps: declared gaps by strand.
+        limit: how many items may wait for the rest of their blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_sorted: bool,
+        start: int | Mapping[str, int] | None = None,
+        gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
+        limit: int = LIMIT,
+    ) -> None:
+        self._is_live = not is_sorted and start is not None
+        self._assembler = BlockAssembler(limit=limit, hold=not self._is_live)
+        if is_sorted or start is None:
+            self._sequencer = Sequencer(EARLIEST, sorted_input=True)
+        else:
+            self._sequencer = Sequencer(start, gaps=gaps)
+        self._verifier = ChainVerifier()
+        self._tally = Tally()
+        self._start = start
+        self._gaps = gaps
+        self._strands: dict[str, _Strand] = {}
+        self._is_closed = False
+
+    def open_strand(self, strand_id: str, position: Position | None) -> None:
+        """Tell what a sink has of a strand, before anything of that strand is fed."""
+        gate = StrandGate(
+            strand_id, position, self._first(strand_id), self._gaps.get(strand_id, ())
+        )
+        self._strands[strand_id] = _Strand(gate, gate.next_number)
+
+    def knows(self, strand_id: str) -> bool:
+        """Say whether a strand has been opened."""
+        return strand_id in self._strands
+
+    def feed(self, item: Item) -> None:
+        """
+        Store an item; ask for blocks after it.
+
+        Raises:
+            BacklogError: more is waiting than the limits allow, and for what.
+            UsageError: a live strand has no start.
+        """
+        if isinstance(item, Undecodable):
+            self._tally.add_problem(_undecodable(item))
+            return
+        self._tally.records += 1
+        if isinstance(item, ControlRecord):
+            return
+        self._assembler.feed(item)
+        if self._is_live:
+            self._pass_on()
+
+    def finish(self, address: BlockAddress) -> None:
+        """Take note that nothing more comes for blocks up to an address."""
+        self._assembler.finish(address)
+        self._pass_on()
+
+    def close(self) -> None:
+        """Take note that nothing more comes; then ask for the last blocks."""
+        leftovers = self._assembler.close()
+        self._pass_on()
+        self._add_problems(map(_problem_of, leftovers))
+        holes = self._sequencer.close()
+        if self._is_live:
+            for hole in holes:
+                self._report_hole(hole.strand_id, hole.first, hole.last or hole.first)
+        self._is_closed = True
+
+    def next_block(self) -> CheckedBlock | Need:
+        """Give the next checked block, or NEED_MORE."""
+        block = self._sequencer.next_block()
+        while not isinstance(block, Need):
+            first = self._first(block.address.strand_id)
+            if first is None or block.address.sequence_no >= first:
+                return self._check(block)
+            block = self._sequencer.next_block()
+        if self._is_closed:
+            self._report_tails()
+        return NEED_MORE
+
+    def report(self) -> VerifyReport:
+        """Sum up everything so far."""
+        return self._tally.report(self._verifier.strands())
+
+    def _first(self, strand_id: str) -> int | None:
+        return self._start.get(strand_id) if isinstance(self._start, Mapping) else self._start
+
+    def _pass_on(self) -> None:
+        """Hand whole blocks to the sequencer; keep what the assembler has to say."""
+        self._add_problems(self._assembler.take_problems())
+        for block in self._whole_blocks():
+            try:
+                self._sequencer.feed(block)
+            except ConflictError as exc:
+                self._add_problems((_problem_of(exc),))
+
+    def _whole_blocks(self) -> Iterable[Block]:
+        blocks = []
+        block = self._assembler.next_block()
+        while not isinstance(block, Need):
+            blocks.append(block)
+            block = self._assembler.next_block()
+        return blocks if self._is_live else sorted(blocks, key=lambda block: block.address)
+
+    def _check(self, block: Block) -> CheckedBlock:
+        strand_id, number = block.address.strand_id, block.address.sequence_no
+        if not self.knows(strand_id):
+            self.open_strand(strand_id, None)
+        strand = self._strands[strand_id]
+        self._begin_chain(strand_id, strand, number)
+        if strand.next is not None:
+            self._report_hole(strand_id, strand.next, number - 1)
+        strand.next = number + 1
+        verification = self._verifier.feed(block)
+        revisions = sum(revision.metadata is not None for revision in block.revisions)
+        self._tally.add_verification(verification, revisions)
+        verdict, problem = strand.gate.admit(block, is_verified=verification.ok)
+        if problem is not None:
+            self._tally.add_problem(problem)
+        position = strand.gate.position if verdict is Verdict.DELIVER else None
+        return CheckedBlock(block, verification, verdict, position)
+
+    def _begin_chain(self, strand_id: str, strand: _Strand, number: int) -> None:
+        """Link the first block to what the sink has, when it comes after that."""
+        had = strand.gate.position
+        if not strand.is_begun and had is not None and had.sequence_no < number:
+            self._verifier.resume(strand_id, had)
+        strand.is_begun = True
+
+    def _report_hole(self, strand_id: str, first: int, last: int) -> None:
+        """Name what is missing between two numbers, and has no problem of its own."""
+        strand = self._strands[strand_id]
+        known = strand.pop_explained(last)
+        gaps = self._gaps.get(strand_id, ())
+        for start, end in _missing(first, last, known, gaps):
+            message = str(SequenceGapError(strand_id, start, end))
+            self._tally.add_problem(Problem(ProblemCode.GAP, message, strand_id, start))
+
+    def _report_tails(self) -> None:
+        """Name the holes before problems that come after a strand's last whole block."""
+        for strand_id, strand in self._strands.items():
+            if strand.next is not None and strand.explained:
+                self._report_hole(strand_id, strand.next, max(strand.explained))
+
+    def _add_problems(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self._tally.add_problem(problem)
+            if problem.strand_id is None or problem.sequence_no is None:
+                continue
+            if not self.knows(problem.strand_id):
+                self.open_strand(problem.strand_id, None)
+            heapq.heappush(self._strands[problem.strand_id].explained, problem.sequence_no)
+
+
+def _missing(
+    first: int, last: int, explained: Iterable[int], gaps: Sequence[Gap]
+) -> Iterator[tuple[int, int]]:
+    """Iterate over the runs of numbers that nothing explains."""
+    known = [(n, n) for n in explained] + [(gap.first, gap.last) for gap in gaps]
+    for start, end in sorted(known):
+        if start > last:
+            break
+        if first < start:
+            yield first, start - 1
+        first = max(first, end + 1)
+    if first <= last:
+        yield first, last
+
+
+def _undecodable(item: Undecodable) -> Problem:
+    """Name file, place and reason of what could not be read."""
+    message = f"{item.source} at byte {item.offset}, {item.length} bytes: {item.error}"
+    return Problem(ProblemCode.UNDECODABLE, message)
+
+
+def _problem_of(error: IntegrityError) -> Problem:
+    """Make a problem of what assembler and sequencer find."""
+    if isinstance(error, IncompleteBlockError):
+        return Problem(ProblemCode.INCOMPLETE, str(error), error.strand_id, error.sequence_no)
+    assert isinstance(error, ConflictError)
+    return Problem(
+        ProblemCode.CONFLICT, str(error), error.strand_id, error.sequence_no, error.document_id
+    )

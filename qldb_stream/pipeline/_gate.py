@@ -1,0 +1,132 @@
+"""
+Decide, block by block, whether a sink may have the next block of a strand.
+
+One small state for each strand, no I/O. What the sink has already is passed over, once
+the block at its position has proven to be the one it has. Then each block must follow
+the one before, declared gaps apart, link to it, and verify; the first that does not
+holds the strand: it and everything after it stays where it is.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+import attrs
+
+from qldb_stream.events import Block
+from qldb_stream.report import Gap, Position, Problem, ProblemCode
+
+__all__ = ["StrandGate", "Verdict"]
+
+
+class Verdict(enum.Enum):
+    """What becomes of a block."""
+
+    DELIVER = "deliver"
+    SKIP = "skip"
+    HOLD = "hold"
+
+
+class StrandGate:
+    """
+    Lets the blocks of one strand through as long as they may be delivered.
+
+    Args:
+        strand_id: the strand.
+        position: what the sink has of it, None for nothing.
+        first: the number to begin with, when the sink has nothing; None for whatever
+            comes first.
+        gaps: numbers whose absence the owner has declared.
+
+    Attributes:
+        position: the position after the last block that was let through.
+        is_held: whether the strand has been stopped.
+    """
+
+    def __init__(
+        self, strand_id: str, position: Position | None, first: int | None, gaps: Sequence[Gap]
+    ) -> None:
+        self.position = position
+        self.is_held = False
+        self._strand_id = strand_id
+        self._had = position
+        self._next = first if position is None else position.sequence_no + 1
+        self._gaps = sorted(gaps, key=lambda gap: gap.first)
+
+    @property
+    def next_number(self) -> int | None:
+        """Give the number that must come next, None while any may."""
+        return self._next
+
+    def admit(self, block: Block, *, is_verified: bool) -> tuple[Verdict, Problem | None]:
+        """
+        Judge the next block of the strand.
+
+        Args:
+            block: with a higher number than those before.
+            is_verified: whether no check of it failed.
+
+        Returns:
+            What becomes of it, and a problem when it is not the one that the sink has at
+            its position, or does not link to it. A hole is no problem here: whoever
+            feeds the blocks has seen it and says so.
+        """
+        number = block.address.sequence_no
+        problem = self._compare(block) if is_verified else None
+        if problem is not None or not is_verified:
+            self.is_held = True
+        if self._had is not None and number <= self._had.sequence_no:
+            # What the sink has, it has; that the source is not sound stops what follows.
+            return Verdict.SKIP, problem
+        crossed = self._cross(number)
+        if self.is_held or crossed is None:
+            self.is_held = True
+            return Verdict.HOLD, problem
+        self._move(block, crossed)
+        return Verdict.DELIVER, None
+
+    def _compare(self, block: Block) -> Problem | None:
+        """Compare with what the sink has at its position."""
+        had, number = self._had, block.address.sequence_no
+        if had is None:
+            return None
+        if number == had.sequence_no and block.block_hash != had.block_hash:
+            return self._problem(
+                number,
+                "the sink has another block at this address: its blockHash is "
+                f"{had.block_hash.hex()}, here it is {block.block_hash.hex()}",
+                "blockHash",
+            )
+        previous = block.summary.previous_block_hash
+        if number == had.sequence_no + 1 and previous != had.block_hash:
+            return self._problem(
+                number,
+                "previousBlockHash is not the hash of the block that the sink has before it",
+                "previousBlockHash",
+            )
+        return None
+
+    def _problem(self, number: int, message: str, field: str) -> Problem:
+        return Problem(ProblemCode.CHAIN, message, self._strand_id, number, None, field)
+
+    def _cross(self, number: int) -> tuple[Gap, ...] | None:
+        """Find the declared gaps that lead up to a number; None when they do not."""
+        if self._next is None or number == self._next:
+            return ()
+        crossed = []
+        reached = self._next
+        for gap in self._gaps:
+            if gap.first <= reached <= gap.last:
+                crossed.append(attrs.evolve(gap, first=reached, last=min(gap.last, number - 1)))
+                reached = gap.last + 1
+            if reached >= number:
+                return tuple(crossed)
+        return None
+
+    def _move(self, block: Block, crossed: tuple[Gap, ...]) -> None:
+        self._next = block.address.sequence_no + 1
+        before = self.position
+        if before is None:
+            before = Position(self._strand_id, block.address.sequence_no, block.block_hash)
+        self.position = attrs.evolve(before.at(block), gaps=before.gaps + crossed)

@@ -1,0 +1,56 @@
+"""
+What the pipeline takes: a source, or any iterable of events.
+
+A sorted source tells for each item the block under which it belongs, so that the
+pipeline knows when nothing more can come for a block. Where a source is sorted but does
+not tell (`items` alone), the summaries tell: each opens its block. An iterable of
+events is taken as it comes; it waits in memory as long as it must, within limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from qldb_stream.events import BlockAddress, BlockSummary
+from qldb_stream.sources import FolderSource, Progress
+from qldb_stream.typing import Item, Source
+
+__all__ = ["Input", "PlacedItem", "PlacedSource", "is_sorted", "iter_placed"]
+
+Input: TypeAlias = Source | Iterable[Item]
+PlacedItem: TypeAlias = tuple[BlockAddress | None, Item]
+
+
+@runtime_checkable
+class PlacedSource(Protocol):
+    """A sorted source that tells under which block each item belongs."""
+
+    def placed_items(self) -> Iterator[PlacedItem]:
+        """Iterate over all items by rising address; None for what has no block."""
+
+
+def is_sorted(source: Input) -> bool:
+    """Say whether items come sorted by block, so that no block need wait for another."""
+    return isinstance(source, Source) and source.bounded
+
+
+def iter_placed(source: Input, progress: Progress | None = None) -> Iterator[PlacedItem]:
+    """Iterate over a source's items, each with its block where that is known."""
+    if isinstance(source, FolderSource):
+        return source.placed_items(progress)
+    if isinstance(source, PlacedSource):
+        return source.placed_items()
+    if not isinstance(source, Source):
+        return ((None, item) for item in source)
+    if not source.bounded:
+        return ((None, item) for item in source.items())
+    return _place_by_summaries(source.items())
+
+
+def _place_by_summaries(items: Iterator[Item]) -> Iterator[PlacedItem]:
+    place: BlockAddress | None = None
+    for item in items:
+        if isinstance(item, BlockSummary):
+            place = item.address
+        yield place, item

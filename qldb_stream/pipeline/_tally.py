@@ -1,0 +1,66 @@
+"""Count what verification finds, in memory that is bounded whatever a source holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from qldb_stream.report import (
+    BlockVerification,
+    Outcome,
+    Problem,
+    ProblemCode,
+    StrandReport,
+    VerifyReport,
+)
+
+__all__ = ["LISTED_PER_CODE", "Tally"]
+
+LISTED_PER_CODE: Final = 10_000
+"""How many problems of one code are listed, about 5 MB; the rest is counted."""
+
+
+class Tally:
+    """Sums up records, blocks and problems; `report` may be asked for at any time."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._blocks = 0
+        self._revisions = 0
+        self._not_checkable: Counter[str] = Counter()
+        self._problems: list[Problem] = []
+        self._by_code: Counter[ProblemCode] = Counter()
+
+    def add_problem(self, problem: Problem) -> None:
+        """List a problem, or count it when enough of its code are listed."""
+        self._by_code[problem.code] += 1
+        if self._by_code[problem.code] <= LISTED_PER_CODE:
+            self._problems.append(problem)
+
+    def add_verification(self, verification: BlockVerification, revisions: int) -> None:
+        """Count a verified block, and its revisions that have contents."""
+        self._blocks += 1
+        self._revisions += revisions
+        for check in verification.checks:
+            if check.outcome is Outcome.NOT_CHECKABLE:
+                self._not_checkable[check.detail] += 1
+        for problem in verification.problems:
+            self.add_problem(problem)
+
+    def report(self, strands: tuple[StrandReport, ...]) -> VerifyReport:
+        """Sum up what has been added so far."""
+        return VerifyReport(
+            self._blocks,
+            self._revisions,
+            dict(self._not_checkable),
+            strands,
+            (*self._problems, *self._unlisted()),
+            self.records,
+        )
+
+    def _unlisted(self) -> list[Problem]:
+        return [
+            Problem(code, f"{count - LISTED_PER_CODE} more problems of this kind are not listed")
+            for code, count in self._by_code.items()
+            if count > LISTED_PER_CODE
+        ]
