@@ -175,16 +175,15 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
     could be read at all.
     """
     events = damaged = 0
-    with progress() as report_progress:
-        source = open_source(files, progress=report_progress)
-    for item in source.items():
-        shown = describe(item, with_data=with_data)
-        if as_json:
-            print_json(shown, indent=None)
-        else:
-            click.echo(make_line(shown))
-        damaged += isinstance(item, Undecodable)
-        events += not isinstance(item, Undecodable)
+    with progress(prints_lines=True) as report_progress:
+        for item in open_source(files, progress=report_progress).items():
+            shown = describe(item, with_data=with_data)
+            if as_json:
+                print_json(shown, indent=None)
+            else:
+                click.echo(make_line(shown))
+            damaged += isinstance(item, Undecodable)
+            events += not isinstance(item, Undecodable)
     if not events:
         raise UsageError("nothing readable in " + ", ".join(files))
     return 1 if damaged else 0

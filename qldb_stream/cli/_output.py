@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from qldb_stream.errors import QldbStreamError, UsageError
 from qldb_stream.report import Level, Problem, ReplayReport, StrandReport, VerifyReport
 
 __all__ = [
@@ -84,6 +85,7 @@ def print_report(
     report: VerifyReport | ReplayReport,
     files: Sequence[str],
     print_tables: Callable[[], None] | None,
+    failure: QldbStreamError | None = None,
 ) -> int:
     """
     Print a report and give the exit code that it asks for.
@@ -92,21 +94,23 @@ def print_report(
         report: what verify or replay came to.
         files: what was read, for the case that nothing of it was readable.
         print_tables: prints the report for people; None prints the JSON object.
+        failure: what ended the work before its end.
 
     Returns:
-        0, 1 or 2; on 2 the object says `ok` false and has an `error`.
+        0, 1 or 2. When the work was ended, or nothing was readable, the object says `ok`
+        false and has an `error`.
     """
-    error = f"nothing readable in {', '.join(files)}" if report.nothing_readable else None
+    error = None if failure is None else str(failure)
+    if error is None and report.nothing_readable:
+        error = f"nothing readable in {', '.join(files)}"
     if print_tables is not None:
         print_tables()
-    elif error is None:
-        print_json(report.as_json())
     else:
-        print_json({**report.as_json(), "ok": False, "error": error})
-    if error is None:
-        return 0 if report.ok else 1
-    sys.stderr.write(f"qldb-stream: {error}\n")
-    return 2
+        print_json(report.as_json() | ({} if error is None else {"ok": False, "error": error}))
+    if error is not None:
+        sys.stderr.write(f"qldb-stream: {error}\n")
+        return 2 if failure is None or isinstance(failure, UsageError) else 1
+    return 0 if report.ok else 1
 
 
 def print_replay(report: ReplayReport, destination: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
+    DownloadColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -17,37 +18,45 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-__all__ = ["ReportProgress", "progress"]
+from qldb_stream.sources import Progress as ReportProgress
 
-ReportProgress = Callable[[str, int, int | None], None]
-"""Takes the stage's name, how much is done, and of how much where that is known."""
+__all__ = ["progress"]
+
+# What the stages of a source are to a person.
+_STAGES: Final = {"index": "reading", "read": "working"}
 
 
 @contextmanager
-def progress() -> Iterator[ReportProgress]:
+def progress(*, prints_lines: bool = False) -> Iterator[ReportProgress]:
     """
     Show one bar for each stage while the body runs, and none afterwards.
+
+    Args:
+        prints_lines: the body prints to standard output; where that is a terminal too,
+            the lines are progress enough, and bars would tear them.
 
     Yields:
         What the rooms beneath call; it does nothing when standard error is no terminal.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or (prints_lines and sys.stdout.isatty()):
         yield _ignore
         return
     bars = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn(),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # what the body prints is for standard output
+        redirect_stderr=False,
     )
     with bars:
         yield _follow(bars)
 
 
-def _ignore(_stage: str, _done: int, _total: int | None) -> None:
+def _ignore(_done_bytes: int, _total_bytes: int, _stage: str) -> None:
     """Show nothing."""
 
 
@@ -55,9 +64,9 @@ def _follow(bars: Progress) -> ReportProgress:
     """Make what moves the bars: one for each stage, added when it is first named."""
     tasks: dict[str, TaskID] = {}
 
-    def report(stage: str, done: int, total: int | None) -> None:
+    def report(done_bytes: int, total_bytes: int, stage: str) -> None:
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total)
-        bars.update(tasks[stage], completed=done, total=total)
+            tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total_bytes)
+        bars.update(tasks[stage], completed=done_bytes, total=total_bytes)
 
     return report

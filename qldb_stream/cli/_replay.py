@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
 from functools import partial
+from typing import Final
 
 import click
 
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_replay, print_report
 from qldb_stream.cli._progress import progress
+from qldb_stream.errors import QldbStreamError
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
+from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.sources import open_source
 
@@ -24,6 +29,21 @@ Examples:
   qldb-stream replay archive/ --to ledger:new.ledger --ids paths=Owners.PrimaryOwner.PersonId
   qldb-stream replay archive/ --to jsonl:journal.jsonl --json
 """
+
+
+_GAP: Final = re.compile(r"([0-9A-Za-z]+):([0-9]+)-([0-9]+)")
+
+
+def _parse_gaps(
+    _context: click.Context,
+    _option: click.Parameter,
+    values: tuple[str, ...],
+) -> tuple[tuple[str, int, int], ...]:
+    """Read STRAND:FIRST-LAST, both included."""
+    found = [_GAP.fullmatch(value) for value in values]
+    if not all(found):
+        raise click.BadParameter("a gap is STRAND:FIRST-LAST, both numbers included")
+    return tuple((gap[1], int(gap[2]), int(gap[3])) for gap in found if gap is not None)
 
 
 @click.command(epilog=EPILOG)
@@ -40,15 +60,25 @@ Examples:
     help="insert: take up documents whose first versions are not in the source (ledger sinks).",
 )
 @click.option("--start", type=click.IntRange(min=0), help="The first block of the source.")
+@click.option(
+    "--accept-gap",
+    "gaps",
+    metavar="STRAND:FIRST-LAST",
+    multiple=True,
+    callback=_parse_gaps,
+    help="Blocks that are known to be lost; needs --reason. May be repeated.",
+)
+@click.option("--reason", metavar="TEXT", help="Why blocks are lost; kept with the position.")
 @json_option
 def replay(
     *,
     files: tuple[str, ...],
     url: str,
-    ids: str | None,
-    base: str | None,
     start: int | None,
+    gaps: tuple[tuple[str, int, int], ...],
+    reason: str | None,
     as_json: bool,
+    **options: str | None,
 ) -> int:
     """
     Verify a journal and apply it to a sink, block by block.
@@ -57,13 +87,29 @@ def replay(
     or with more files, it goes on after the last block that the sink has. A strand stops
     at the first block that is missing, incomplete or does not verify.
     """
-    options = {name: value for name, value in (("ids", ids), ("base", base)) if value is not None}
-    with progress() as report_progress:
-        source = open_source(files, progress=report_progress)
-        sink = open_sink(url, **options)
+    accepted = _declare(gaps, reason)
+    failure: QldbStreamError | None = None
+    source = open_source(files)
+    sink = open_sink(url, **{name: value for name, value in options.items() if value is not None})
+    with closing(sink), progress() as report_progress:
+        pipeline = Pipeline(sink, start=start, accept_gaps=accepted, progress=report_progress)
         try:
-            report = Pipeline(sink, start=start, progress=report_progress).run(source)
-        finally:
-            sink.close()
+            pipeline.run(source)
+        except QldbStreamError as error:
+            failure = error
+    report = pipeline.report
     print_tables = None if as_json else partial(print_replay, report, mask_url(url))
-    return print_report(report, files, print_tables)
+    return print_report(report, files, print_tables, failure)
+
+
+def _declare(
+    gaps: tuple[tuple[str, int, int], ...],
+    reason: str | None,
+) -> dict[str, list[Gap]]:
+    """Join declared gaps and their reason, by strand."""
+    if bool(gaps) != bool(reason):
+        raise click.UsageError("--accept-gap and --reason belong together")
+    accepted: dict[str, list[Gap]] = {}
+    for strand_id, first, last in sorted(gaps):
+        accepted.setdefault(strand_id, []).append(Gap(first, last, reason or ""))
+    return accepted

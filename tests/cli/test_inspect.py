@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import attrs
+
 from qldb_stream.events import Block, BlockSummary, TransactionInfo
 from qldb_stream.ion import to_slice
 from qldb_stream.testing import JournalShape, make_journal, records, write_archive
@@ -35,12 +37,10 @@ def test_json_lines(run: Run, tmp_path: Path) -> None:
 def test_first_block(run: Run, tmp_path: Path) -> None:
     """A block summary says what its transaction ran, and when."""
     answer = run("inspect", _write(tmp_path), "--json")
-    block = next(
-        shown
-        for line in answer.out.splitlines()
-        if (shown := json.loads(line))["sequence_no"] == 0 and shown["type"] == "BLOCK_SUMMARY"
-    )
+    shown = [json.loads(line) for line in answer.out.splitlines()]
+    block = next(line for line in shown if line["type"] == "BLOCK_SUMMARY")
 
+    assert 0 == block["sequence_no"]
     assert JOURNAL.strand_id == block["strand_id"]
     assert block["statements"][0].startswith("CREATE TABLE ")
     assert block["block_timestamp"].endswith("Z")
@@ -102,6 +102,4 @@ def test_unreadable_transaction_info(run: Run, tmp_path: Path) -> None:
 
 
 def _with_info(summary: BlockSummary, info: TransactionInfo) -> BlockSummary:
-    import attrs
-
     return attrs.evolve(summary, transaction_info=info)

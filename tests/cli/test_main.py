@@ -100,7 +100,7 @@ def test_no_command(run: Run) -> None:
     ("arguments", "sentence"),
     [
         (("verify",), "qldb-stream verify: Missing argument 'FILE...'.\n"),
-        (("verify", "--no-such"), "qldb-stream verify: No such option: --no-such"),
+        (("verify", "--no-such"), "qldb-stream verify: No such option"),
         (("nonsense",), "qldb-stream: No such command 'nonsense'.\n"),
         (("replay", "x"), "qldb-stream replay: Missing option '--to'.\n"),
     ],
@@ -143,4 +143,4 @@ def test_interrupted(run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Path, "is_file", interrupt)
     answer = run("ids", archive, "x")
 
-    assert (130, "qldb-stream ids: interrupted\n") == (answer.code, answer.err)
+    assert (130, "qldb-stream ids: interrupted") == (answer.code, answer.err.strip())

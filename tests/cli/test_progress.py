@@ -24,18 +24,18 @@ def test_a_terminal_sees_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     with progress() as report:
-        report("reading", 1, 2)
-        report("reading", 2, 2)
-        report("verifying", 7, None)
+        report(1, 2_000, "index")
+        report(2_000, 2_000, "index")
+        report(7, 9, "another stage")
 
     assert "reading" in terminal.getvalue()
-    assert "2/2" in terminal.getvalue()
-    assert "verifying" in terminal.getvalue()
+    assert "2.0/2.0 kB" in terminal.getvalue()
+    assert "another stage" in terminal.getvalue()
 
 
 def test_a_file_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Where no terminal is, nothing is written."""
     with progress() as report:
-        report("reading", 1, 2)
+        report(1, 2, "index")
 
     assert ("", "") == capsys.readouterr()
