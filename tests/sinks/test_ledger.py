@@ -377,7 +377,7 @@ def test_an_update_may_name_a_document_of_the_same_block(ledger: Ledger) -> None
             revision(2, 2, 1, {"to": document_id(3)}),
         ),
     )
-    expected = [(0, {"n": 1}), (0, {"n": 2}), (0, {"n": 3})]
+    expected: list[tuple[int, Any]] = [(0, {"n": 1}), (0, {"n": 2}), (0, {"n": 3})]
     expected += [(1, {"to": mapped(ledger, 3)})] * 2
     assert expected == sorted(history(ledger), key=repr)
 
