@@ -1,7 +1,8 @@
-"""Read, write and hash binary Ion 1.0; read and write Ion text through amazon.ion.
+"""
+Read, write and hash binary Ion 1.0; read and write Ion text through amazon.ion.
 
-It works straight over the bytes and knows nothing of QLDB. A value that is to be hashed or passed on stays an
-`IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
+It works straight over the bytes and knows nothing of QLDB. A value that is to be hashed or passed
+on stays an `IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Build the amazon.ion values that stand where plain Python would lose something.
+"""
+Build the amazon.ion values that stand where plain Python would lose something.
 
-Rules: works with amazon.ion 0.9.3 (classes made by a mix-in) and 0.15 (one class each): `from_value` and the
-attributes `ion_type` and `ion_annotations` are what both have.
+Rules: works with amazon.ion 0.9.3 (classes made by a mix-in) and 0.15 (one class each):
+`from_value` and the attributes `ion_type` and `ion_annotations` are what both have.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def make_null(ion_type: IonType) -> Any:
 
 
 def make_token(table: SymbolTable, sid: int, offset: int) -> Any:
-    """Build the SymbolToken of a symbol id; one of unknown text keeps where it is imported from.
+    """
+    Build the SymbolToken of a symbol id; one of unknown text keeps where it is imported from.
 
     Raises:
         IonDecodeError: the table has no such id.

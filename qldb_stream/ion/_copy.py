@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from qldb_stream.ion._decode import check_ordered
-from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint
+from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint, varuint_bytes
 from qldb_stream.ion._symbols import SymbolTable
-from qldb_stream.ion._timestamps import varuint_bytes
 from qldb_stream.ion._types import (
     FIRST_NULL,
     FIRST_WRAPPER,
@@ -24,7 +23,8 @@ from qldb_stream.ion._types import (
 )
 from qldb_stream.ion._writer import SymbolWriter, container, symbol_bytes
 
-# Nulls, and all types but symbol, list, sexp, struct and the annotation wrapper, hold no symbol ids.
+# Nulls, and all types but symbol, list, sexp, struct and the annotation wrapper, hold no symbol
+# ids.
 _HOLDS_IDS: Final = tuple(
     type_byte >> 4 in {0x7, 0xB, 0xC, 0xD, 0xE} and type_byte & 15 != 15 for type_byte in range(256)
 )
@@ -47,7 +47,7 @@ def copy_value(
         return buf[pos:stop]
     if type_byte < 0x80:
         sid = int.from_bytes(buf[start:stop], "big")
-        return symbol_bytes(symbols.sid(table.text(sid, start)))
+        return symbol_bytes(symbols.sid_of(table, sid, start))
     if depth >= MAX_DEPTH:
         fail(pos, f"values nest deeper than {MAX_DEPTH} levels")
     if type_byte >= FIRST_WRAPPER:
@@ -80,7 +80,7 @@ def _copy_container(
             after = bounds(buf, start, stop)[1]
         if type_byte >= FIRST_NULL:
             if is_struct:
-                parts.append(varuint_bytes(symbols.sid(table.text(sid, start))))
+                parts.append(varuint_bytes(symbols.sid_of(table, sid, start)))
             if _HOLDS_IDS[type_byte]:
                 parts.append(copy_value(buf, start, after, table, symbols, depth + 1))
             else:
@@ -93,6 +93,6 @@ def _copy_wrapper(
     buf: bytes, start: int, stop: int, table: SymbolTable, symbols: SymbolWriter, depth: int
 ) -> bytes:
     sids, pos = read_annotation_sids(buf, start, stop)
-    names = b"".join([varuint_bytes(symbols.sid(table.text(sid, start))) for sid in sids])
+    names = b"".join([varuint_bytes(symbols.sid_of(table, sid, start)) for sid in sids])
     value = copy_value(buf, pos, stop, table, symbols, depth + 1)
     return container(0xE0, varuint_bytes(len(names)) + names + value)

@@ -1,11 +1,13 @@
-"""Decode binary Ion values to Python.
+"""
+Decode binary Ion values to Python.
 
-Strategy: a table of 256 functions, one for each type byte; containers loop over their values, find each
-body's bounds and call the function of its type byte with them. So a scalar costs one call.
+Strategy: a table of 256 functions, one for each type byte; containers loop over their values, find
+each body's bounds and call the function of its type byte with them. So a scalar costs one call.
 
-Rules: plain Python where nothing is lost, amazon.ion types otherwise (design.md, "Main types"), so that
-`ion_hash(dumps(loads(x))) == ion_hash(x)`. A container or an annotation wrapper is one frame and one level
-of MAX_DEPTH. A repeated field name turns a struct into an IonPyDict without decoding anything twice.
+Rules: plain Python where nothing is lost, amazon.ion types otherwise (design.md, "Main types"), so
+that `ion_hash(dumps(loads(x))) == ion_hash(x)`. A container or an annotation wrapper is one frame
+and one level of MAX_DEPTH. A repeated field name turns a struct into an IonPyDict without decoding
+anything twice.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ Decoder = Callable[[bytes, int, int, SymbolTable, int], Any]
 
 
 def decode_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> Any:
-    """Decode the value at `pos`.
+    """
+    Decode the value at `pos`.
 
     Raises:
         IonDecodeError: broken bytes, or a bound exceeded.
@@ -193,7 +196,8 @@ def _ordered_struct(buf: bytes, start: int, stop: int, table: SymbolTable, depth
 
 
 def check_ordered(buf: bytes, start: int, stop: int) -> None:
-    """Check the body of a struct that is declared ordered: fields, by rising symbol id.
+    """
+    Check the body of a struct that is declared ordered: fields, by rising symbol id.
 
     Raises:
         IonDecodeError: it has no fields, or their ids fall.

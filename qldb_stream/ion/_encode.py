@@ -1,7 +1,9 @@
-"""Encode Python values to binary Ion.
+"""
+Encode Python values to binary Ion.
 
-Strategy: a table from exact type to encoder; a type that is not in it is looked up by its bases once, or is
-one of amazon.ion's, which say their Ion type themselves. An IonSlice is copied, never decoded.
+Strategy: a table from exact type to encoder; a type that is not in it is looked up by its bases
+once, or is one of amazon.ion's, which say their Ion type themselves. An IonSlice is copied, never
+decoded.
 """
 
 from __future__ import annotations
@@ -21,16 +23,24 @@ from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._amazon import WRAPPERS
 from qldb_stream.ion._copy import copy_value
 from qldb_stream.ion._hash import decimal_body
+from qldb_stream.ion._primitives import varuint_bytes
 from qldb_stream.ion._slice import IonSlice
-from qldb_stream.ion._timestamps import from_python, timestamp_body, varuint_bytes
+from qldb_stream.ion._timestamps import from_python, timestamp_body
 from qldb_stream.ion._types import MAX_DEPTH, IonType
-from qldb_stream.ion._writer import SymbolWriter, container, string_bytes, symbol_bytes
+from qldb_stream.ion._writer import (
+    SymbolWriter,
+    container,
+    int_value_bytes,
+    string_bytes,
+    symbol_bytes,
+)
 
 Encoder = Callable[[Any, SymbolWriter, int], bytes]
 
 
 def encode(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
-    """Encode a value, without version marker and symbol table.
+    """
+    Encode a value, without version marker and symbol table.
 
     Raises:
         IonEncodeError: a type that Ion has nothing for, or values nested too deeply.
@@ -58,11 +68,7 @@ def _encode_bool(value: Any, _symbols: SymbolWriter, _depth: int) -> bytes:
 
 
 def _encode_int(value: int, _symbols: SymbolWriter, _depth: int) -> bytes:
-    if 0 < value < 256:
-        return bytes((0x21, value))
-    magnitude = abs(value)
-    body = magnitude.to_bytes((magnitude.bit_length() + 7) // 8, "big")
-    return container(0x30 if value < 0 else 0x20, body)
+    return int_value_bytes(value)
 
 
 def _encode_float(value: float, _symbols: SymbolWriter, _depth: int) -> bytes:
@@ -87,7 +93,7 @@ def _encode_timestamp(value: datetime, _symbols: SymbolWriter, _depth: int) -> b
 
 
 def _encode_token(value: Any, symbols: SymbolWriter, _depth: int) -> bytes:
-    return symbol_bytes(symbols.sid(_token_text(value)))
+    return symbol_bytes(_token_sid(value, symbols))
 
 
 def _encode_string(value: str, _symbols: SymbolWriter, _depth: int) -> bytes:
@@ -119,7 +125,7 @@ def _encode_struct(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     _check_depth(depth)
     parts: list[bytes] = []
     for name, field in value.items():
-        sid = symbols.sid(name if type(name) is str else _token_text(name))
+        sid = symbols.sid(name) if type(name) is str else _token_sid(name, symbols)
         parts.append(varuint_bytes(sid))
         encoder = _ENCODERS.get(type(field)) or _find_encoder(field)
         parts.append(encoder(field, symbols, depth + 1))
@@ -135,14 +141,16 @@ def _check_depth(depth: int) -> None:
         raise IonEncodeError(f"values nest deeper than {MAX_DEPTH} levels")
 
 
-def _token_text(token: Any) -> str | None:
-    """Read the text of what stands for a symbol: a str, a SymbolToken, or None."""
-    text = token if token is None or isinstance(token, str) else getattr(token, "text", token)
-    if text is None:
-        return None
-    if not isinstance(text, str):
+def _token_sid(token: Any, symbols: SymbolWriter) -> int:
+    """Look up the id of what stands for a symbol: a str, a SymbolToken, or None."""
+    if token is None or isinstance(token, str):
+        return symbols.sid(token if token is None else str(token))
+    if not isinstance(token, SymbolToken):
         raise IonEncodeError(f"a symbol or field name is {type(token).__qualname__}, not text")
-    return str(text)
+    if token.text is None and token.location is not None:
+        name, position = token.location
+        return symbols.imported_sid((name, 1), position, position)
+    return symbols.sid(token.text)
 
 
 _BY_ION_TYPE: Final[tuple[Encoder, ...]] = (
@@ -185,7 +193,7 @@ def _encode_amazon(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
         raise IonEncodeError(f"a {type(value).__qualname__} does not say its Ion type")
     number = int(IonType.__members__[ion_type.name])
     annotations = getattr(value, "ion_annotations", ())
-    names = b"".join([varuint_bytes(symbols.sid(_token_text(name))) for name in annotations])
+    names = b"".join([varuint_bytes(_token_sid(name, symbols)) for name in annotations])
     if names:
         _check_depth(depth)
         depth += 1

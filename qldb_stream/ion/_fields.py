@@ -1,4 +1,5 @@
-"""Take containers apart and read single values, without decoding what is not asked for.
+"""
+Take containers apart and read single values, without decoding what is not asked for.
 
 The `parse_` functions are for hot paths: they work on buffer and bounds. The others work on slices.
 """
@@ -25,7 +26,8 @@ from qldb_stream.ion._types import (
 
 
 def refuse_type(buf: bytes, pos: int, expected: str) -> None:
-    """Refuse a value because of its type.
+    """
+    Refuse a value because of its type.
 
     Raises:
         IonDecodeError: always.
@@ -41,7 +43,8 @@ def refuse_type(buf: bytes, pos: int, expected: str) -> None:
 
 
 def parse_fields(buf: bytes, pos: int, end: int, table: SymbolTable) -> dict[str, tuple[int, int]]:
-    """Find where each field of the struct that fills the bounds given starts and ends.
+    """
+    Find where each field of the struct that fills the bounds given starts and ends.
 
     Fields of unknown name and padding are left out.
 
@@ -98,7 +101,8 @@ def _parse_odd_fields(
 
 
 def parse_string(buf: bytes, pos: int, end: int) -> str:
-    """Read the string that fills the bounds given, as `parse_fields` answers them.
+    """
+    Read the string that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, null, or not UTF-8.
@@ -116,7 +120,8 @@ def parse_string(buf: bytes, pos: int, end: int) -> str:
 
 
 def parse_int(buf: bytes, pos: int, end: int) -> int:
-    """Read the int that fills the bounds given, as `parse_fields` answers them.
+    """
+    Read the int that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, null, or minus zero.
@@ -130,7 +135,8 @@ def parse_int(buf: bytes, pos: int, end: int) -> int:
 
 
 def parse_blob(buf: bytes, pos: int, end: int) -> bytes:
-    """Read the blob that fills the bounds given, as `parse_fields` answers them.
+    """
+    Read the blob that fills the bounds given, as `parse_fields` answers them.
 
     Raises:
         IonDecodeError: another type, or null.
@@ -141,7 +147,8 @@ def parse_blob(buf: bytes, pos: int, end: int) -> bytes:
 
 
 def parse_timestamp(buf: bytes, pos: int, end: int) -> datetime:
-    """Read the moment at which the timestamp that fills the bounds given begins.
+    """
+    Read the moment at which the timestamp that fills the bounds given begins.
 
     Returns:
         Aware, UTC, cut to microseconds; an unknown offset is read as UTC.
@@ -157,7 +164,8 @@ def parse_timestamp(buf: bytes, pos: int, end: int) -> datetime:
 
 
 def text_of(s: IonSlice) -> str:
-    """Read a string; annotations are looked through.
+    """
+    Read a string; annotations are looked through.
 
     Raises:
         IonDecodeError: another type, null, or not UTF-8.
@@ -166,7 +174,8 @@ def text_of(s: IonSlice) -> str:
 
 
 def int_of(s: IonSlice) -> int:
-    """Read an int; annotations are looked through.
+    """
+    Read an int; annotations are looked through.
 
     Raises:
         IonDecodeError: another type, null, or minus zero.
@@ -175,7 +184,8 @@ def int_of(s: IonSlice) -> int:
 
 
 def blob_of(s: IonSlice) -> bytes:
-    """Read a blob; annotations are looked through.
+    """
+    Read a blob; annotations are looked through.
 
     Raises:
         IonDecodeError: another type, or null.
@@ -184,7 +194,8 @@ def blob_of(s: IonSlice) -> bytes:
 
 
 def timestamp_of(s: IonSlice) -> datetime:
-    """Read the moment at which a timestamp begins; annotations are looked through.
+    """
+    Read the moment at which a timestamp begins; annotations are looked through.
 
     Returns:
         Aware, UTC, cut to microseconds; an unknown offset is read as UTC.
@@ -196,7 +207,8 @@ def timestamp_of(s: IonSlice) -> datetime:
 
 
 def read_struct(s: IonSlice) -> dict[str, IonSlice]:
-    """Take a struct's fields by name; annotations of the struct are looked through.
+    """
+    Take a struct's fields by name; annotations of the struct are looked through.
 
     Raises:
         IonDecodeError: not a struct, null, a name given twice, broken bytes.
@@ -207,7 +219,8 @@ def read_struct(s: IonSlice) -> dict[str, IonSlice]:
 
 
 def iter_fields(s: IonSlice) -> Iterator[tuple[str | None, IonSlice]]:
-    """Iterate over a struct's fields in order, repeated names included.
+    """
+    Iterate over a struct's fields in order, repeated names included.
 
     Returns:
         Name (None when its text is unknown) and value of each.
@@ -230,7 +243,8 @@ def iter_fields(s: IonSlice) -> Iterator[tuple[str | None, IonSlice]]:
 
 
 def iter_elements(s: IonSlice) -> Iterator[IonSlice]:
-    """Iterate over the elements of a list or sexp in order.
+    """
+    Iterate over the elements of a list or sexp in order.
 
     Raises:
         IonDecodeError: neither of them, null, broken bytes.

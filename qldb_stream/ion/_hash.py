@@ -1,18 +1,22 @@
-"""Compute Ion Hash straight over the bytes of a value.
+"""
+Compute Ion Hash straight over the bytes of a value.
 
-Strategy: each value is serialised for the hasher as facts 2.4 say (B TQ representation E), by a table of 256
-functions as in the decoder; a struct hashes each field (name, then value) and sorts the digests. No Python
-value is made on the way, so nothing can be lost.
+Strategy: each value is serialised for the hasher as facts 2.4 say (B TQ representation E), by a
+table of 256 functions as in the decoder; a struct hashes each field (name, then value) and sorts
+the digests. No Python value is made on the way, so nothing can be lost.
 
-Equal values give equal hashes, whatever Ion lets be written in several ways: padded ints, float32 and
-float64, nan, long or short lengths, NOP padding, the order of fields, coefficients with leading zeros.
+Equal values give equal hashes, whatever Ion lets be written in several ways: padded ints, float32
+and float64, nan, long or short lengths, NOP padding, the order of fields, coefficients with leading
+zeros.
 
-Choices on timestamps, where the reference `ionhash` differs because it hashes what amazon.ion's writer makes
-of a parsed value:
+Choices on timestamps, where the reference `ionhash` differs because it hashes what amazon.ion's
+writer makes of a parsed value:
 
-- an offset on a timestamp of year, month or day is dropped (unknown, 0xC0), as good/equivs wants it;
+- an offset on a timestamp of year, month or day is dropped (unknown, 0xC0), as good/equivs wants
+  it;
 - a fraction of zero with no decimal places (0d0, 0d1, -0d0) is no fraction; 0d-3 is three places;
-- a fraction is hashed with all its places; amazon.ion's datetime holds six, and its Decimal is not always kept;
+- a fraction is hashed with all its places; amazon.ion's datetime holds six, and its Decimal is not
+  always kept;
 - a fraction whose coefficient is minus zero is plus zero.
 """
 
@@ -25,10 +29,20 @@ from struct import pack
 from typing import Final, Protocol
 
 from qldb_stream.ion._decode import check_ordered
-from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint
+from qldb_stream.ion._primitives import (
+    bounds,
+    int_bytes,
+    read_annotation_sids,
+    read_varuint,
+    varint_bytes,
+)
 from qldb_stream.ion._scalars import decode_float, decode_text, read_decimal
 from qldb_stream.ion._symbols import SymbolTable, escape
-from qldb_stream.ion._timestamps import int_bytes, maybe_ms_utc, read_timestamp, timestamp_body, varint_bytes
+from qldb_stream.ion._timestamps import (
+    maybe_ms_utc,
+    read_timestamp,
+    timestamp_body,
+)
 from qldb_stream.ion._types import (
     FIRST_NULL,
     MAX_DEPTH,
@@ -51,7 +65,8 @@ Serializer = Callable[[bytes, int, int, SymbolTable, int, NewHasher], bytes]
 
 
 def hash_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
-    """Compute the Ion Hash of the value at `pos`.
+    """
+    Compute the Ion Hash of the value at `pos`.
 
     Returns:
         32 bytes, SHA-256.
@@ -62,13 +77,17 @@ def hash_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
     return sha256(serialize(buf, pos, end, table, sha256)).digest()
 
 
-def serialize(
-    buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: NewHasher
-) -> bytes:
-    """Serialise the value at `pos` into what Ion Hash feeds to its hasher.
+def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: NewHasher) -> bytes:
+    """
+    Serialise the value at `pos` into what Ion Hash feeds to its hasher.
 
     Args:
-        new_hasher: makes the hasher for struct fields from its input: sha256, or what a test records with.
+        buf: the bytes of the stream.
+        pos: where the value starts, its annotation wrapper included.
+        end: where it ends.
+        table: what its symbol ids are looked up in.
+        new_hasher: makes the hasher for struct fields from its input: sha256, or what a test
+            records with.
     """
     start, stop = bounds(buf, pos, end)
     return _SERIALIZERS[buf[pos]](buf, start, stop, table, 0, new_hasher)

@@ -1,23 +1,30 @@
-"""Read the pieces Ion's binary values are made of: VarUInt, VarInt, Int and the bounds of a value.
+"""
+Read the pieces Ion's binary values are made of: VarUInt, VarInt, Int and the bounds of a value.
 
-Rules: a reader takes `(buf, pos, end)` and never looks at or beyond `end`; what it returns first is the
-value, last the position after it. It knows no symbol tables and makes no Python values but ints.
+Rules: a reader takes `(buf, pos, end)` and never looks at or beyond `end`; what it returns first is
+the value, last the position after it. It knows no symbol tables and makes no Python values but
+ints.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion._types import (
     BODY_LENGTHS,
     FIRST_WRAPPER,
     LENGTH_FOLLOWS,
     MAX_VARUINT,
     NOT_A_VALUE,
+    SID_SYMBOL_TABLE,
     fail,
 )
 
 
 def read_varuint(buf: bytes, pos: int, end: int) -> tuple[int, int]:
-    """Read a VarUInt: seven bits a byte, the last byte marked by its high bit.
+    """
+    Read a VarUInt: seven bits a byte, the last byte marked by its high bit.
 
     Raises:
         IonDecodeError: it runs beyond `end` or is larger than MAX_VARUINT.
@@ -31,11 +38,12 @@ def read_varuint(buf: bytes, pos: int, end: int) -> tuple[int, int]:
         value = (value << 7) | byte
         if value > MAX_VARUINT:
             fail(pos, "a VarUInt is larger than any length or id can be")
-    fail(pos, "a VarUInt is cut off")
+    raise IonDecodeError(pos, "a VarUInt is cut off")
 
 
 def read_varint(buf: bytes, pos: int, end: int) -> tuple[int, bool, int]:
-    """Read a VarInt as magnitude and sign, because minus zero means something.
+    """
+    Read a VarInt as magnitude and sign, because minus zero means something.
 
     Raises:
         IonDecodeError: it runs beyond `end` or is larger than MAX_VARUINT.
@@ -56,7 +64,7 @@ def read_varint(buf: bytes, pos: int, end: int) -> tuple[int, bool, int]:
         value = (value << 7) | byte
         if value > MAX_VARUINT:
             fail(pos, "a VarInt is larger than any exponent or offset can be")
-    fail(pos, "a VarInt is cut off")
+    raise IonDecodeError(pos, "a VarInt is cut off")
 
 
 def read_int(buf: bytes, pos: int, end: int) -> tuple[int, bool]:
@@ -70,7 +78,8 @@ def read_int(buf: bytes, pos: int, end: int) -> tuple[int, bool]:
 
 
 def bounds(buf: bytes, pos: int, end: int) -> tuple[int, int]:
-    """Find where the body of the value at `pos` starts and ends.
+    """
+    Find where the body of the value at `pos` starts and ends.
 
     A null's body is empty. For NOP padding the body is the pad.
 
@@ -94,7 +103,8 @@ def bounds(buf: bytes, pos: int, end: int) -> tuple[int, int]:
 
 
 def read_long_length(buf: bytes, pos: int, end: int) -> tuple[int, int]:
-    """Read the length that follows the type byte at `pos`.
+    """
+    Read the length that follows the type byte at `pos`.
 
     Raises:
         IonDecodeError: no value begins with that byte, or the length is cut off.
@@ -115,7 +125,8 @@ def body_start(buf: bytes, pos: int) -> int:
 
 
 def read_annotation_sids(buf: bytes, start: int, stop: int) -> tuple[list[int], int]:
-    """Read the symbol ids of an annotation wrapper whose body is given.
+    """
+    Read the symbol ids of an annotation wrapper whose body is given.
 
     Returns:
         The ids, at least one, and the position of the wrapped value, which ends exactly at `stop`.
@@ -135,8 +146,21 @@ def read_annotation_sids(buf: bytes, start: int, stop: int) -> tuple[list[int], 
     return sids, inner
 
 
+def maybe_table_start(buf: bytes, pos: int, end: int) -> int:
+    """
+    Find the struct in the wrapper at `pos`, if its first annotation makes it a symbol table.
+
+    Returns:
+        The struct's position; 0 when the wrapper holds a user's value.
+    """
+    start, stop = bounds(buf, pos, end)
+    sids, inner = read_annotation_sids(buf, start, stop)
+    return inner if sids[0] == SID_SYMBOL_TABLE and 0xD0 <= buf[inner] < 0xDF else 0
+
+
 def check_wrapped_value(buf: bytes, pos: int, stop: int) -> None:
-    """Check that one value, neither padding nor a wrapper, fills an annotation wrapper.
+    """
+    Check that one value, neither padding nor a wrapper, fills an annotation wrapper.
 
     Raises:
         IonDecodeError: it does not.
@@ -145,3 +169,43 @@ def check_wrapped_value(buf: bytes, pos: int, stop: int) -> None:
         fail(pos, "an annotation wrapper holds padding or another wrapper")
     if bounds(buf, pos, stop)[1] != stop:
         fail(pos, "an annotated value is shorter than its wrapper")
+
+
+_SINGLE_BYTES: Final = tuple(bytes((byte,)) for byte in range(256))
+
+
+def varuint_bytes(value: int) -> bytes:
+    """Write a VarUInt as short as it can be."""
+    if value < 0x80:
+        return _SINGLE_BYTES[0x80 | value]
+    out = [0x80 | (value & 0x7F)]
+    value >>= 7
+    while value:
+        out.append(value & 0x7F)
+        value >>= 7
+    return bytes(reversed(out))
+
+
+def varint_bytes(magnitude: int, *, minus: bool) -> bytes:
+    """Write a VarInt as short as it can be."""
+    out = [magnitude & 0x7F]
+    magnitude >>= 7
+    while magnitude:
+        out.append(magnitude & 0x7F)
+        magnitude >>= 7
+    if out[-1] & 0x40:
+        out.append(0)
+    if minus:
+        out[-1] |= 0x40
+    out[0] |= 0x80
+    return bytes(reversed(out))
+
+
+def int_bytes(magnitude: int, *, minus: bool) -> bytes:
+    """Write an Int as short as it can be; plus zero is no byte at all, minus zero is 0x80."""
+    if magnitude == 0:
+        return b"\x80" if minus else b""
+    length = magnitude.bit_length() // 8 + 1  # one bit more than the magnitude, for the sign
+    if minus:
+        magnitude |= 0x80 << (8 * (length - 1))
+    return magnitude.to_bytes(length, "big")

@@ -1,7 +1,8 @@
-"""Read scalar bodies: ints, floats, decimals and texts, given the bounds of the body.
+"""
+Read scalar bodies: ints, floats, decimals and texts, given the bounds of the body.
 
-Rules: these readers get `(buf, start, stop)`, the body alone; the type byte has been looked at. The `_at`
-readers get the whole value.
+Rules: these readers get `(buf, start, stop)`, the body alone; the type byte has been looked at. The
+`_at` readers get the whole value.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Final
 from qldb_stream.ion._primitives import bounds, read_int, read_varint
 from qldb_stream.ion._types import MAX_DECIMAL_BYTES, MAX_DECIMAL_EXPONENT, fail
 
-# Wide enough for every exponent and coefficient that our bounds let through, so scaleb never rounds.
+# Wide enough for every exponent and coefficient that our bounds let through, so scaleb never
+# rounds.
 EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
 def decode_text(buf: bytes, start: int, stop: int) -> str:
-    """Decode a body of UTF-8.
+    """
+    Decode a body of UTF-8.
 
     Raises:
         IonDecodeError: it is not UTF-8.
@@ -36,7 +39,8 @@ def decode_text_at(buf: bytes, pos: int, end: int) -> str:
 
 
 def decode_int_at(buf: bytes, pos: int, end: int) -> int:
-    """Decode the int at `pos`.
+    """
+    Decode the int at `pos`.
 
     Raises:
         IonDecodeError: it is a negative zero.
@@ -59,7 +63,8 @@ def decode_float(buf: bytes, start: int, stop: int) -> float:
 
 
 def read_decimal(buf: bytes, start: int, stop: int) -> tuple[int, int, bool]:
-    """Read a decimal body as exponent, magnitude of the coefficient and its sign.
+    """
+    Read a decimal body as exponent, magnitude of the coefficient and its sign.
 
     Raises:
         IonDecodeError: an exponent or coefficient beyond the bounds of decimal.Decimal and ours.
@@ -75,7 +80,7 @@ def read_decimal(buf: bytes, start: int, stop: int) -> tuple[int, int, bool]:
     return -exponent if negative else exponent, magnitude, minus
 
 
-def make_decimal(exponent: int, magnitude: int, minus: bool) -> Decimal:  # noqa: FBT001 - the three parts of a decimal
+def make_decimal(exponent: int, magnitude: int, *, minus: bool) -> Decimal:
     """Build the Decimal of exponent, magnitude and sign, without rounding."""
     value = Decimal(magnitude)
     if minus:
@@ -86,4 +91,4 @@ def make_decimal(exponent: int, magnitude: int, minus: bool) -> Decimal:  # noqa
 def decode_decimal(buf: bytes, start: int, stop: int) -> Decimal:
     """Decode a decimal body."""
     exponent, magnitude, minus = read_decimal(buf, start, stop)
-    return make_decimal(exponent, magnitude, minus)
+    return make_decimal(exponent, magnitude, minus=minus)

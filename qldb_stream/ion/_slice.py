@@ -7,17 +7,18 @@ from typing import Any, Final
 from qldb_stream.ion._copy import copy_value
 from qldb_stream.ion._decode import decode_value
 from qldb_stream.ion._hash import hash_value
-from qldb_stream.ion._primitives import read_annotation_sids, bounds
+from qldb_stream.ion._primitives import bounds, read_annotation_sids
 from qldb_stream.ion._symbols import SymbolTable
 from qldb_stream.ion._types import FIRST_WRAPPER, TYPE_OF_NIBBLE, IonType
-from qldb_stream.ion._writer import SymbolWriter, stream_bytes
+from qldb_stream.ion._writer import SymbolWriter, stream_bytes, write_value
 
 
 class IonSlice:
-    """Hold a value still in its bytes: buffer, bounds, symbol table.
+    """
+    Hold a value still in its bytes: buffer, bounds, symbol table.
 
-    Equal slices hold equal Ion values: structs without regard to order, repeated fields counted, numbers and
-    timestamps as Ion compares them (precision counts).
+    Equal slices hold equal Ion values: structs without regard to order, repeated fields counted,
+    numbers and timestamps as Ion compares them (precision counts).
 
     Attributes:
         buf: the bytes of the whole stream or record; never changed.
@@ -35,7 +36,8 @@ class IonSlice:
         self.symbols: Final = symbols
 
     def decode(self) -> Any:
-        """Decode to Python: plain where nothing is lost, amazon.ion's types otherwise.
+        """
+        Decode to Python: plain where nothing is lost, amazon.ion's types otherwise.
 
         Raises:
             IonDecodeError: broken bytes, or a bound exceeded.
@@ -43,7 +45,8 @@ class IonSlice:
         return decode_value(self.buf, self.start, self.end, self.symbols)
 
     def hash(self) -> bytes:
-        """Compute the Ion Hash over the bytes.
+        """
+        Compute the Ion Hash over the bytes.
 
         Returns:
             32 bytes, SHA-256.
@@ -54,14 +57,17 @@ class IonSlice:
         return hash_value(self.buf, self.start, self.end, self.symbols)
 
     def to_bytes(self) -> bytes:
-        """Write a stream of this value alone, with the smallest local symbol table.
+        """
+        Write a stream of this value alone, with the smallest local symbol table.
 
         Raises:
             IonDecodeError: broken bytes, or nested too deeply.
+            IonEncodeError: a reader would take it for a symbol table (one inside another value).
         """
-        symbols = SymbolWriter()
-        value = copy_value(self.buf, self.start, self.end, self.symbols, symbols, 0)
-        return stream_bytes(symbols, value)
+        return stream_bytes(*write_value(self._copy))
+
+    def _copy(self, symbols: SymbolWriter) -> bytes:
+        return copy_value(self.buf, self.start, self.end, self.symbols, symbols, 0)
 
     @property
     def ion_type(self) -> IonType:

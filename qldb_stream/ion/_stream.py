@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._encode import encode
-from qldb_stream.ion._primitives import bounds, read_annotation_sids
+from qldb_stream.ion._primitives import bounds, maybe_table_start
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._symbols import (
     MAX_CACHED_BYTES,
-    SID_SYMBOL_TABLE,
     SYSTEM_TABLE,
     TABLES,
     SymbolTable,
 )
 from qldb_stream.ion._tables import parse_table
 from qldb_stream.ion._types import FIRST_NULL, FIRST_WRAPPER, IVM, MAX_VALUE_BYTES, fail
-from qldb_stream.ion._writer import SymbolWriter, stream_bytes
+from qldb_stream.ion._writer import stream_bytes, write_value
 
 
 def read_value(data: bytes, pos: int) -> tuple[IonSlice, int]:
-    """Read one record: version marker, symbol tables, one value.
+    """
+    Read one record: version marker, symbol tables, one value.
 
     Padding before the value is skipped. Records that stand one after the other are walked with it.
 
@@ -41,7 +40,8 @@ def read_value(data: bytes, pos: int) -> tuple[IonSlice, int]:
 
 
 def iter_slices(data: bytes, pos: int = 0) -> Iterator[IonSlice]:
-    """Iterate over every top-level value of a stream, lazily.
+    """
+    Iterate over every top-level value of a stream, lazily.
 
     A version marker resets the symbols; an appending symbol table adds to them.
 
@@ -69,9 +69,9 @@ def _next_value(
             pos += 4
             table = SYSTEM_TABLE
             continue
-        start, stop = bounds(data, pos, end)
+        stop = bounds(data, pos, end)[1]
         if type_byte > FIRST_WRAPPER:
-            found = _maybe_table(data, pos, start, stop, table)
+            found = _maybe_table(data, pos, stop, table)
             if found is not None:
                 table = found
                 pos = stop
@@ -84,37 +84,35 @@ def _next_value(
     return None, pos, table
 
 
-def _maybe_table(
-    data: bytes, pos: int, start: int, stop: int, current: SymbolTable
-) -> SymbolTable | None:
-    """Read the symbol table in the wrapper at `pos`, from the cache if it is there; None for a user's value.
+def _maybe_table(data: bytes, pos: int, stop: int, current: SymbolTable) -> SymbolTable | None:
+    """
+    Read the symbol table in the wrapper at `pos`, from the cache if it is there.
 
-    An appending table depends on the one in force, so only those of a fresh stream are cached. The others in
-    the cache replace whatever is in force.
+    An appending table depends on the one in force, so only tables of a fresh stream are looked up
+    and kept.
+
+    Returns:
+        None when the wrapper holds a user's value.
     """
     if current is not SYSTEM_TABLE or stop - pos > MAX_CACHED_BYTES:
-        return _maybe_parse_table(data, start, stop, current)
+        struct = maybe_table_start(data, pos, stop)
+        return parse_table(data, struct, stop, current) if struct else None
     key = data[pos:stop]
     table = TABLES.maybe_table(key)
-    if table is None:
-        table = _maybe_parse_table(data, start, stop, current)
-        if table is not None and not table.imports:
-            TABLES.offer(key, table)
+    if table is not None:
+        return table
+    struct = maybe_table_start(data, pos, stop)
+    if not struct:
+        return None
+    table = parse_table(data, struct, stop, current)
+    if not table.imports:
+        TABLES.offer(key, table)
     return table
 
 
-def _maybe_parse_table(
-    data: bytes, start: int, stop: int, current: SymbolTable
-) -> SymbolTable | None:
-    """Parse a symbol table, if the first annotation of a wrapper's body says that it holds one."""
-    sids, inner = read_annotation_sids(data, start, stop)
-    if sids[0] != SID_SYMBOL_TABLE or not 0xD0 <= data[inner] < 0xDF:
-        return None
-    return parse_table(data, inner, stop, current)
-
-
 def load_slice(data: bytes) -> IonSlice:
-    """Read a stream of exactly one value.
+    """
+    Read a stream of exactly one value.
 
     Raises:
         IonDecodeError: no value, more than one, or broken bytes.
@@ -127,7 +125,8 @@ def load_slice(data: bytes) -> IonSlice:
 
 
 def loads(data: bytes) -> Any:
-    """Decode a stream of exactly one value to Python.
+    """
+    Decode a stream of exactly one value to Python.
 
     Raises:
         IonDecodeError: no value, more than one, or broken bytes.
@@ -136,21 +135,22 @@ def loads(data: bytes) -> Any:
 
 
 def to_slice(value: Any) -> IonSlice:
-    """Encode a Python value into a slice; a slice is returned as it is.
+    """
+    Encode a Python value into a slice; a slice is returned as it is.
 
     Raises:
         IonEncodeError: Ion has no type for it, or it nests too deeply.
     """
     if isinstance(value, IonSlice):
         return value
-    symbols = SymbolWriter()
-    body = encode(value, symbols, 0)
+    symbols, body = write_value(lambda symbols: encode(value, symbols, 0))
     data = stream_bytes(symbols, body)
     return IonSlice(data, len(data) - len(body), len(data), symbols.table())
 
 
 def dumps(value: Any) -> bytes:
-    """Encode a value as a stream of its own: version marker, smallest symbol table, value.
+    """
+    Encode a value as a stream of its own: version marker, smallest symbol table, value.
 
     Args:
         value: what `loads` answers, plain Python, or an IonSlice, at any depth.
@@ -158,16 +158,16 @@ def dumps(value: Any) -> bytes:
     Raises:
         IonEncodeError: Ion has no type for it, or it nests too deeply.
     """
-    symbols = SymbolWriter()
-    body = encode(value, symbols, 0)
-    return stream_bytes(symbols, body)
+    return stream_bytes(*write_value(lambda symbols: encode(value, symbols, 0)))
 
 
 def ion_hash(value_or_bytes: Any) -> bytes:
-    """Compute the Ion Hash of a value.
+    """
+    Compute the Ion Hash of a value.
 
     Args:
-        value_or_bytes: bytes are a binary Ion stream of one value; anything else is the value itself.
+        value_or_bytes: bytes are a binary Ion stream of one value; anything else is the value
+            itself.
 
     Returns:
         32 bytes, SHA-256.

@@ -1,13 +1,16 @@
-"""Keep the texts of symbol ids, and the parsed tables of streams that repeat them.
+"""
+Keep the texts of symbol ids, and the parsed tables of streams that repeat them.
 
-Strategy: a table is immutable and shared by all slices of its stream. QLDB repeats the local symbol table in
-every record (facts 1.1), so parsed tables are cached by their bytes.
+Strategy: a table is immutable and shared by all slices of its stream. QLDB repeats the local symbol
+table in every record (facts 1.1), so parsed tables are cached by their bytes.
 
 Rules of the cache, because a block summary's table holds document ids and never repeats:
 
-- a table enters only on its second sight; the first sight leaves one integer, its bytes' hash, in a filter;
-- cache and filter have two generations each: a hit in the old one moves to the young one, a full young one
-  becomes the old one and the old one is dropped. So both are bounded, and what is in use stays;
+- a table enters only on its second sight; the first sight leaves one integer, its bytes' hash, in a
+  filter;
+- cache and filter have two generations each: a hit in the old one moves to the young one, a full
+  young one becomes the old one and the old one is dropped. So both are bounded, and what is in use
+  stays;
 - a table longer than MAX_CACHED_BYTES is not even looked up.
 """
 
@@ -30,21 +33,21 @@ SYSTEM_TEXTS: Final[tuple[str | None, ...]] = (
     "$ion_shared_symbol_table",
 )
 
-SID_SYMBOL_TABLE: Final = 3
-SID_IMPORTS: Final = 6
-SID_SYMBOLS: Final = 7
-
-MAX_CACHED_TABLES: Final = 128  # a generation; a QLDB ledger has at most 20 active tables (facts 5.8)
+MAX_CACHED_TABLES: Final = (
+    128  # a generation; a QLDB ledger has at most 20 active tables (facts 5.8)
+)
 MAX_CACHED_BYTES: Final = 1 << 14  # 128 KB documents with field names for a tenth of it
 MAX_REMEMBERED: Final = 4096  # first sights a generation, one small integer each
 
 
 class SymbolTable:
-    """Hold the texts of a stream's symbol ids; immutable.
+    """
+    Hold the texts of a stream's symbol ids; immutable.
 
     Attributes:
         texts: one entry per symbol id, in order of ids, id 0 first; None where the text is unknown.
-        imports: (first id, name, version, count) of each shared table that is imported without its texts.
+        imports: (first id, name, version, count) of each shared table that is imported without its
+            texts.
     """
 
     __slots__ = ("_hash_parts", "imports", "texts")
@@ -59,17 +62,21 @@ class SymbolTable:
         self._hash_parts: Final[list[bytes | None]] = [None] * len(texts)
 
     def text(self, sid: int, offset: int) -> str | None:
-        """Look up the text of a symbol id; `offset` is where it was read.
+        """
+        Look up the text of a symbol id; `offset` is where it was read.
 
         Raises:
             IonDecodeError: the table has no such id.
         """
         if sid >= len(self.texts):
-            fail(offset, f"symbol id {sid} is not in a symbol table of {len(self.texts) - 1} symbols")
+            fail(
+                offset, f"symbol id {sid} is not in a symbol table of {len(self.texts) - 1} symbols"
+            )
         return self.texts[sid]
 
     def hash_part(self, sid: int, offset: int) -> bytes:
-        """Look up what Ion Hash feeds to its hasher for a symbol: B TQ text E.
+        """
+        Look up what Ion Hash feeds to its hasher for a symbol: B TQ text E.
 
         Raises:
             IonDecodeError: the table has no such id.
@@ -91,7 +98,9 @@ def symbol_hash_part(text: str | None) -> bytes:
 def escape(data: bytes) -> bytes:
     """Put Ion Hash's escape byte before each begin, end and escape byte (facts 2.4)."""
     return (
-        data.replace(b"\x0c", b"\x0c\x0c").replace(b"\x0b", b"\x0c\x0b").replace(b"\x0e", b"\x0c\x0e")
+        data.replace(b"\x0c", b"\x0c\x0c")
+        .replace(b"\x0b", b"\x0c\x0b")
+        .replace(b"\x0e", b"\x0c\x0e")
     )
 
 

@@ -1,8 +1,10 @@
-"""Parse local symbol tables.
+"""
+Parse local symbol tables.
 
-Source of the rules: the Ion 1.0 symbols specification (amazon-ion.github.io/ion-docs/docs/symbols.html).
-We have no catalog of shared tables (QLDB uses none, facts 1.1): imported symbols have unknown texts, and an
-import without a usable `max_id` cannot be read at all.
+Source of the rules: the Ion 1.0 symbols specification
+(amazon-ion.github.io/ion-docs/docs/symbols.html). We have no catalog of shared tables (QLDB uses
+none, facts 1.1): imported symbols have unknown texts, and an import without a usable `max_id`
+cannot be read at all.
 """
 
 from __future__ import annotations
@@ -12,30 +14,36 @@ from typing import Final
 from qldb_stream.ion._primitives import bounds, read_varuint
 from qldb_stream.ion._scalars import decode_int_at, decode_text_at
 from qldb_stream.ion._symbols import (
-    SID_IMPORTS,
-    SID_SYMBOL_TABLE,
-    SID_SYMBOLS,
     SYSTEM_TEXTS,
     SymbolTable,
 )
-from qldb_stream.ion._types import FIRST_NULL, MAX_IMPORTED_SYMBOLS, fail
+from qldb_stream.ion._types import FIRST_NULL, MAX_IMPORTED_SYMBOLS, SID_SYMBOL_TABLE, fail
+
+Imports = tuple[tuple[int, str, int, int], ...]  # first id, name, version, number of symbols
 
 _SID_NAME: Final = 4
 _SID_VERSION: Final = 5
+_SID_IMPORTS: Final = 6
+_SID_SYMBOLS: Final = 7
 _SID_MAX_ID: Final = 8
 
 
 def parse_table(buf: bytes, pos: int, stop: int, current: SymbolTable) -> SymbolTable:
-    """Parse the local symbol table whose struct is at `pos` and ends at `stop`.
+    """
+    Parse the local symbol table whose struct is at `pos` and ends at `stop`.
 
     Args:
+        buf: the bytes of the stream.
+        pos: where the struct starts.
+        stop: where it ends.
         current: the table in force, which an appending table extends.
 
     Raises:
         IonDecodeError: fields given twice, imports that cannot be resolved, broken bytes.
     """
     symbols, imports = _find_fields(buf, pos, stop)
-    base, ranges = SYSTEM_TEXTS, ()
+    base = SYSTEM_TEXTS
+    ranges: Imports = ()
     if imports is not None:
         base, ranges = _resolve_imports(buf, imports[0], imports[1], current)
     texts: list[str | None] = list(base)
@@ -50,11 +58,11 @@ def _find_fields(
     """Find `symbols` and `imports`, each with its bounds; other fields are open content."""
     found: dict[int, tuple[int, int]] = {}
     for sid, start, end in iter_raw_fields(buf, pos, stop):
-        if sid in {SID_IMPORTS, SID_SYMBOLS}:
+        if sid in {_SID_IMPORTS, _SID_SYMBOLS}:
             if sid in found:
                 fail(start, "a symbol table gives its imports or symbols twice")
             found[sid] = (start, end)
-    return found.get(SID_SYMBOLS), found.get(SID_IMPORTS)
+    return found.get(_SID_SYMBOLS), found.get(_SID_IMPORTS)
 
 
 def iter_raw_fields(buf: bytes, pos: int, stop: int) -> list[tuple[int, int, int]]:
@@ -97,7 +105,7 @@ def _add_symbols(buf: bytes, pos: int, stop: int, texts: list[str | None]) -> No
 
 def _resolve_imports(
     buf: bytes, pos: int, stop: int, current: SymbolTable
-) -> tuple[tuple[str | None, ...], tuple[tuple[int, str, int, int], ...]]:
+) -> tuple[tuple[str | None, ...], Imports]:
     """Work out the symbols before the table's own: those in force, or those of shared tables."""
     if buf[pos : pos + 1] == b"\x71" and buf[pos + 1] == SID_SYMBOL_TABLE:
         return current.texts, current.imports

@@ -6,10 +6,10 @@ values, amazon.ion's text writer prints them. It is imported on first use, becau
 writer come with it whole. Text written by two versions of it differs in spelling, not in value.
 
 Rules: a value must not change on the way, so amazon.ion 0.15's C part, forty times as fast as its
-Python, reads only text in which it alters nothing: it rounds decimals to 34 digits and exponents
-to four, and cuts fractions of a second after nine places (tried with 0.15.0). `_C_READER_ALTERS`
-finds such text, now and then also text that only looks like it. What the C part refuses, the Python
-part reads again: it knows more of Ion, and says where an error is. The C part crashes the process on
+Python, reads only text in which it alters nothing: it rounds decimals to 34 digits and exponents to
+four, and cuts fractions of a second after nine places (tried with 0.15.0). `_C_READER_ALTERS` finds
+such text, now and then also text that only looks like it. What the C part refuses, the Python part
+reads again: it knows more of Ion, and says where an error is. The C part crashes the process on
 bytes that are not UTF-8 and on a small buffer, so it is never given either. The C writer is not
 used: it alters the same values and more.
 """
@@ -38,7 +38,8 @@ _C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
 
 _POSITION: Final = re.compile(r"at position (\d+)")  # in amazon.ion's messages
 
-# amazon.ion (0.9.3 and 0.15.0) writes a symbol whose text is $ and digits without the quotes it needs.
+# amazon.ion (0.9.3 and 0.15.0) writes a symbol whose text is $ and digits without the quotes it
+# needs.
 _LOOKS_LIKE_A_SYMBOL_ID: Final = re.compile(r"\$[0-9]")
 
 

@@ -1,9 +1,10 @@
-"""Read and write timestamp bodies, and convert them to datetimes and amazon.ion Timestamps.
+"""
+Read and write timestamp bodies, and convert them to datetimes and amazon.ion Timestamps.
 
-Rules: the fields in binary Ion are UTC whatever the offset says. A precision below the minute has no offset:
-one that is written all the same is dropped. A fraction of zero without decimal places is no fraction. Both as
-the Ion project's test data has it (good/equivs). A timestamp whose local time is outside the years 1 to 9999
-is refused, because neither Ion text nor datetime can say it.
+Rules: the fields in binary Ion are UTC whatever the offset says. A precision below the minute has
+no offset: one that is written all the same is dropped. A fraction of zero without decimal places is
+no fraction. Both as the Ion project's test data has it (good/equivs). A timestamp whose local time
+is outside the years 1 to 9999 is refused, because neither Ion text nor datetime can say it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import Any, Final, NamedTuple
 
 from amazon.ion.core import Timestamp, TimestampPrecision
 
-from qldb_stream.ion._primitives import read_varint, read_varuint
+from qldb_stream.ion._primitives import (
+    int_bytes,
+    read_varint,
+    read_varuint,
+    varint_bytes,
+    varuint_bytes,
+)
 from qldb_stream.ion._scalars import make_decimal, read_decimal
 from qldb_stream.ion._types import fail
 
@@ -37,7 +44,8 @@ _DAY_MINUTES: Final = 1440
 
 
 class Instant(NamedTuple):
-    """Hold what a timestamp says.
+    """
+    Hold what a timestamp says.
 
     Attributes:
         utc: the fields in UTC, naive, whole seconds.
@@ -55,10 +63,12 @@ class Instant(NamedTuple):
 
 
 def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
-    """Read a timestamp body.
+    """
+    Read a timestamp body.
 
     Raises:
-        IonDecodeError: a date that does not exist, a fraction outside 0 to 1, fields missing or too many.
+        IonDecodeError: a date that does not exist, a fraction outside 0 to 1, fields missing or too
+            many.
     """
     minutes, negative, pos = read_varint(buf, start, stop)
     parts: list[int] = []
@@ -73,7 +83,7 @@ def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
         fail(start, "a timestamp lacks its year, or has an hour without a minute")
     utc = _make_utc(parts, start)
     exponent, coefficient = _read_fraction(buf, pos, stop) if pos < stop else (0, 0)
-    offset = _check_offset(utc, -minutes if negative else minutes, start)
+    offset: int | None = _check_offset(utc, -minutes if negative else minutes, start)
     if precision < MINUTE or (negative and minutes == 0):
         offset = None
     return Instant(utc, precision, offset, exponent, coefficient)
@@ -117,7 +127,8 @@ def _is_below_one(coefficient: int, places: int) -> bool:
 
 
 def maybe_ms_utc(buf: bytes, start: int, stop: int) -> datetime | None:
-    """Read a body in the one shape that QLDB writes: UTC, milliseconds, nothing padded.
+    """
+    Read a body in the one shape that QLDB writes: UTC, milliseconds, nothing padded.
 
     Returns:
         Aware, UTC; None when the body has another shape or is broken.
@@ -148,7 +159,7 @@ def maybe_ms_utc(buf: bytes, start: int, stop: int) -> datetime | None:
         return None
 
 
-# ------------------------------------------------------------------------------------------- to Python values
+# --------------------------------------------------------------------------------- to Python values
 
 
 @lru_cache(maxsize=256)
@@ -158,17 +169,17 @@ def _zone(offset: int) -> timezone:
 
 @lru_cache(maxsize=4096)
 def _fraction(coefficient: int, exponent: int) -> Decimal:
-    return make_decimal(exponent, coefficient, False)
+    return make_decimal(exponent, coefficient, minus=False)
 
 
 def _microsecond(coefficient: int, exponent: int) -> int:
     """Cut a fraction to microseconds, safe for a huge number of places."""
-    if exponent >= -6:
-        return coefficient * 10 ** (6 + exponent)
-    places = -6 - exponent
-    if coefficient.bit_length() <= 3 * places:
+    scale = 6 + exponent
+    if scale >= 0:
+        return coefficient * int(10**scale)
+    if coefficient.bit_length() <= -3 * scale:
         return 0
-    return coefficient // 10**places
+    return coefficient // int(10**-scale)
 
 
 def to_python(instant: Instant) -> datetime:
@@ -180,7 +191,8 @@ def to_python(instant: Instant) -> datetime:
         local = local.replace(microsecond=_microsecond(coefficient, exponent), tzinfo=zone)
     if exponent == -6 and zone is not None:
         return local
-    return make_timestamp(local, precision, exponent, coefficient)
+    value: datetime = make_timestamp(local, precision, exponent, coefficient)
+    return value
 
 
 def make_timestamp(local: datetime, precision: int, exponent: int, coefficient: int) -> Any:
@@ -214,7 +226,8 @@ def to_utc(instant: Instant) -> datetime:
 
 
 def timestamp_ms(unix_ms: int) -> Any:
-    """Build the Timestamp of a moment, in UTC with three decimal places, as QLDB writes its times.
+    """
+    Build the Timestamp of a moment, in UTC with three decimal places, as QLDB writes its times.
 
     Args:
         unix_ms: milliseconds since 1970-01-01T00:00Z.
@@ -224,11 +237,12 @@ def timestamp_ms(unix_ms: int) -> Any:
     return ms_timestamp(moment)
 
 
-# ------------------------------------------------------------------------------------------- from Python values
+# ------------------------------------------------------------------------------- from Python values
 
 
 def from_python(value: datetime) -> Instant:
-    """Say what a datetime or an amazon.ion Timestamp says; a naive one has an unknown offset.
+    """
+    Say what a datetime or an amazon.ion Timestamp says; a naive one has an unknown offset.
 
     Raises:
         OverflowError: its UTC time is outside the years 1 to 9999.
@@ -246,7 +260,9 @@ def from_python(value: datetime) -> Instant:
         return Instant(utc, precision, offset, -6, value.microsecond)
     _, digits, exponent = fraction.as_tuple()
     coefficient = int("".join(map(str, digits)))
-    return Instant(utc, precision, offset, exponent if coefficient else min(exponent, 0), coefficient)
+    return Instant(
+        utc, precision, offset, exponent if coefficient else min(exponent, 0), coefficient
+    )
 
 
 def _cut(utc: datetime, precision: int) -> datetime:
@@ -258,7 +274,7 @@ def _cut(utc: datetime, precision: int) -> datetime:
     return datetime(utc.year, month, day)  # noqa: DTZ001 - as above
 
 
-# ------------------------------------------------------------------------------------------- to bytes
+# ----------------------------------------------------------------------------------------- to bytes
 
 
 def timestamp_body(instant: Instant) -> bytes:
@@ -277,43 +293,3 @@ def timestamp_body(instant: Instant) -> bytes:
         if exponent:
             body += varint_bytes(-exponent, minus=True) + int_bytes(coefficient, minus=False)
     return body
-
-
-_SINGLE_BYTES: Final = tuple(bytes((byte,)) for byte in range(256))
-
-
-def varuint_bytes(value: int) -> bytes:
-    """Write a VarUInt as short as it can be."""
-    if value < 0x80:
-        return _SINGLE_BYTES[0x80 | value]
-    out = [0x80 | (value & 0x7F)]
-    value >>= 7
-    while value:
-        out.append(value & 0x7F)
-        value >>= 7
-    return bytes(reversed(out))
-
-
-def varint_bytes(magnitude: int, *, minus: bool) -> bytes:
-    """Write a VarInt as short as it can be."""
-    out = [magnitude & 0x7F]
-    magnitude >>= 7
-    while magnitude:
-        out.append(magnitude & 0x7F)
-        magnitude >>= 7
-    if out[-1] & 0x40:
-        out.append(0)
-    if minus:
-        out[-1] |= 0x40
-    out[0] |= 0x80
-    return bytes(reversed(out))
-
-
-def int_bytes(magnitude: int, *, minus: bool) -> bytes:
-    """Write an Int as short as it can be; plus zero is no byte at all, minus zero is 0x80."""
-    if magnitude == 0:
-        return b"\x80" if minus else b""
-    length = magnitude.bit_length() // 8 + 1  # one bit more than the magnitude, for the sign
-    if minus:
-        magnitude |= 0x80 << (8 * (length - 1))
-    return magnitude.to_bytes(length, "big")

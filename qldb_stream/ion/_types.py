@@ -1,9 +1,10 @@
-"""Name Ion's types, its type bytes and the bounds on hostile input.
+"""
+Name Ion's types, its type bytes and the bounds on hostile input.
 
-Strategy: everything that depends on the first byte of a value alone is a table of 256 rows, made once.
-`BODY_LENGTHS[type_byte]` says how long the body is, or that a VarUInt says it, or that no value may begin
-so; the readers never look at the nibbles themselves. Source of the rows: the Ion 1.0 binary specification,
-"Typed Value Formats" (amazon-ion.github.io/ion-docs/docs/binary.html).
+Strategy: everything that depends on the first byte of a value alone is a table of 256 rows, made
+once. `BODY_LENGTHS[type_byte]` says how long the body is, or that a VarUInt says it, or that no
+value may begin so; the readers never look at the nibbles themselves. Source of the rows: the Ion
+1.0 binary specification, "Typed Value Formats" (amazon-ion.github.io/ion-docs/docs/binary.html).
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class IonType(IntEnum):
 
 IVM: Final = b"\xe0\x01\x00\xea"  # the Ion 1.0 version marker; every binary stream starts with it
 
-# One level is a container or an annotation wrapper. Each level costs one Python frame in the readers, and
-# CPython's default recursion limit is 1,000: 200 leaves room for a caller that is deep already. QLDB
-# documents are 128 KB at most (facts 5.8) and nest a handful of levels.
+# One level is a container or an annotation wrapper. Each level costs one Python frame in the
+# readers, and CPython's default recursion limit is 1,000: 200 leaves room for a caller that is deep
+# already. QLDB documents are 128 KB at most (facts 5.8) and nest a handful of levels.
 MAX_DEPTH: Final = 200
 
 # A QLDB transaction is 4 MB at most (facts 5.8), an export object a few times that.
@@ -45,13 +46,16 @@ MAX_VALUE_BYTES: Final = 1 << 28
 # No length, symbol id or date part that fits into memory comes near; it stops quadratic shifting.
 MAX_VARUINT: Final = (1 << 62) - 1
 
-# Decimal's own exponent limit on 64 bits is 999,999,999,999,999,999; a coefficient's digits are added to it.
+# Decimal's own exponent limit on 64 bits is 999,999,999,999,999,999; a coefficient's digits are
+# added to it.
 MAX_DECIMAL_EXPONENT: Final = 10**17
 
-# Turning a binary coefficient into decimal digits is quadratic: 16 KiB take a few milliseconds, 1 MB minutes.
+# Turning a binary coefficient into decimal digits is quadratic: 16 KiB take a few milliseconds, 1
+# MB minutes.
 MAX_DECIMAL_BYTES: Final = 1 << 14
 
-# Symbols that a table imports without giving their text; only their number is in the bytes, so it is bounded.
+# Symbols that a table imports without giving their text; only their number is in the bytes, so it
+# is bounded.
 MAX_IMPORTED_SYMBOLS: Final = 1 << 16
 
 TYPE_OF_NIBBLE: Final = (
@@ -70,6 +74,8 @@ TYPE_OF_NIBBLE: Final = (
     IonType.SEXP,
     IonType.STRUCT,
 )
+
+SID_SYMBOL_TABLE: Final = 3  # $ion_symbol_table
 
 LENGTH_FOLLOWS: Final = -1  # the body's length is a VarUInt after the type byte
 NOT_A_VALUE: Final = -2  # no value begins with this byte
@@ -97,9 +103,10 @@ def _value_length(type_byte: int) -> int:
     return length + 1 if length >= 0 else LENGTH_FOLLOWS
 
 
-# bool beyond false, true and null; an int that is minus zero; float lengths that no IEEE format has (a float
-# cannot say its length in a VarUInt either); a timestamp without offset and year; the version marker's byte
-# (top-level only, and looked for there); wrappers too short to hold annotation and value; a null wrapper.
+# bool beyond false, true and null; an int that is minus zero; float lengths that no IEEE format has
+# (a float cannot say its length in a VarUInt either); a timestamp without offset and year; the
+# version marker's byte (top-level only, and looked for there); wrappers too short to hold
+# annotation and value; a null wrapper.
 _FORBIDDEN: Final = frozenset(
     [*range(0x12, 0x1F), 0x30, 0x60, 0x61, 0xE0, 0xE1, 0xE2, 0xEF]
     + [0x40 + length for length in range(15) if length not in {0, 4, 8}]
@@ -107,13 +114,15 @@ _FORBIDDEN: Final = frozenset(
 
 BODY_LENGTHS: Final = tuple(_body_length(type_byte) for type_byte in range(256))
 
-# How many bytes a whole value has, where its first byte says so; -1 where a VarUInt says it; 0 where the byte
-# starts padding or no value at all. The hot loops decide by one look-up whether a value is an ordinary one.
+# How many bytes a whole value has, where its first byte says so; -1 where a VarUInt says it; 0
+# where the byte starts padding or no value at all. The hot loops decide by one look-up whether a
+# value is an ordinary one.
 VALUE_LENGTHS: Final = tuple(_value_length(type_byte) for type_byte in range(256))
 
 
 def fail(offset: int, problem: str) -> NoReturn:
-    """Refuse the bytes at an offset.
+    """
+    Refuse the bytes at an offset.
 
     Raises:
         IonDecodeError: always.

@@ -1,53 +1,95 @@
-"""Put the pieces of binary Ion together: headers, symbol ids, local symbol tables, whole streams.
+"""
+Put the pieces of binary Ion together: headers, symbol ids, local symbol tables, whole streams.
 
-Strategy: a value is encoded bottom-up into bytes, while a `SymbolWriter` gives out ids in order of first use.
-The table is written last and put in front, so it holds exactly the symbols that are used.
+Strategy: a value is encoded bottom-up into bytes, while a `SymbolWriter` gives out ids in order of
+first use. The table is written last and put in front, so it holds exactly the symbols that are
+used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from qldb_stream.errors import IonEncodeError
+from qldb_stream.ion._primitives import maybe_table_start, varuint_bytes
 from qldb_stream.ion._symbols import SYSTEM_TEXTS, SymbolTable
-from qldb_stream.ion._timestamps import varuint_bytes
-from qldb_stream.ion._types import IVM
+from qldb_stream.ion._types import FIRST_WRAPPER, IVM, MAX_IMPORTED_SYMBOLS
 
+_NO_IMPORTS: Final[Mapping[tuple[str, int], int]] = {}
 _SYSTEM_IDS: Final = {text: sid for sid, text in enumerate(SYSTEM_TEXTS)}
 
 
 class SymbolWriter:
-    """Give out symbol ids for one stream."""
+    """
+    Give out symbol ids for one stream.
 
-    __slots__ = ("_ids", "_texts")
+    Attributes:
+        missing: (name, version) and number of symbols of each shared table that a symbol of unknown
+            text comes from and that was not imported from the start.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_first_ids", "_ids", "_imports", "_next", "_texts", "missing")
+
+    def __init__(self, imports: Mapping[tuple[str, int], int] = _NO_IMPORTS) -> None:
         self._ids: dict[str | None, int] = _SYSTEM_IDS.copy()
         self._texts: list[str] = []
+        self._imports = imports
+        self._first_ids: dict[tuple[str, int], int] = {}
+        self._next = len(_SYSTEM_IDS)
+        for shared, count in imports.items():
+            self._first_ids[shared] = self._next
+            self._next += count
+        self.missing: dict[tuple[str, int], int] = {}
 
     def sid(self, text: str | None) -> int:
         """Look up the id of a text, a new one if need be; 0 for an unknown text."""
         sid = self._ids.get(text)
         if sid is None:
             assert text is not None
-            sid = len(self._ids)
+            sid = self._next
+            self._next += 1
             self._ids[text] = sid
             self._texts.append(text)
         return sid
 
+    def imported_sid(self, shared: tuple[str, int], position: int, count: int) -> int:
+        """Look up the id of a symbol of unknown text, by its place in a shared table."""
+        first = self._first_ids.get(shared)
+        if first is None or position > self._imports[shared]:
+            self.missing[shared] = max(count, self.missing.get(shared, 0))
+            return 0
+        return first + position - 1
+
+    def sid_of(self, table: SymbolTable, sid: int, offset: int) -> int:
+        """
+        Translate an id of another stream's table.
+
+        Raises:
+            IonDecodeError: that table has no such id.
+        """
+        text = table.text(sid, offset)
+        if text is None:
+            for first, name, version, count in table.imports:
+                if first <= sid < first + count:
+                    return self.imported_sid((name, version), sid - first + 1, count)
+        return self.sid(text)
+
     def table(self) -> SymbolTable:
         """Build the table of all ids given out."""
-        return SymbolTable((*SYSTEM_TEXTS, *self._texts))
+        texts: list[str | None] = list(SYSTEM_TEXTS)
+        ranges: list[tuple[int, str, int, int]] = []
+        for (name, version), count in self._imports.items():
+            ranges.append((len(texts), name, version, count))
+            texts.extend([None] * count)
+        return SymbolTable((*texts, *self._texts), tuple(ranges))
 
     def table_bytes(self) -> bytes:
         """Write the local symbol table; nothing at all when the system's symbols are enough."""
-        if not self._texts:
-            return b""
-        if len(self._texts) > MAX_REMEMBERED_TEXTS:
-            return _table_bytes(self._texts)
-        return _remembered_table_bytes(tuple(self._texts))
+        if self._imports or len(self._texts) > MAX_REMEMBERED_TEXTS:
+            return _table_bytes(self._texts, self._imports)
+        return _remembered_table_bytes(tuple(self._texts)) if self._texts else b""
 
 
 # A table that is written again and again, because documents of one shape are, is put together once.
@@ -56,12 +98,20 @@ MAX_REMEMBERED_TEXTS: Final = 256
 
 @lru_cache(maxsize=256)
 def _remembered_table_bytes(texts: tuple[str, ...]) -> bytes:
-    return _table_bytes(texts)
+    return _table_bytes(texts, _NO_IMPORTS)
 
 
-def _table_bytes(texts: Sequence[str]) -> bytes:
-    symbols = container(0xB0, b"".join([string_bytes(text) for text in texts]))
-    return container(0xE0, b"\x81\x83" + container(0xD0, b"\x87" + symbols))
+def _table_bytes(texts: Sequence[str], imports: Mapping[tuple[str, int], int]) -> bytes:
+    fields = b"\x87" + container(0xB0, b"".join([string_bytes(text) for text in texts]))
+    if imports:
+        tables = [_import_bytes(*shared, count) for shared, count in imports.items()]
+        fields = b"\x86" + container(0xB0, b"".join(tables)) + fields
+    return container(0xE0, b"\x81\x83" + container(0xD0, fields))
+
+
+def _import_bytes(name: str, version: int, max_id: int) -> bytes:
+    fields = b"\x84" + string_bytes(name) + b"\x85" + int_value_bytes(version)
+    return container(0xD0, fields + b"\x88" + int_value_bytes(max_id))
 
 
 _SINGLE_BYTES: Final = tuple(bytes((byte,)) for byte in range(256))
@@ -76,7 +126,8 @@ def container(nibble: int, body: bytes) -> bytes:
 
 
 def string_bytes(text: str) -> bytes:
-    """Write a string.
+    """
+    Write a string.
 
     Raises:
         IonEncodeError: it has a lone surrogate, which UTF-8 cannot say.
@@ -92,7 +143,8 @@ def string_bytes(text: str) -> bytes:
 
 
 def utf8(text: str) -> bytes:
-    """Encode a text.
+    """
+    Encode a text.
 
     Raises:
         IonEncodeError: it has a lone surrogate.
@@ -106,6 +158,37 @@ def utf8(text: str) -> bytes:
 def symbol_bytes(sid: int) -> bytes:
     """Write a symbol value."""
     return container(0x70, sid.to_bytes((sid.bit_length() + 7) // 8, "big"))
+
+
+def int_value_bytes(value: int) -> bytes:
+    """Write an int."""
+    if 0 < value < 256:
+        return bytes((0x21, value))
+    magnitude = abs(value)
+    body = magnitude.to_bytes((magnitude.bit_length() + 7) // 8, "big")
+    return container(0x30 if value < 0 else 0x20, body)
+
+
+def write_value(encode: Callable[[SymbolWriter], bytes]) -> tuple[SymbolWriter, bytes]:
+    """
+    Encode a value, a second time if it turns out that shared tables have to be imported.
+
+    Returns:
+        What gave out its symbol ids, and its bytes.
+
+    Raises:
+        IonEncodeError: a reader would take it for a symbol table, or it needs too many imports.
+    """
+    symbols = SymbolWriter()
+    value = encode(symbols)
+    if symbols.missing:
+        if sum(symbols.missing.values()) > MAX_IMPORTED_SYMBOLS - len(SYSTEM_TEXTS):
+            raise IonEncodeError(f"it imports more than {MAX_IMPORTED_SYMBOLS} symbols")
+        symbols = SymbolWriter(symbols.missing)
+        value = encode(symbols)
+    if value[0] >= FIRST_WRAPPER and maybe_table_start(value, 0, len(value)):
+        raise IonEncodeError("at the top of a stream it would be read as a symbol table")
+    return symbols, value
 
 
 def stream_bytes(symbols: SymbolWriter, value: bytes) -> bytes:

@@ -82,6 +82,7 @@ _INTS: Final = (0, 127, 128, 255, 256, 2**63 - 1, 2**63, -(2**63), 2**64, -(10**
 _FIRST: Final = datetime(1, 1, 3)  # noqa: DTZ001 - the offset is drawn apart
 _LAST: Final = datetime(9999, 12, 29)  # noqa: DTZ001 - as above
 _MINUTES_A_DAY: Final = 1440
+_DATETIME_PLACES: Final = 6
 
 
 @st.composite
@@ -139,16 +140,15 @@ def _digits(coefficient: int, places: int) -> tuple[int, ...]:
 
 def _make_timestamp(local: datetime, precision: int, fraction: Decimal) -> datetime:
     """Build a Timestamp, or the plain datetime that says the same."""
-    if local.tzinfo is not None and fraction.as_tuple().exponent == -6:
-        return local.replace(microsecond=int(fraction.scaleb(6)))
-    kept = precision
+    if local.tzinfo is not None and fraction.as_tuple().exponent == -_DATETIME_PLACES:
+        return local.replace(microsecond=int(fraction.scaleb(_DATETIME_PLACES)))
     value: datetime = Timestamp(
         local.year,
-        local.month if kept >= TimestampPrecision.MONTH else 1,
-        local.day if kept >= TimestampPrecision.DAY else 1,
-        local.hour if kept >= TimestampPrecision.MINUTE else 0,
-        local.minute if kept >= TimestampPrecision.MINUTE else 0,
-        local.second if kept >= TimestampPrecision.SECOND else 0,
+        local.month if precision >= TimestampPrecision.MONTH else 1,
+        local.day if precision >= TimestampPrecision.DAY else 1,
+        local.hour if precision >= TimestampPrecision.MINUTE else 0,
+        local.minute if precision >= TimestampPrecision.MINUTE else 0,
+        local.second if precision >= TimestampPrecision.SECOND else 0,
         None,
         local.tzinfo,
         precision=_PRECISIONS[precision],
@@ -202,8 +202,8 @@ def ion_clobs() -> st.SearchStrategy[Any]:
     return _octets().map(lambda octets: IonPyBytes.from_value(IonType.CLOB, octets, ()))
 
 
-# The types of scalars are drawn inside a composite: Hypothesis prints strategies that are put together
-# from others in full, and here that would be megabytes.
+# The types of scalars are drawn inside a composite: Hypothesis prints strategies that are put
+# together from others in full, and here that would be megabytes.
 @st.composite
 def ion_scalars(draw: st.DrawFn, *, unknown_symbols: bool = True) -> Any:
     """Draw values of every type that holds no others."""
