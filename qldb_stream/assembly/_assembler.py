@@ -1,0 +1,330 @@
+"""
+The assembler: summaries open blocks, revisions fill them.
+
+Strategy: a waiting block has one slot for each leaf of its summary, and hashes lead to
+slots. A revision joins by its hash. One that no summary lists stays loose until a
+summary does; only when nothing more can come for a block (`finish`, `close`) it joins
+by block address and document id, so that a damaged hash becomes a failed check of a
+named document and not a missing record. Copies that are equal fall out at once;
+different ones stay in their slot until the block is given out and are judged then, so
+that the outcome does not depend on their order (law 1).
+
+What is given out is remembered by a few numbers, so that its copies fall out as well:
+the last `limit` revisions' worth of blocks, and none that `finish` has passed.
+
+Every event costs about the same, whatever waits: look-ups by hash and address, no scans.
+This module must not know carriers, the order of blocks, or verification.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from qldb_stream.assembly._copies import (
+    choose_revision,
+    choose_summary,
+    judge_rival,
+    same_revision,
+    same_summary,
+)
+from qldb_stream.assembly._given import GivenBlocks, judge_late_revision, judge_late_summary
+from qldb_stream.assembly._loose import LooseRevisions
+from qldb_stream.assembly._waiting import Slot, WaitingBlock, best_slot
+from qldb_stream.errors import BacklogError, IncompleteBlockError, IntegrityError, UsageError
+from qldb_stream.events import (
+    NEED_MORE,
+    Block,
+    BlockAddress,
+    BlockSummary,
+    Event,
+    Need,
+    Revision,
+    RevisionDetails,
+)
+from qldb_stream.report import Problem, ProblemCode
+
+__all__ = ["BlockAssembler"]
+
+_SUMMARY: Final = "the block's summary"
+_LEAVES: Final = "a summary that lists them"
+_MANY_OPEN: Final = 1000  # below it, dead entries of the heap are not worth sweeping
+
+
+class BlockAssembler:
+    """
+    Feed it events in any order, ask it for whole blocks.
+
+    Until a block is given out, copies of its parts compete and the genuine one wins. So
+    whoever has sorted input calls `finish` before asking, or makes the assembler with
+    `hold`.
+
+    Args:
+        limit: how many events may wait, and how much of what was given out is remembered.
+        hold: whether blocks are given out only when `finish` or `close` says that nothing
+            more comes for them, and not as soon as they are whole.
+    """
+
+    def __init__(self, *, limit: int = 100_000, hold: bool = False) -> None:
+        self._limit = limit
+        self._hold = hold
+        self._blocks: dict[BlockAddress, WaitingBlock] = {}
+        self._slots: dict[bytes, list[Slot]] = {}
+        self._loose = LooseRevisions()
+        self._ready: dict[BlockAddress, None] = {}
+        self._given = GivenBlocks(limit)
+        self._open: list[BlockAddress] = []  # a heap of what `finish` has to look at
+        self._waiting = 0
+        self._problems: list[Problem] = []
+        self._is_closed = False
+
+    def feed(self, event: Event) -> None:
+        """
+        Store an event; copies fall out. A ControlRecord belongs to no block and passes.
+
+        Raises:
+            BacklogError: too many events wait; this one was not stored.
+            UsageError: `close` was called.
+        """
+        if self._is_closed:
+            raise UsageError("an event was fed after close")
+        if isinstance(event, RevisionDetails):
+            self._feed_revision(event.revision)
+        elif isinstance(event, BlockSummary):
+            self._feed_summary(event)
+
+    def next_block(self) -> Block | Need:
+        """Give a block that is whole, in the order in which they became so, or NEED_MORE."""
+        if not self._ready:
+            return NEED_MORE
+        address = next(iter(self._ready))
+        del self._ready[address]
+        return self._give_out(self._blocks.pop(address))
+
+    def finish(self, address: BlockAddress) -> None:
+        """
+        Take note that nothing more comes for blocks up to an address.
+
+        Whole blocks are ready then; of the others nothing is kept but a problem.
+        """
+        while self._open and self._open[0] <= address:
+            error = self._settle(heapq.heappop(self._open))
+            if error is not None:
+                self._problems.append(_incomplete(error))
+        self._given.forget(address)
+
+    def close(self) -> tuple[IntegrityError, ...]:
+        """
+        Take note that nothing more comes; then ask for the blocks that remain.
+
+        Returns:
+            By address, what is left over: blocks that lack a summary or revisions, and
+            revisions that fit no block. They are not among the problems.
+        """
+        self._is_closed = True
+        errors = [self._settle(address) for address in sorted(set(self._open))]
+        self._open.clear()
+        return tuple([error for error in errors if error is not None])
+
+    def take_problems(self) -> tuple[Problem, ...]:
+        """
+        Hand over the problems found since the last call.
+
+        CONFLICT and INCOMPLETE mean that a block cannot be trusted or is lost.
+        REVISION_HASH, BLOCK_HASH and MISMATCH report a copy that was left out for a better
+        one, which is in the block.
+        """
+        problems = tuple(self._problems)
+        self._problems.clear()
+        return problems
+
+    # --- revisions ---
+
+    def _feed_revision(self, revision: Revision) -> None:
+        slots = self._slots.get(revision.hash)
+        if slots is not None:
+            self._fill(best_slot(slots, revision), revision)
+            return
+        given = self._given.find(revision)
+        if given is not None:
+            self._note_problem(judge_late_revision(revision, given))
+        elif not self._loose.has(revision):
+            self._check_limit()
+            self._waiting += 1
+            self._loose.add(revision)
+            self._note_open(revision.address)
+
+    def _fill(self, slot: Slot, revision: Revision) -> None:
+        """Add a copy to a slot; the first one may make the block whole."""
+        for known in slot.copies:
+            if same_revision(known, revision):
+                return
+        if slot.copies:
+            self._check_limit()
+        self._waiting += 1
+        was_missing = slot.is_missing
+        slot.copies.append(revision)
+        if was_missing:
+            slot.block.missing -= 1
+            self._note_whole(slot.block)
+
+    # --- summaries ---
+
+    def _feed_summary(self, summary: BlockSummary) -> None:
+        block = self._blocks.get(summary.address)
+        if block is not None:
+            self._add_copy(block, summary)
+            return
+        given = self._given.at(summary.address)
+        if given is not None:
+            self._note_problem(judge_late_summary(summary, given))
+            return
+        self._check_limit()
+        self._note_open(summary.address)
+        self._open_block(WaitingBlock(summary))
+
+    def _open_block(self, block: WaitingBlock) -> None:
+        """Make a slot for each leaf, and fill it with what is there already."""
+        self._blocks[block.address] = block
+        for leaf in block.summary.revision_summaries:
+            slot = Slot(leaf, block, self._loose.take(leaf.hash))
+            block.slots.append(slot)
+            block.missing += slot.is_missing
+            self._slots.setdefault(leaf.hash, []).append(slot)
+        self._waiting += 1
+        self._note_whole(block)
+
+    def _add_copy(self, block: WaitingBlock, summary: BlockSummary) -> None:
+        """Choose between a waiting block's summary and another one."""
+        if any(same_summary(known, summary) for known in (block.summary, *block.others)):
+            return
+        best, problem = choose_summary(block.summary, summary)
+        self._problems.append(problem)
+        if best is block.summary:
+            block.others.append(summary)
+            return
+        self._close_block(block)
+        for slot in block.slots:
+            for revision in slot.copies:
+                self._loose.add(revision)
+                self._note_open(revision.address)
+        self._open_block(WaitingBlock(best, others=[*block.others, block.summary]))
+
+    def _close_block(self, block: WaitingBlock) -> None:
+        """Forget where a block's slots are; its events are the caller's now."""
+        self._blocks.pop(block.address, None)
+        self._ready.pop(block.address, None)
+        self._waiting -= 1
+        for slot in block.slots:
+            slots = self._slots[slot.leaf.hash]
+            slots.remove(slot)
+            if not slots:
+                del self._slots[slot.leaf.hash]
+
+    def _note_whole(self, block: WaitingBlock) -> None:
+        if not block.missing and not self._hold:
+            self._ready[block.address] = None
+
+    # --- giving out ---
+
+    def _give_out(self, block: WaitingBlock) -> Block:
+        """Judge the copies in the slots, and what claims their places."""
+        self._close_block(block)
+        address = block.address
+        revisions: list[Revision] = []
+        for slot in block.slots:
+            self._waiting -= len(slot.copies)
+            if slot.copies:
+                revision, problems = choose_revision(slot.copies, address)
+                self._problems += problems
+            else:
+                revision = Revision(address, slot.leaf.hash)
+            revisions.append(revision)
+        whole = Block(block.summary, tuple(revisions))
+        given = self._given.add(whole)
+        for rival in self._loose.take_claims(address, given.documents):
+            self._waiting -= 1
+            self._problems.append(judge_rival(rival, address))
+        return whole
+
+    def _settle(self, address: BlockAddress) -> IncompleteBlockError | None:
+        """Decide what becomes of a block for which nothing more comes."""
+        block = self._blocks.get(address)
+        if block is None:
+            missing = _SUMMARY if self._given.at(address) is None else _LEAVES
+            return self._drop_loose(address, (missing,))
+        for slot in block.slots:
+            if slot.is_missing:
+                self._fill_by_document(slot)
+        documents = frozenset([slot.leaf.document_id or "" for slot in block.slots])
+        if not block.missing:
+            self._ready[address] = None
+            return self._drop_loose(address, (_LEAVES,), documents)
+        self._close_block(block)
+        self._waiting -= block.parts - 1
+        lacking = tuple([f"document {s.leaf.document_id}" for s in block.slots if s.is_missing])
+        return self._drop_loose(address, lacking) or IncompleteBlockError(
+            address.strand_id, address.sequence_no, lacking
+        )
+
+    def _fill_by_document(self, slot: Slot) -> None:
+        """Join what claims the slot's block and document, whatever its hash."""
+        assert slot.leaf.document_id is not None
+        document = frozenset((slot.leaf.document_id,))
+        claims = self._loose.take_claims(slot.block.address, document)
+        if claims:
+            slot.copies += claims
+            slot.block.missing -= 1
+
+    def _drop_loose(
+        self,
+        address: BlockAddress,
+        missing: tuple[str, ...],
+        but: frozenset[str] = frozenset(),
+    ) -> IncompleteBlockError | None:
+        """Give up what claims a block and fits nothing; None when there is no such thing."""
+        loose = self._loose.take_others(address, but)
+        if not loose:
+            return None
+        self._waiting -= len(loose)
+        unclaimed = tuple([f"document {found.document_id}" for found in loose])
+        return IncompleteBlockError(address.strand_id, address.sequence_no, missing, unclaimed)
+
+    def _note_problem(self, problem: Problem | None) -> None:
+        if problem is not None:
+            self._problems.append(problem)
+
+    def _note_open(self, address: BlockAddress) -> None:
+        """Let `finish` look at an address; sweep the heap when most of it is done with."""
+        heapq.heappush(self._open, address)
+        if len(self._open) > _MANY_OPEN + 2 * self._waiting:
+            self._open = sorted({*self._blocks, *self._loose.claims, address})
+
+    def _check_limit(self) -> None:
+        if self._waiting >= self._limit:
+            raise BacklogError(self._limit, "events", self._oldest_need())
+
+    def _oldest_need(self) -> str:
+        """Name what the event that waits longest waits for."""
+        for address, block in self._blocks.items():
+            for slot in block.slots:
+                if slot.is_missing:
+                    of_block = f"block {address.strand_id}/{address.sequence_no}"
+                    return f"document {slot.leaf.document_id} of {of_block}"
+        claimed = self._loose.oldest()
+        if claimed is None:
+            return "their blocks to be asked for"
+        return f"the summary of block {claimed.strand_id}/{claimed.sequence_no}"
+
+
+def _incomplete(error: IncompleteBlockError) -> Problem:
+    """Make a problem of what is missing; it names a document when there is only one."""
+    named = [name.removeprefix("document ") for name in (*error.missing, *error.unclaimed)]
+    documents = [name for name in named if name not in (_SUMMARY, _LEAVES)]
+    return Problem(
+        ProblemCode.INCOMPLETE,
+        str(error),
+        error.strand_id,
+        error.sequence_no,
+        documents[0] if len(documents) == 1 else None,
+    )

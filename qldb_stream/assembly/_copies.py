@@ -1,0 +1,279 @@
+"""
+Which of several copies of one revision or one summary is the genuine one.
+
+Strategy: equal copies fell out before; what is left differs, so hashes are computed
+here, and only here. A copy is as good as the hashes that it carries and that can be
+recomputed from its own bytes (facts 2.4, 2.5); after that, as its own claim about
+where it belongs. The better copy wins and the worse is reported; two that are equally
+good are a conflict. A redacted and a full copy of one revision are no conflict: the
+redacted one wins (facts 1.6, 2.6).
+
+The outcome depends on the copies alone, never on the order in which they came (law 1).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import ConflictError, DecodeError
+from qldb_stream.events import (
+    BlockAddress,
+    BlockSummary,
+    RedactionInfo,
+    Revision,
+    RevisionKind,
+    TransactionInfo,
+)
+from qldb_stream.hashing import dot, merkle_root
+from qldb_stream.ion import IVM, load_slice
+from qldb_stream.report import Problem, ProblemCode
+
+__all__ = [
+    "choose_revision",
+    "choose_summary",
+    "conflict",
+    "judge_rival",
+    "recomputes",
+    "same_revision",
+    "same_summary",
+    "summary_recomputes",
+    "worse_revision",
+    "worse_summary",
+]
+
+# What a delete revision's missing data may be hashed as (facts 1.4, three candidates).
+_NO_DATA: Final[tuple[bytes, ...]] = (
+    b"",
+    load_slice(IVM + b"\x0f").hash(),  # null
+    load_slice(IVM + b"\xdf").hash(),  # null.struct
+)
+
+
+# --- revisions -----------------------------------------------------------------------------
+
+
+def same_revision(a: Revision, b: Revision) -> bool:
+    """
+    Say whether two copies are equal; bytes that do not decode equal only themselves.
+
+    What was delivered twice is the same bytes, so these are compared first.
+    """
+    if a.metadata is not None and b.metadata is not None:
+        first, second = a.metadata.ion, b.metadata.ion
+        if first.start == second.start and first.buf == second.buf:
+            return True
+    try:
+        return a == b
+    except DecodeError:
+        return False
+
+
+def recomputes(revision: Revision) -> bool:
+    """Say whether a revision's hash is that of its own metadata and data (facts 2.5)."""
+    if revision.metadata is None:
+        return False
+    try:
+        metadata = revision.metadata.ion.hash()
+        data = _NO_DATA
+        if revision.data_ion is not None:
+            data = (revision.data_ion.hash(),)
+        elif revision.data_hash is not None:
+            data = (revision.data_hash,)
+    except DecodeError:
+        return False
+    return any(dot(metadata, of_data) == revision.hash for of_data in data)
+
+
+def choose_revision(
+    copies: list[Revision], address: BlockAddress
+) -> tuple[Revision, list[Problem]]:
+    """
+    Choose among different copies of one revision.
+
+    Args:
+        copies: at least one, no two equal.
+        address: the block that wants it.
+
+    Returns:
+        The best, and a problem for each copy that is worse or in conflict with it.
+    """
+    if len(copies) == 1:
+        return copies[0], []
+    ranked = sorted(copies, key=lambda found: (_rank(found, address), *_sort_key(found)))
+    best = ranked[0]
+    problems: list[Problem] = []
+    for found in ranked[1:]:
+        merged = _merged(best, found)
+        if merged is not None:
+            best = merged
+        elif _rank(found, address) > _rank(best, address):
+            problems.append(worse_revision(found, address))
+        else:
+            problems.append(conflict(address, _revision_difference(best, found), found))
+    return best, problems
+
+
+def judge_rival(rival: Revision, address: BlockAddress) -> Problem:
+    """
+    Say what is wrong with a revision whose place another one has by its hash.
+
+    It claims the block and document of the other, but is not what the block lists: a
+    conflict when it is whole in itself, else a damaged copy.
+    """
+    if recomputes(rival):
+        return conflict(address, "hash", rival)
+    return worse_revision(rival, address)
+
+
+def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
+    """Report a copy that was left out for a better one."""
+    code, field = ProblemCode.REVISION_HASH, "hash"
+    message = "a copy of this revision does not fit its own hash, another one was taken"
+    if recomputes(copy):
+        code, field = ProblemCode.MISMATCH, "blockAddress"
+        claim = f"{copy.address.strand_id}/{copy.address.sequence_no}"
+        message = f"a copy of this revision claims block {claim}, another one was taken"
+    return Problem(code, message, address.strand_id, address.sequence_no, copy.document_id, field)
+
+
+def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool]:
+    """Rank a copy, the best lowest."""
+    return not recomputes(revision), revision.address != address
+
+
+def _sort_key(revision: Revision) -> tuple[bytes, bytes, bytes, BlockAddress, tuple[str, ...]]:
+    """Order copies by what they are, so that chance does not choose."""
+    metadata = revision.metadata
+    slices = (None if metadata is None else metadata.ion, revision.data_ion)
+    raw = [b"" if part is None else part.buf[part.start : part.end] for part in slices]
+    table = revision.table
+    names = () if table is None else (table.table_name, table.table_id)
+    return raw[0], raw[1], revision.data_hash or b"", revision.address, names
+
+
+def _merged(a: Revision, b: Revision) -> Revision | None:
+    """Make one of two copies that say the same, one of them redacted or without table."""
+    table = a.table or b.table
+    if a.table is not None and b.table is not None and a.table != b.table:
+        return None
+    a, b = attrs.evolve(a, table=table), attrs.evolve(b, table=table)
+    redacted, full = (a, b) if a.data_ion is None else (b, a)
+    try:
+        if same_revision(a, b) and a.data_ion == b.data_ion:
+            return a
+        if full.data_ion is None or redacted.kind is not RevisionKind.REDACTED:
+            return None
+        as_redacted = attrs.evolve(full, data_ion=None, data_hash=full.data_ion.hash())
+        return redacted if redacted == as_redacted else None
+    except DecodeError:
+        return None
+
+
+def _revision_difference(a: Revision, b: Revision) -> str:
+    for name in ("address", "hash", "metadata", "data_ion", "data_hash", "table"):
+        try:
+            if getattr(a, name) != getattr(b, name):
+                return name
+        except DecodeError:
+            return f"the bytes of {name}"
+    return "unknown fields"
+
+
+# --- summaries -----------------------------------------------------------------------------
+
+
+def same_summary(a: BlockSummary, b: BlockSummary) -> bool:
+    """Say whether two copies are equal, `stream_arn` aside."""
+    return _summary_difference(a, b) is None
+
+
+def summary_recomputes(summary: BlockSummary) -> bool:
+    """Say whether a summary's hashes are those of its own parts (facts 2.5, 2.6)."""
+    leaves = summary.entries_hash_list
+    parts: list[bytes] = []
+    try:
+        if summary.transaction_info is not None:
+            parts.append(summary.transaction_info.ion.hash())
+        if summary.redaction_info is not None:
+            parts.append(summary.redaction_info.ion.hash())
+    except DecodeError:
+        return False
+    if summary.revision_summaries:
+        parts.append(merkle_root([leaf.hash for leaf in summary.revision_summaries]))
+    return (
+        all(part in leaves for part in parts)
+        and merkle_root(leaves) == summary.entries_hash
+        and dot(summary.entries_hash, summary.previous_block_hash) == summary.block_hash
+    )
+
+
+def choose_summary(a: BlockSummary, b: BlockSummary) -> tuple[BlockSummary, Problem]:
+    """
+    Choose between two different summaries of one block.
+
+    Returns:
+        The better, or one that does not depend on which came first; what is wrong with
+        the other.
+    """
+    best, other = sorted((a, b), key=_summary_key)
+    if summary_recomputes(best) and not summary_recomputes(other):
+        return best, worse_summary(best.address)
+    return best, conflict(best.address, _summary_difference(best, other) or "nothing")
+
+
+def worse_summary(address: BlockAddress) -> Problem:
+    """Report a summary that was left out for a better one."""
+    message = "a copy of this block's summary does not fit its own hashes, another one was taken"
+    return Problem(
+        ProblemCode.BLOCK_HASH, message, address.strand_id, address.sequence_no, None, None
+    )
+
+
+def conflict(address: BlockAddress, difference: str, found: Revision | None = None) -> Problem:
+    """Report two copies that cannot both be genuine."""
+    document_id = None if found is None else found.document_id
+    error = ConflictError(address.strand_id, address.sequence_no, difference, document_id)
+    return Problem(
+        ProblemCode.CONFLICT,
+        str(error),
+        address.strand_id,
+        address.sequence_no,
+        document_id,
+        difference,
+    )
+
+
+def _summary_key(summary: BlockSummary) -> tuple[bool, bytes, bytes, str, str]:
+    """Rank a copy, the best lowest; then order copies by what they are."""
+    plain = attrs.evolve(summary, stream_arn=None, transaction_info=None, redaction_info=None)
+    info = summary.transaction_info
+    raw = b"" if info is None else info.ion.buf[info.ion.start : info.ion.end]
+    return not summary_recomputes(summary), summary.block_hash, raw, repr(plain), ""
+
+
+def _summary_difference(a: BlockSummary, b: BlockSummary) -> str | None:
+    """Name the first field in which two summaries differ; None when they are copies."""
+    for field in attrs.fields(BlockSummary):
+        name: str = field.name
+        if name == "stream_arn":
+            continue
+        first, second = getattr(a, name), getattr(b, name)
+        if name in ("transaction_info", "redaction_info") and _same_info(first, second):
+            continue
+        try:
+            if first != second:
+                return name
+        except DecodeError:
+            return f"the bytes of {name}"
+    return None
+
+
+def _same_info(
+    a: TransactionInfo | RedactionInfo | None, b: TransactionInfo | RedactionInfo | None
+) -> bool:
+    """Say whether two are the same place of the same bytes, which is equal and cheap."""
+    if a is None or b is None:
+        return a is b
+    return a.ion.start == b.ion.start and a.ion.buf == b.ion.buf

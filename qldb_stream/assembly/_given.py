@@ -1,0 +1,171 @@
+"""
+What is remembered of blocks that were given out, and what copies that come later mean.
+
+A block's bytes are not kept, only marks of them. A copy of the same bytes has the same
+mark; any other is judged by its hashes, because a hash that recomputes is proof of the
+same contents.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from qldb_stream.assembly._copies import (
+    conflict,
+    judge_rival,
+    recomputes,
+    summary_recomputes,
+    worse_revision,
+    worse_summary,
+)
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    BlockSummary,
+    RedactionInfo,
+    Revision,
+    RevisionKind,
+    TransactionInfo,
+)
+from qldb_stream.report import Problem, ProblemCode
+
+__all__ = ["GivenBlock", "GivenBlocks", "judge_late_revision", "judge_late_summary"]
+
+
+@attrs.frozen(eq=False)
+class GivenBlock:
+    """
+    What is remembered of one block.
+
+    `revisions` has by hash the mark of the bytes, None for a hash-only leaf; `deletes`
+    are the hashes of delete revisions, which may fit none of the rules known here.
+    """
+
+    address: BlockAddress
+    summary: int
+    infos: tuple[int, int]
+    revisions: dict[bytes, int | None]
+    documents: frozenset[str]
+    deletes: frozenset[bytes]
+
+
+class GivenBlocks:
+    """Remembers blocks, the last of them within a limit of revisions and blocks."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._blocks: dict[BlockAddress, GivenBlock] = {}
+        self._by_hash: dict[bytes, GivenBlock] = {}
+
+    def add(self, block: Block) -> GivenBlock:
+        """Remember a block; the oldest ones are forgotten for it."""
+        summary = block.summary
+        given = GivenBlock(
+            block.address,
+            _summary_mark(summary),
+            (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info)),
+            {found.hash: _revision_mark(found) for found in block.revisions},
+            frozenset([found.metadata.id for found in block.revisions if found.metadata]),
+            frozenset([found.hash for found in block.revisions if _is_delete(found)]),
+        )
+        self._blocks[given.address] = given
+        for digest in given.revisions:
+            self._by_hash[digest] = given
+        while len(self._blocks) + len(self._by_hash) > self._limit and len(self._blocks) > 1:
+            self._drop(next(iter(self._blocks)))
+        return given
+
+    def at(self, address: BlockAddress) -> GivenBlock | None:
+        """Look up a block by its address."""
+        return self._blocks.get(address)
+
+    def find(self, revision: Revision) -> GivenBlock | None:
+        """Look up the block that has a revision, by its hash, else by what it claims."""
+        given = self._by_hash.get(revision.hash)
+        if given is None:
+            given = self._blocks.get(revision.address)
+            if given is not None and revision.document_id not in given.documents:
+                return None
+        return given
+
+    def forget(self, address: BlockAddress) -> None:
+        """Forget the blocks up to an address, as far as they were given out in order."""
+        while self._blocks:
+            first = next(iter(self._blocks))
+            if first > address:
+                return
+            self._drop(first)
+
+    def _drop(self, address: BlockAddress) -> None:
+        given = self._blocks.pop(address)
+        for digest in given.revisions:
+            if self._by_hash.get(digest) is given:
+                del self._by_hash[digest]
+
+
+def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None:
+    """Say what is wrong with a copy that came after its block; None for a duplicate."""
+    address = given.address
+    if revision.hash not in given.revisions:
+        return judge_rival(revision, address)
+    mark = given.revisions[revision.hash]
+    if mark is None:
+        return Problem(
+            ProblemCode.INCOMPLETE,
+            "this revision came after its block, which lists it by hash alone",
+            address.strand_id,
+            address.sequence_no,
+            revision.document_id,
+        )
+    if mark == _revision_mark(revision):
+        return None
+    is_sound = (_is_delete(revision) and revision.hash in given.deletes) or recomputes(revision)
+    if is_sound and revision.address == address:
+        return None
+    return worse_revision(revision, address)
+
+
+def judge_late_summary(summary: BlockSummary, given: GivenBlock) -> Problem | None:
+    """Say what is wrong with a copy that came after its block; None for a duplicate."""
+    infos = (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info))
+    is_plain_same = _summary_mark(summary) == given.summary
+    if is_plain_same and infos == given.infos:
+        return None
+    if not summary_recomputes(summary):
+        return worse_summary(given.address)
+    have_same_parts = [mark == 0 for mark in infos] == [mark == 0 for mark in given.infos]
+    if is_plain_same and have_same_parts:
+        return None
+    return conflict(given.address, "the parts of one given out before")
+
+
+def _is_delete(revision: Revision) -> bool:
+    return revision.kind is RevisionKind.DELETE
+
+
+def _summary_mark(summary: BlockSummary) -> int:
+    """Mark what is plain in a summary, the stream's name aside."""
+    return hash(
+        (
+            summary.transaction_id,
+            summary.block_timestamp,
+            summary.block_hash,
+            summary.entries_hash,
+            summary.previous_block_hash,
+            summary.entries_hash_list,
+            summary.revision_summaries,
+            summary.unknown_fields,
+        )
+    )
+
+
+def _info_mark(info: TransactionInfo | RedactionInfo | None) -> int:
+    """Mark the record's bytes around what is not plain; 0 for nothing."""
+    return 0 if info is None else hash((info.ion.buf, info.ion.start)) or 1
+
+
+def _revision_mark(revision: Revision) -> int | None:
+    if revision.metadata is None:
+        return None
+    part = revision.metadata.ion
+    return hash((part.buf, part.start))
