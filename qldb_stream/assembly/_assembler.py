@@ -73,7 +73,7 @@ class BlockAssembler:
         self._loose = LooseRevisions()
         self._ready: dict[BlockAddress, None] = {}
         self._given = GivenBlocks(limit)
-        self._open: list[BlockAddress] = []  # a heap of what `finish` has to look at
+        self._open: list[tuple[str, int]] = []  # a heap of addresses for `finish` to look at
         self._waiting = 0
         self._problems: list[Problem] = []
         self._is_closed = False
@@ -107,8 +107,9 @@ class BlockAssembler:
 
         Whole blocks are ready then; of the others nothing is kept but a problem.
         """
-        while self._open and self._open[0] <= address:
-            error = self._settle(heapq.heappop(self._open))
+        last = (address.strand_id, address.sequence_no)
+        while self._open and self._open[0] <= last:
+            error = self._settle(BlockAddress(*heapq.heappop(self._open)))
             if error is not None:
                 self._problems.append(_incomplete(error))
         self._given.forget(address)
@@ -122,7 +123,7 @@ class BlockAssembler:
             revisions that fit no block. They are not among the problems.
         """
         self._is_closed = True
-        errors = [self._settle(address) for address in sorted(set(self._open))]
+        errors = [self._settle(BlockAddress(*place)) for place in sorted(set(self._open))]
         self._open.clear()
         return tuple([error for error in errors if error is not None])
 
@@ -296,9 +297,10 @@ class BlockAssembler:
 
     def _note_open(self, address: BlockAddress) -> None:
         """Let `finish` look at an address; sweep the heap when most of it is done with."""
-        heapq.heappush(self._open, address)
+        heapq.heappush(self._open, (address.strand_id, address.sequence_no))
         if len(self._open) > _MANY_OPEN + 2 * self._waiting:
-            self._open = sorted({*self._blocks, *self._loose.claims, address})
+            addresses = {*self._blocks, *self._loose.claims, address}
+            self._open = sorted([(found.strand_id, found.sequence_no) for found in addresses])
 
     def _check_limit(self) -> None:
         if self._waiting >= self._limit:
