@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
 from qldb_stream.ion import load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
+from qldb_stream.ledger._keys import Keys, keys_of
 from qldb_stream.ledger._occ import CommitRecord
 from qldb_stream.ledger._pending import PendingDocument
 from qldb_stream.ledger._store import Store
-from qldb_stream.partiql import index_key_of
 
-__all__ = ["Changes", "find_changes", "iter_new_entries"]
+__all__ = ["Changes", "find_changes", "iter_new_entries", "keys_after"]
 
 Entry = tuple[int, bytes, str]
 
@@ -41,7 +41,11 @@ class Changes:
 
 
 def find_changes(
-    sequence_no: int, documents: Sequence[PendingDocument], tables: Sequence[Table], before: Catalog
+    sequence_no: int,
+    documents: Sequence[PendingDocument],
+    tables: Sequence[Table],
+    before: Catalog,
+    base_keys: Mapping[tuple[int, str], bytes],
 ) -> Changes:
     """
     Work out what a commit changes.
@@ -51,21 +55,26 @@ def find_changes(
         documents: all that changed, each with its table's final definition.
         tables: those whose definition changed, as they are now.
         before: the catalog that the commit is laid over.
+        base_keys: keys of documents before, where they are known, by index and document.
     """
     removed: list[Entry] = []
     added: list[Entry] = []
     touched: list[tuple[int, bytes]] = []
     for document in documents:
-        for index in document.table.indexes:
-            old = _old_key(document, index)
-            new = new_key(document, index)
+        indexes = document.table.indexes
+        if not indexes:
+            continue
+        before_keys = _keys_before(document, base_keys)
+        after_keys = keys_after(document)
+        for no, new in after_keys.items():
+            old = before_keys.get(no)
             if old is not None:
-                touched.append((index.no, old))
+                touched.append((no, old))
                 if old != new:
-                    removed.append((index.no, old, document.id))
+                    removed.append((no, old, document.id))
             if new is not None and old != new:
-                touched.append((index.no, new))
-                added.append((index.no, new, document.id))
+                touched.append((no, new))
+                added.append((no, new, document.id))
     record = CommitRecord(
         sequence_no,
         frozenset(name for table in tables for name in (table.id, table.name)),
@@ -77,20 +86,29 @@ def find_changes(
     return Changes(removed, added, tables, created, dropped, record)
 
 
-def _old_key(document: PendingDocument, index: Index) -> bytes | None:
+def _keys_before(
+    document: PendingDocument, known: Mapping[tuple[int, str], bytes]
+) -> Mapping[int, bytes | None]:
     base = document.base
     if base is None or base.data is None:
-        return None
-    return index_key_of(load_slice(base.data), index.field)
+        return {}
+    indexes = document.table.indexes
+    if len(indexes) == 1:
+        key = known.get((indexes[0].no, document.id))
+        if key is not None:
+            return {indexes[0].no: key}
+    return keys_of(load_slice(base.data), indexes)
 
 
-def new_key(document: PendingDocument, index: Index) -> bytes | None:
-    """Give the key that a pending document has in an index, worked out once."""
-    if document.data is None:
-        return None
-    if index.no not in document.keys:
-        document.keys[index.no] = index_key_of(document.data, index.field)
-    return document.keys[index.no]
+def keys_after(document: PendingDocument) -> Keys:
+    """Give the keys that a pending document has, worked out once for each state and table."""
+    indexes = document.table.indexes
+    if document.keys.keys() != {index.no for index in indexes}:
+        if document.data is None:
+            document.keys = dict.fromkeys([index.no for index in indexes])
+        else:
+            document.keys = keys_of(document.data, indexes)
+    return document.keys
 
 
 def _index_changes(
@@ -123,6 +141,6 @@ def iter_new_entries(
         for revision in store.iter_table(table.no, size):
             if revision.data is None or (table.no, revision.document_id) in written:
                 continue
-            key = index_key_of(load_slice(revision.data), index.field)
+            key = keys_of(load_slice(revision.data), [index])[index.no]
             if key is not None:
                 yield index.no, key, revision.document_id

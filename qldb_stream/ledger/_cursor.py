@@ -30,10 +30,20 @@ class Cursor:
     Each is what `amazon.ion` users know: plain Python where that loses nothing.
     """
 
-    def __init__(self, rows: Iterator[Any]) -> None:
-        self._rest: Final = rows
-        self._buffer: Final[list[Any]] = list(islice(rows, PAGE_ROWS))
-        self._complete = len(self._buffer) < PAGE_ROWS
+    def __init__(self, buffer: list[Any], rest: Iterator[Any] | None = None) -> None:
+        self._buffer: Final = buffer
+        self._rest = rest  # None: all rows are in the buffer
+
+    @classmethod
+    def start(cls, rows: Iterator[Any]) -> Cursor:
+        """
+        Begin a result: compute its first page.
+
+        Raises:
+            LedgerError: one of these rows could not be computed.
+        """
+        first = list(islice(rows, PAGE_ROWS))
+        return cls(first, rows if len(first) == PAGE_ROWS else None)
 
     def __iter__(self) -> Iterator[Any]:
         return map(_decode, self._iter_rows())
@@ -49,13 +59,13 @@ class Cursor:
         Raises:
             LedgerError: a row could not be computed.
         """
-        if not self._complete:
+        if self._rest is not None:
             self._buffer.extend(self._rest)
-            self._complete = True
+            self._rest = None
 
     def discard(self) -> None:
         """Give up the rows that were not computed; those that were stay."""
-        self._complete = True
+        self._rest = None
 
     def _iter_rows(self) -> Iterator[Any]:
         at = 0
@@ -63,11 +73,12 @@ class Cursor:
             while at < len(self._buffer):
                 yield self._buffer[at]
                 at += 1
-            if self._complete:
+            if self._rest is None:
                 return
             page = list(islice(self._rest, PAGE_ROWS))
             self._buffer.extend(page)
-            self._complete = len(page) < PAGE_ROWS
+            if len(page) < PAGE_ROWS:
+                self._rest = None
 
 
 def _decode(value: Any) -> Any:

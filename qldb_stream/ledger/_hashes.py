@@ -17,11 +17,14 @@ from qldb_stream.hashing import dot
 from qldb_stream.ledger._ion import ion_timestamp
 
 __all__ = [
+    "blob_hash",
     "blob_part",
     "field_digest",
+    "int_hash",
     "int_part",
     "list_part",
     "metadata_hash",
+    "name_part",
     "revision_hash",
     "string_hash",
     "string_part",
@@ -73,13 +76,14 @@ def struct_part(digests: list[bytes]) -> bytes:
     return b"\x0b\xd0" + _escape(b"".join(sorted(digests))) + _END
 
 
-def _name_part(name: str) -> bytes:
+def name_part(name: str) -> bytes:
+    """Serialise a field's name for hashing."""
     return b"\x0b\x70" + _escape(name.encode()) + _END
 
 
-def field_digest(name: str, part: bytes) -> bytes:
-    """Hash a field from its name and its serialised value, 32 bytes."""
-    return sha256(_name_part(name) + part).digest()
+def field_digest(name: bytes, part: bytes) -> bytes:
+    """Hash a field from its name and its value, both serialised, 32 bytes."""
+    return sha256(name + part).digest()
 
 
 def string_hash(text: str) -> bytes:
@@ -87,19 +91,30 @@ def string_hash(text: str) -> bytes:
     return sha256(string_part(text)).digest()
 
 
-_ID: Final = _name_part("id") + b"\x0b\x80"
-_TX_ID: Final = _name_part("txId") + b"\x0b\x80"
-_TX_TIME: Final = _name_part("txTime")
+def int_hash(number: int) -> bytes:
+    """Compute H(number) of an int that is not negative, 32 bytes."""
+    return sha256(int_part(number)).digest()
+
+
+def blob_hash(data: bytes) -> bytes:
+    """Compute H(data) of an Ion blob, 32 bytes."""
+    return sha256(blob_part(data)).digest()
+
+
+_ID: Final = name_part("id") + b"\x0b\x80"
+_TX_ID: Final = name_part("txId") + b"\x0b\x80"
+_TX_TIME: Final = name_part("txTime")
+_VERSION: Final = name_part("version")
 
 
 @lru_cache(maxsize=1024)
 def _version_digest(version: int) -> bytes:
-    return field_digest("version", int_part(version))
+    return field_digest(_VERSION, int_part(version))
 
 
 @lru_cache(maxsize=64)
 def _transaction_digests(tx_time_ms: int, transaction_id: str) -> tuple[bytes, bytes]:
-    tx_time = sha256(_TX_TIME + timestamp_part(tx_time_ms)).digest()
+    tx_time = field_digest(_TX_TIME, timestamp_part(tx_time_ms))
     return tx_time, sha256(_TX_ID + transaction_id.encode() + _END).digest()
 
 

@@ -6,6 +6,7 @@ import attrs
 
 from qldb_stream.ion import IonSlice
 from qldb_stream.ledger._catalog import Table
+from qldb_stream.ledger._keys import Keys
 from qldb_stream.ledger._prepared import PreparedStatement
 from qldb_stream.ledger._store import StoredRevision
 
@@ -33,7 +34,7 @@ class PendingDocument:
         data: the document; None when deleted.
         data_hash: H(data) where it is known already, 32 bytes.
         statements: indexes of the statements that wrote it, once for each assignment.
-        keys: its key in each index that was looked at, by index number; None is no key.
+        keys: its key in each of its table's indexes; empty until it is worked out.
     """
 
     table: Table
@@ -42,7 +43,7 @@ class PendingDocument:
     data: IonSlice | None
     data_hash: bytes | None = None
     statements: list[int] = attrs.field(factory=list)
-    keys: dict[int, bytes | None] = attrs.field(factory=dict)
+    keys: Keys = attrs.field(factory=dict)
 
     @property
     def version(self) -> int:

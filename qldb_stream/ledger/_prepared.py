@@ -17,7 +17,14 @@ import attrs
 
 from qldb_stream.hashing import dot
 from qldb_stream.ion import to_slice
-from qldb_stream.ledger._hashes import field_digest, string_hash, string_part
+from qldb_stream.ledger._hashes import (
+    blob_hash,
+    field_digest,
+    int_hash,
+    name_part,
+    string_hash,
+    string_part,
+)
 from qldb_stream.ledger._ion import field_id, ion_string
 from qldb_stream.partiql import (
     InsertPlan,
@@ -49,6 +56,7 @@ class PreparedStatement:
 
     Attributes:
         parsed: text and tree.
+        asks_time: whether it may call UTCNOW().
         plan: how to carry it out; None for DDL and EXEC, which are read off the tree.
         text_hash: H(text), 32 bytes.
         ion_field: the field `statement` of its `transactionInfo` entry, encoded.
@@ -56,6 +64,7 @@ class PreparedStatement:
     """
 
     parsed: ParsedStatement
+    asks_time: bool
     plan: SelectPlan | InsertPlan | ModifyPlan | None
     text_hash: bytes
     ion_field: bytes
@@ -81,10 +90,11 @@ def _prepare(text: str) -> PreparedStatement:
     compiled = isinstance(parsed.statement, (ast.Select, ast.Insert, ast.Modify, ast.Delete))
     return PreparedStatement(
         parsed,
+        "UTCNOW" in text.upper(),
         compile_statement(parsed) if compiled else None,
         string_hash(text),
         _STATEMENT + ion_string(text),
-        field_digest("statement", string_part(text)),
+        field_digest(name_part("statement"), string_part(text)),
     )
 
 
@@ -102,10 +112,15 @@ def bind_parameter(value: Any) -> tuple[Any, bytes]:
     Raises:
         IonEncodeError: Ion has nothing for it.
     """
-    if type(value) is str and value.isascii():
+    kind = type(value)
+    if kind is str and value.isascii():
         return value, string_hash(value)
+    if kind is int and value >= 0:
+        return value, int_hash(value)
+    if kind is bytes:
+        return value, blob_hash(value)
     encoded = to_slice(value)
-    return value if type(value) in _PLAIN else encoded, encoded.hash()
+    return value if kind in _PLAIN else encoded, encoded.hash()
 
 
 def statement_digest(text_hash: bytes, parameter_hashes: list[bytes]) -> bytes:

@@ -28,25 +28,27 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.hashing import dot, merkle_root
+from qldb_stream.hashing import DIGEST_BYTES, dot, merkle_root
 from qldb_stream.ion import IVM, IonSlice, dumps, ion_hash
 from qldb_stream.ledger._catalog import Table
 from qldb_stream.ledger._hashes import (
     field_digest,
     int_part,
     metadata_hash,
+    name_part,
     revision_hash,
     string_part,
     struct_part,
     timestamp_part,
 )
+from qldb_stream.ledger._ids import ID_CHARACTERS
 from qldb_stream.ledger._ion import (
     LIST,
     STRUCT,
     field_id,
-    ion_blob,
+    ion_digest,
+    ion_id,
     ion_int,
-    ion_string,
     ion_timestamp,
     symbol_table,
     wrap,
@@ -98,6 +100,20 @@ _F: Final = {
         "documentId",
     )
 }
+# A revision's summary has always the same length, so only hash and document id are put in.
+_SUMMARY: Final = wrap(
+    STRUCT,
+    _F["hash"] + ion_digest(bytes(DIGEST_BYTES)) + _F["documentId"] + ion_id("0" * ID_CHARACTERS),
+)
+_SUMMARY_START: Final = _SUMMARY.partition(bytes(DIGEST_BYTES))[0]
+_SUMMARY_MIDDLE: Final = _SUMMARY.partition(bytes(DIGEST_BYTES))[2][:-ID_CHARACTERS]
+
+# Names for Ion Hash.
+_N: Final = {
+    name: name_part(name)
+    for name in ("blockAddress", "strandId", "sequenceNo", "transactionId", "blockTimestamp")
+}
+
 # Of Ion's binary format: a length that follows the type byte, the last byte of a VarUInt, and one
 # annotation, $ion_symbol_table.
 _LONG: Final = 0x0E
@@ -228,32 +244,32 @@ def _header_hash(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
     """Compute H({blockAddress, transactionId, blockTimestamp}), 32 bytes."""
     address = [
         _strand_digest(draft.strand_id),
-        field_digest("sequenceNo", int_part(sequence_no)),
+        field_digest(_N["sequenceNo"], int_part(sequence_no)),
     ]
     fields = [
-        field_digest("blockAddress", struct_part(address)),
-        field_digest("transactionId", string_part(draft.transaction_id)),
-        field_digest("blockTimestamp", timestamp_part(timestamp_ms)),
+        field_digest(_N["blockAddress"], struct_part(address)),
+        field_digest(_N["transactionId"], string_part(draft.transaction_id)),
+        field_digest(_N["blockTimestamp"], timestamp_part(timestamp_ms)),
     ]
     return sha256(struct_part(fields)).digest()
 
 
 @lru_cache(maxsize=16)
 def _strand_digest(strand_id: str) -> bytes:
-    return field_digest("strandId", string_part(strand_id))
+    return field_digest(_N["strandId"], string_part(strand_id))
 
 
 # --- the block in Ion, fields in the service's order (facts 1.3) ---------------------------
 
 
 def _write_header(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
-    address = _F["strandId"] + ion_string(draft.strand_id)
+    address = _F["strandId"] + ion_id(draft.strand_id)
     address += _F["sequenceNo"] + ion_int(sequence_no)
     return (
         _F["blockAddress"]
         + wrap(STRUCT, address)
         + _F["transactionId"]
-        + ion_string(draft.transaction_id)
+        + ion_id(draft.transaction_id)
         + _F["blockTimestamp"]
         + ion_timestamp(timestamp_ms)
     )
@@ -264,13 +280,13 @@ def _write_hashes(
 ) -> bytes:
     return (
         _F["blockHash"]
-        + ion_blob(block_hash)
+        + ion_digest(block_hash)
         + _F["entriesHash"]
-        + ion_blob(entries_hash)
+        + ion_digest(entries_hash)
         + _F["previousBlockHash"]
-        + ion_blob(previous)
+        + ion_digest(previous)
         + _F["entriesHashList"]
-        + wrap(LIST, b"".join(map(ion_blob, entries)))
+        + wrap(LIST, b"".join(map(ion_digest, entries)))
     )
 
 
@@ -279,13 +295,7 @@ def _write_revisions(revisions: Sequence[StoredRevision]) -> bytes:
     if not revisions:
         return b""
     summaries = [
-        wrap(
-            STRUCT,
-            _F["hash"]
-            + ion_blob(revision.hash)
-            + _F["documentId"]
-            + ion_string(revision.document_id),
-        )
+        _SUMMARY_START + revision.hash + _SUMMARY_MIDDLE + revision.document_id.encode()
         for revision in revisions
     ]
     return _F["revisionSummaries"] + wrap(LIST, b"".join(summaries))

@@ -10,8 +10,7 @@ and the journal both need it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from qldb_stream.errors import (
@@ -121,18 +120,21 @@ class Transaction:
         self._check_open()
         if self._cursor is not None:
             self._cursor.fill()
+            self._cursor = None
         start_ms = self._journal.environment.now_ms()
-        bound = [bind_parameter(parameter) for parameter in parameters]
-        hashes = [hashed for _, hashed in bound]
+        values: list[Any] = []
+        hashes: list[bytes] = []
+        for parameter in parameters:
+            value, hashed = bind_parameter(parameter)
+            values.append(value)
+            hashes.append(hashed)
         prepared = self._prepare(statement, hashes)
         digest = statement_digest(prepared.text_hash, hashes)
         self._received.append(digest)
-        values = [value for value, _ in bound]
-        context = Context(self.view, values, self.transaction_id, _timestamp(start_ms))
-        known = {id(value): hashed for value, hashed in bound}
-        cursor = Cursor(self._execute(prepared, context, known))
+        now = timestamp_ms(start_ms) if prepared.asks_time else None
+        context = Context(self.view, values, self.transaction_id, now)
+        cursor = self._execute(prepared, context, hashes)
         self.statements.append(ExecutedStatement(prepared, start_ms, digest))
-        self._cursor = cursor
         return cursor
 
     def commit(self, commit_digest: bytes | None = None) -> BlockAddress | None:
@@ -204,19 +206,22 @@ class Transaction:
             raise
 
     def _execute(
-        self, prepared: PreparedStatement, context: Context, known: dict[int, bytes]
-    ) -> Iterator[Any]:
+        self, prepared: PreparedStatement, context: Context, hashes: list[bytes]
+    ) -> Cursor:
         plan = prepared.plan
         if isinstance(plan, SelectPlan):
-            return plan.iter_rows(context)
+            self._cursor = Cursor.start(plan.iter_rows(context))
+            return self._cursor
         self._journal.check_writable()
+        if plan is None:
+            return Cursor([{"tableId": self._define(prepared)}])
+        # H(document) is H(parameter) where a parameter is stored as it came.
+        known = dict(zip(map(id, context.parameters), hashes, strict=True))
         if isinstance(plan, InsertPlan):
             changed = self._insert(plan, context, known)
-        elif isinstance(plan, ModifyPlan):
-            changed = self._modify(plan, context, known)
         else:
-            return iter([{"tableId": self._define(prepared)}])
-        return iter([{"documentId": document_id} for document_id in changed])
+            changed = self._modify(plan, context, known)
+        return Cursor([{"documentId": document_id} for document_id in changed])
 
     def _define(self, prepared: PreparedStatement) -> str:
         parsed = prepared.parsed
@@ -270,9 +275,3 @@ def _fold(digest: bytes, statements: Sequence[bytes]) -> bytes:
     for statement in statements:
         digest = dot(digest, statement)
     return digest
-
-
-@lru_cache(maxsize=16)
-def _timestamp(unix_ms: int) -> Any:
-    """Make the value of UTCNOW(); statements that follow at once share it."""
-    return timestamp_ms(unix_ms)

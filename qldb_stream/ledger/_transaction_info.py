@@ -18,6 +18,7 @@ from qldb_stream.ledger._hashes import (
     field_digest,
     int_part,
     list_part,
+    name_part,
     string_part,
     struct_part,
     timestamp_part,
@@ -27,7 +28,8 @@ from qldb_stream.ledger._ion import (
     LIST,
     STRUCT,
     field_id,
-    ion_blob,
+    ion_digest,
+    ion_id,
     ion_int,
     ion_string,
     ion_timestamp,
@@ -44,6 +46,19 @@ _STATEMENT_DIGEST: Final = field_id("statementDigest")
 _DOCUMENTS: Final = field_id("documents")
 _TABLE_NAME: Final = field_id("tableName")
 _TABLE_ID: Final = field_id("tableId")
+
+# The same names for Ion Hash.
+_N: Final = {
+    name: name_part(name)
+    for name in (
+        "statements",
+        "startTime",
+        "statementDigest",
+        "documents",
+        "tableName",
+        "tableId",
+    )
+}
 
 
 def write_transaction_info(
@@ -62,7 +77,7 @@ def write_transaction_info(
     """
     written = [_statement(statement) for statement in statements]
     body = _STATEMENTS + wrap(LIST, b"".join([ion for ion, _ in written]))
-    digests = [field_digest("statements", list_part([part for _, part in written]))]
+    digests = [field_digest(_N["statements"], list_part([part for _, part in written]))]
     if documents:
         ion, digest = _documents(documents)
         body += ion
@@ -73,15 +88,15 @@ def write_transaction_info(
 def _statement(statement: ExecutedStatement) -> tuple[bytes, bytes]:
     start_ion, start_digest = _start_time(statement.start_ms)
     prepared = statement.prepared
-    ion = prepared.ion_field + start_ion + _STATEMENT_DIGEST + ion_blob(statement.digest)
-    digest = field_digest("statementDigest", blob_part(statement.digest))
+    ion = prepared.ion_field + start_ion + _STATEMENT_DIGEST + ion_digest(statement.digest)
+    digest = field_digest(_N["statementDigest"], blob_part(statement.digest))
     return wrap(STRUCT, ion), struct_part([prepared.digest_of_field, start_digest, digest])
 
 
 @lru_cache(maxsize=256)
 def _start_time(unix_ms: int) -> tuple[bytes, bytes]:
     ion = _START_TIME + ion_timestamp(unix_ms)
-    return ion, field_digest("startTime", timestamp_part(unix_ms))
+    return ion, field_digest(_N["startTime"], timestamp_part(unix_ms))
 
 
 def _documents(documents: Sequence[PendingDocument]) -> tuple[bytes, bytes]:
@@ -91,18 +106,18 @@ def _documents(documents: Sequence[PendingDocument]) -> tuple[bytes, bytes]:
         table = document.table
         ion, part = _document(table.name, table.id, tuple(document.statements))
         fields += (var_uint(sid), ion)
-        digests.append(field_digest(document.id, part))
+        digests.append(field_digest(name_part(document.id), part))
     ion = _DOCUMENTS + wrap(STRUCT, b"".join(fields))
-    return ion, field_digest("documents", struct_part(digests))
+    return ion, field_digest(_N["documents"], struct_part(digests))
 
 
 @lru_cache(maxsize=512)
 def _document(name: str, table_id: str, indexes: tuple[int, ...]) -> tuple[bytes, bytes]:
-    ion = _TABLE_NAME + ion_string(name) + _TABLE_ID + ion_string(table_id)
+    ion = _TABLE_NAME + ion_string(name) + _TABLE_ID + ion_id(table_id)
     ion += _STATEMENTS + wrap(LIST, b"".join(map(ion_int, indexes)))
     digests = [
-        field_digest("tableName", string_part(name)),
-        field_digest("tableId", string_part(table_id)),
-        field_digest("statements", list_part([int_part(index) for index in indexes])),
+        field_digest(_N["tableName"], string_part(name)),
+        field_digest(_N["tableId"], string_part(table_id)),
+        field_digest(_N["statements"], list_part([int_part(index) for index in indexes])),
     ]
     return wrap(STRUCT, ion), struct_part(digests)

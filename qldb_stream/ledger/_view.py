@@ -11,11 +11,12 @@ well; the plan checks its conditions on every row anyway.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from qldb_stream.ion import load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
-from qldb_stream.ledger._changes import new_key
+from qldb_stream.ledger._changes import keys_after
 from qldb_stream.ledger._committed import CommittedView
 from qldb_stream.ledger._occ import CommitLog, ReadSet
 from qldb_stream.ledger._pending import PendingDocument
@@ -42,6 +43,7 @@ class View:
         changed_tables: tables whose definition the transaction changed, by number.
         reads: what was read.
         writes: what was written: documents by id, in the order of their first change.
+        base_keys: keys of documents as the snapshot has them, where an index told them.
         doomed: whether blocks of the snapshot were rolled back, so that it cannot commit.
     """
 
@@ -58,6 +60,7 @@ class View:
         self.changed_tables: Final[dict[int, Table]] = {}
         self.reads: Final = ReadSet()
         self.writes: Final[dict[str, PendingDocument]] = {}
+        self.base_keys: Final[dict[tuple[int, str], bytes]] = {}
         self.doomed = False
         self._store: Final = store
         self._log: Final = log
@@ -65,7 +68,7 @@ class View:
         self._own_keys: Final[dict[tuple[int, bytes], dict[str, PendingDocument]]] = {}
         self._documents: Final[dict[tuple[int, str], StoredRevision | None]] = {}
         self._found: Final[dict[tuple[int, bytes], list[StoredRevision]]] = {}
-        self._committed: Final = CommittedView(store, strand_id, self.size, now_ms)
+        self._committed = partial(CommittedView, store, strand_id, self.size, now_ms)
 
     # --- tables ----------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ class View:
             return self._iter_history(table, found, lookups, bounds)
         rows = self._iter_current(found, lookups)
         if table.kind is TableKind.COMMITTED:
-            return map(self._committed.row, rows)
+            return map(self._committed().row, rows)
         return map(_user_row, rows)
 
     def _iter_catalog(self, ref: TableRef) -> Iterable[Row]:
@@ -129,7 +132,7 @@ class View:
         else:
             self.reads.tables.add(table.no)
             ids = self._store.iter_document_ids(table.no)
-        return self._committed.iter_history(ref, table, ids, bounds)
+        return self._committed().iter_history(ref, table, ids, bounds)
 
     def _iter_current(self, table: Table, lookups: tuple[Lookup, ...]) -> Iterator[Current]:
         for lookup in lookups:
@@ -213,6 +216,7 @@ class View:
         self._found[key] = found
         for revision in found:
             self._remember((table.no, revision.document_id), revision)
+            self.base_keys[key[0], revision.document_id] = key[1]
         return found
 
     def _is_behind(self) -> bool:
@@ -237,10 +241,10 @@ class View:
     def write(self, pending: PendingDocument) -> None:
         """Note a document's new state, so that later statements see it."""
         self.writes[pending.id] = pending
-        for index in pending.table.indexes:
-            key = new_key(pending, index)
-            if key is not None:
-                self._own_keys.setdefault((index.no, key), {})[pending.id] = pending
+        if pending.table.indexes:
+            for index_no, key in keys_after(pending).items():
+                if key is not None:
+                    self._own_keys.setdefault((index_no, key), {})[pending.id] = pending
 
 
 def _user_row(document: Current) -> Row:

@@ -97,11 +97,13 @@ class Writing:
         """Forget a transaction, and the changes that only it could still ask for."""
         with self.store.lock:
             self._open.discard(transaction)
-            if len(self._log):
-                needed = [open_one.view.size for open_one in self._open]
-                if self._group is not None:
-                    needed.append(self._group.before.size)
-                self._log.forget_before(min(needed, default=self._state.size))
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget changes that every open transaction has in its snapshot."""
+        if len(self._log) and self._group is None:
+            needed = [transaction.view.size for transaction in self._open]
+            self._log.forget_before(min(needed, default=self._state.size))
 
     # --- commits ---------------------------------------------------------------------------
 
@@ -121,8 +123,9 @@ class Writing:
             return None
         with self._commits:
             self._validate(transaction)
-            for document in documents:
-                document.table = view.catalog.by_no[document.table.no]
+            if tables:
+                for document in documents:
+                    document.table = view.catalog.by_no[document.table.no]
             draft = Draft(
                 self.strand_id,
                 transaction.transaction_id,
@@ -132,7 +135,7 @@ class Writing:
             )
             before = self._state
             sealed = seal(before, draft, self.environment.now_ms)
-            changes = find_changes(before.size, documents, tables, before.catalog)
+            changes = find_changes(before.size, documents, tables, before.catalog, view.base_keys)
             self._store(sealed, changes)
         return BlockAddress(self.strand_id, before.size)
 
@@ -161,7 +164,9 @@ class Writing:
                     raise LedgerFileError(store.path, str(exc)) from exc
                 raise
             self._state = sealed.state
-            self._log.append(changes.record)
+            # The committing transaction is open still; only others ask what it changed.
+            if len(self._open) > 1 or self._group is not None:
+                self._log.append(changes.record)
 
     def _append_to_group(self, group: _Group, sealed: Sealed, changes: Changes) -> None:
         if group.failed:
@@ -219,6 +224,7 @@ class Writing:
                 raise LedgerFileError(self.store.path, str(exc)) from exc
             finally:
                 self._group = None
+                self._forget()
 
     def close(self) -> None:
         """Wait for whoever is committing, so that the connection can be closed."""

@@ -1,0 +1,42 @@
+"""
+The index keys of a document, read from its bytes.
+
+What a key is, and which field an index means, is PartiQL's to say (`index_key_of`). Here
+only the indexed fields are decoded; a document that has no field of exactly the index's
+name, but one that differs in case, is left to PartiQL as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qldb_stream.errors import IonDecodeError
+from qldb_stream.ion import IonSlice, parse_fields
+from qldb_stream.ledger._catalog import Index
+from qldb_stream.partiql import index_key, index_key_of
+
+__all__ = ["Keys", "keys_of"]
+
+Keys = dict[int, bytes | None]
+"""Keys by index number; None for a document that the index does not hold."""
+
+
+def keys_of(document: IonSlice, indexes: Sequence[Index]) -> Keys:
+    """Give a document's key in each of some indexes."""
+    if not indexes:
+        return {}
+    try:
+        fields = parse_fields(document.buf, document.start, document.end, document.symbols)
+    except IonDecodeError:  # annotated, or a name given twice
+        return {index.no: index_key_of(document, index.field) for index in indexes}
+    return {index.no: _key(document, fields, index.field) for index in indexes}
+
+
+def _key(document: IonSlice, fields: dict[str, tuple[int, int]], field: str) -> bytes | None:
+    found = fields.get(field)
+    if found is not None:
+        return index_key(IonSlice(document.buf, *found, document.symbols))
+    folded = field.casefold()
+    if any(name.casefold() == folded for name in fields):
+        return index_key_of(document, field)
+    return None
