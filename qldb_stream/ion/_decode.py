@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion._amazon import make_null, make_struct, make_token, wrap
 from qldb_stream.ion._primitives import bounds, read_annotation_sids, read_varuint
 from qldb_stream.ion._scalars import decode_decimal, decode_float, decode_text
@@ -29,6 +30,7 @@ from qldb_stream.ion._types import (
     FIRST_NULL,
     MAX_DEPTH,
     ORDERED_STRUCT,
+    STACK_EXHAUSTED,
     TYPE_OF_NIBBLE,
     VALUE_LENGTHS,
     IonType,
@@ -46,7 +48,10 @@ def decode_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> Any:
         IonDecodeError: broken bytes, or a bound exceeded.
     """
     start, stop = bounds(buf, pos, end)
-    return _DECODERS[buf[pos]](buf, start, stop, table, 0)
+    try:
+        return _DECODERS[buf[pos]](buf, start, stop, table, 0)
+    except RecursionError as exc:
+        raise IonDecodeError(pos, STACK_EXHAUSTED) from exc
 
 
 def _refuse(_buf: bytes, start: int, _stop: int, _table: SymbolTable, _depth: int) -> Any:

@@ -24,6 +24,7 @@ from qldb_stream.ion._amazon import WRAPPERS
 from qldb_stream.ion._copy import copy_value
 from qldb_stream.ion._hash import decimal_body
 from qldb_stream.ion._primitives import varuint_bytes
+from qldb_stream.ion._scalars import split_decimal
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._timestamps import from_python, timestamp_body
 from qldb_stream.ion._types import MAX_DEPTH, IonType
@@ -78,11 +79,8 @@ def _encode_float(value: float, _symbols: SymbolWriter, _depth: int) -> bytes:
 
 
 def _encode_decimal(value: Decimal, _symbols: SymbolWriter, _depth: int) -> bytes:
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise IonEncodeError("a Decimal is not a finite number")
-    magnitude = int(Decimal((0, digits, 0)))
-    return container(0x50, decimal_body(exponent, magnitude, minus=sign == 1))
+    exponent, magnitude = split_decimal(value)
+    return container(0x50, decimal_body(exponent, magnitude, minus=value.is_signed()))
 
 
 def _encode_timestamp(value: datetime, _symbols: SymbolWriter, _depth: int) -> bytes:

@@ -9,15 +9,15 @@ Equal values give equal hashes, whatever Ion lets be written in several ways: pa
 and float64, nan, long or short lengths, NOP padding, the order of fields, coefficients with leading
 zeros.
 
-Choices on timestamps, where the reference `ionhash` differs because it hashes what amazon.ion's
-writer makes of a parsed value:
+Choices on timestamps. Where the reference `ionhash` 1.2.1 differs (it hashes what amazon.ion 0.9.3
+writes of the parsed value), ours is:
 
-- an offset on a timestamp of year, month or day is dropped (unknown, 0xC0), as good/equivs wants
-  it;
-- a fraction of zero with no decimal places (0d0, 0d1, -0d0) is no fraction; 0d-3 is three places;
-- a fraction is hashed with all its places; amazon.ion's datetime holds six, and its Decimal is not
-  always kept;
-- a fraction whose coefficient is minus zero is plus zero.
+- an offset on a timestamp of year, month or day means nothing and is hashed as unknown (0xC0), as
+  good/equivs/timestampSuperfluousOffset wants it; the reference keeps it;
+- a fraction whose coefficient is minus zero is plus zero; the reference keeps the sign.
+
+Where it agrees: the fields are UTC, and the offset counts; an unknown offset is not Z; a fraction of
+zero without decimal places (0d0, 0d1, -0d0) is no fraction, 0d-3 is three places; every place counts.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from math import isnan
 from struct import pack
 from typing import Final, Protocol
 
+from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion._decode import check_ordered
 from qldb_stream.ion._primitives import (
     bounds,
@@ -47,6 +48,7 @@ from qldb_stream.ion._types import (
     FIRST_NULL,
     MAX_DEPTH,
     ORDERED_STRUCT,
+    STACK_EXHAUSTED,
     VALUE_LENGTHS,
     fail,
 )
@@ -90,7 +92,10 @@ def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: Ne
             records with.
     """
     start, stop = bounds(buf, pos, end)
-    return _SERIALIZERS[buf[pos]](buf, start, stop, table, 0, new_hasher)
+    try:
+        return _SERIALIZERS[buf[pos]](buf, start, stop, table, 0, new_hasher)
+    except RecursionError as exc:
+        raise IonDecodeError(pos, STACK_EXHAUSTED) from exc
 
 
 def _refuse(

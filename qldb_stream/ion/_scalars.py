@@ -11,12 +11,15 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from struct import unpack_from
 from typing import Final
 
+from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._primitives import bounds, read_int, read_varint
 from qldb_stream.ion._types import MAX_DECIMAL_BYTES, MAX_DECIMAL_EXPONENT, fail
 
 # Wide enough for every exponent and coefficient that our bounds let through, so scaleb never
 # rounds.
 EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+
+MAX_DECIMAL_DIGITS: Final = MAX_DECIMAL_BYTES * 12 // 5  # a byte is 2.408 digits
 
 
 def decode_text(buf: bytes, start: int, stop: int) -> str:
@@ -92,3 +95,21 @@ def decode_decimal(buf: bytes, start: int, stop: int) -> Decimal:
     """Decode a decimal body."""
     exponent, magnitude, minus = read_decimal(buf, start, stop)
     return make_decimal(exponent, magnitude, minus=minus)
+
+
+def split_decimal(value: Decimal) -> tuple[int, int]:
+    """
+    Take a Decimal apart into exponent and magnitude of the coefficient.
+
+    Raises:
+        IonEncodeError: it is no finite number, or beyond the bounds that the reader has.
+    """
+    _sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise IonEncodeError("a Decimal is not a finite number")
+    if abs(exponent) > MAX_DECIMAL_EXPONENT:
+        raise IonEncodeError(f"a Decimal's exponent is beyond {MAX_DECIMAL_EXPONENT}")
+    if len(digits) > MAX_DECIMAL_DIGITS:
+        raise IonEncodeError(f"a Decimal has more than {MAX_DECIMAL_DIGITS} digits")
+    # Not through str: Python refuses to read more than 4,300 digits from one.
+    return exponent, int(Decimal((0, digits, 0)))

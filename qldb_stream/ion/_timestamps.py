@@ -23,7 +23,7 @@ from qldb_stream.ion._primitives import (
     varint_bytes,
     varuint_bytes,
 )
-from qldb_stream.ion._scalars import make_decimal, read_decimal
+from qldb_stream.ion._scalars import make_decimal, read_decimal, split_decimal
 from qldb_stream.ion._types import fail
 
 YEAR: Final = 0
@@ -168,7 +168,13 @@ def _zone(offset: int) -> timezone:
 
 
 @lru_cache(maxsize=4096)
+def _millis_fraction(millis: int) -> Decimal:
+    return make_decimal(-3, millis, minus=False)
+
+
 def _fraction(coefficient: int, exponent: int) -> Decimal:
+    if exponent == -3:
+        return _millis_fraction(coefficient)
     return make_decimal(exponent, coefficient, minus=False)
 
 

@@ -50,9 +50,8 @@ MAX_VARUINT: Final = (1 << 62) - 1
 # added to it.
 MAX_DECIMAL_EXPONENT: Final = 10**17
 
-# Turning a binary coefficient into decimal digits is quadratic: 16 KiB take a few milliseconds, 1
-# MB minutes.
-MAX_DECIMAL_BYTES: Final = 1 << 14
+# Turning a binary coefficient into decimal digits is quadratic: 4 KiB take 9 ms, 64 KiB 680 ms.
+MAX_DECIMAL_BYTES: Final = 1 << 12
 
 # Symbols that a table imports without giving their text; only their number is in the bytes, so it
 # is bounded.
@@ -128,3 +127,7 @@ def fail(offset: int, problem: str) -> NoReturn:
         IonDecodeError: always.
     """
     raise IonDecodeError(offset, problem)
+
+
+# What is said when the caller has left less of the interpreter's stack than MAX_DEPTH needs.
+STACK_EXHAUSTED: Final = "values nest deeper than the interpreter's stack has room for"

@@ -15,7 +15,7 @@ from typing import Final
 from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._primitives import maybe_table_start, varuint_bytes
 from qldb_stream.ion._symbols import SYSTEM_TEXTS, SymbolTable
-from qldb_stream.ion._types import FIRST_WRAPPER, IVM, MAX_IMPORTED_SYMBOLS
+from qldb_stream.ion._types import FIRST_WRAPPER, IVM, MAX_IMPORTED_SYMBOLS, STACK_EXHAUSTED
 
 _NO_IMPORTS: Final[Mapping[tuple[str, int], int]] = {}
 _SYSTEM_IDS: Final = {text: sid for sid, text in enumerate(SYSTEM_TEXTS)}
@@ -180,15 +180,22 @@ def write_value(encode: Callable[[SymbolWriter], bytes]) -> tuple[SymbolWriter, 
         IonEncodeError: a reader would take it for a symbol table, or it needs too many imports.
     """
     symbols = SymbolWriter()
-    value = encode(symbols)
-    if symbols.missing:
-        if sum(symbols.missing.values()) > MAX_IMPORTED_SYMBOLS - len(SYSTEM_TEXTS):
-            raise IonEncodeError(f"it imports more than {MAX_IMPORTED_SYMBOLS} symbols")
-        symbols = SymbolWriter(symbols.missing)
+    try:
         value = encode(symbols)
+        if symbols.missing:
+            symbols = SymbolWriter(_checked_imports(symbols.missing))
+            value = encode(symbols)
+    except RecursionError as exc:
+        raise IonEncodeError(STACK_EXHAUSTED) from exc
     if value[0] >= FIRST_WRAPPER and maybe_table_start(value, 0, len(value)):
         raise IonEncodeError("at the top of a stream it would be read as a symbol table")
     return symbols, value
+
+
+def _checked_imports(imports: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    if sum(imports.values()) > MAX_IMPORTED_SYMBOLS - len(SYSTEM_TEXTS):
+        raise IonEncodeError(f"it imports more than {MAX_IMPORTED_SYMBOLS} symbols")
+    return imports
 
 
 def stream_bytes(symbols: SymbolWriter, value: bytes) -> bytes:
