@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
@@ -55,9 +55,7 @@ class LedgerSink(SessionSink):
         self.ledger = ledger
 
     @classmethod
-    def open(
-        cls, path: str | PathLike[str], *, ids: str = "keep", base: str | None = None
-    ) -> LedgerSink:
+    def open(cls, path: str | PathLike[str], *, ids: str = "keep", base: str | None = None) -> Self:
         """
         Open a ledger file, made when absent, and replay into it.
 

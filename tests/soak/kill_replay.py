@@ -4,24 +4,29 @@ Kill a replay at random moments, start it again until it is done, and compare.
     python -m tests.soak.kill_replay --rounds 200
 
 Each round makes a journal of its own (inserts, updates, deletes, redactions, references
-between documents), writes its records to a file, and lets a process replay it into a
-ledger file. The process is killed with SIGKILL after a random number of applied runs and a
-random moment more, and started again, until one run ends by itself. Then the destination
-must equal the source by the definition at the end of the design's replay section, each
-source block must have been applied once, and the destination's own chain must verify.
+between documents) and lets a process replay it into a ledger file. The process is killed
+with SIGKILL after a random number of applied runs and a random moment more, and another is
+started, until one ends by itself. Then the destination must equal the source by the
+definition at the end of the design's replay section, each source block must have been
+applied once, and the destination's own chain must verify.
 
-A round is its seed: what it replays and after which runs it is killed can be repeated, the
-moment inside a run cannot.
+Every tenth round goes the whole way: records in a file, read, verified and replayed by the
+pipeline. The others hand the blocks to the sink, so that more of the time is spent where a
+kill can do harm. A round is its seed: what it replays and after which runs it is killed can
+be repeated, the moment inside a run cannot.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -29,43 +34,73 @@ import attrs
 
 from qldb_stream.events import Block
 from qldb_stream.ledger import Ledger
+from qldb_stream.pipeline import Pipeline
 from qldb_stream.reconcile import Comparison, compare_ledgers
 from qldb_stream.replay import POSITION_TABLE
+from qldb_stream.report import Position
+from qldb_stream.sinks.ledger import LedgerSink
+from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, JournalShape, make_journal
 from qldb_stream.verification import ChainVerifier
 
-REPOSITORY: Final = Path(__file__).resolve().parents[2]
-
 _BATCHES: Final = (1, 1, 7, 100)
 _RULES: Final = ("any", "keep")
+_WHOLE_WAY: Final = 10  # each so many rounds
 # Turns of an empty loop: up to some milliseconds, so that kills fall anywhere in a transaction.
 _MOST_TURNS: Final = 100_000
 
 
 @attrs.frozen
-class Round:
-    """What one round came to."""
+class Setting:
+    """What a round does, all of it chosen by its seed."""
 
     seed: int
+    blocks: int
+    kills: int
     batch_blocks: int
     ids: str
+    whole_way: bool
+
+    def __str__(self) -> str:
+        way = "whole way" if self.whole_way else "sink"
+        return f"round {self.seed} ({way}, batch {self.batch_blocks}, ids {self.ids})"
+
+
+@attrs.frozen
+class Round:
+    """What one round came to; `applied` are source blocks in the destination's order."""
+
+    setting: Setting
     kills: int
     applied: tuple[int, ...]
     comparison: Comparison
     chain_ok: bool
 
-    def check(self, blocks: int) -> None:
+    def check(self) -> None:
         """
         Make sure that the destination equals the source, each block applied once.
 
         Raises:
             AssertionError: it does not; the message names the round and the differences.
         """
-        where = f"round {self.seed} (batch {self.batch_blocks}, ids {self.ids})"
+        where, blocks = str(self.setting), self.setting.blocks
         assert () == self.comparison.differences, f"{where}: {self.comparison.differences[:5]}"
         assert blocks == self.comparison.blocks, where
         assert tuple(range(blocks)) == self.applied, f"{where}: {len(self.applied)} applied"
         assert self.chain_ok, f"{where}: the destination's own chain does not verify"
+
+
+class TellingSink(LedgerSink):
+    """A ledger sink that says on a stream what is durable."""
+
+    told: IO[str]
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Apply, then write the position reached on a line of its own."""
+        reached = super().apply(blocks, position, token)
+        self.told.write(f"{reached.sequence_no}\n")
+        self.told.flush()
+        return reached
 
 
 def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -> Round:
@@ -74,7 +109,7 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
 
     Args:
         folder: an empty folder for the records and the ledger.
-        seed: chooses the journal and when to kill.
+        seed: chooses the journal, how it is replayed, and when it is killed.
         blocks: of the journal.
         kills: how often the process is killed, more or less.
 
@@ -82,52 +117,88 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
         AssertionError: the process ended by itself with an error.
     """
     chance = random.Random(seed)
-    journal = _journal(seed, blocks)
-    records, ledger = folder / "records.bin", folder / "copy.ledger"
-    with records.open("wb") as file:
-        file.writelines(journal.iter_records())
-    batch_blocks, ids = chance.choice(_BATCHES), chance.choice(_RULES)
-    command = [sys.executable, "-m", "tests.soak.replayer", records, ledger, batch_blocks, ids]
-    most_runs = max(1, 2 * blocks // (kills * batch_blocks))
-    killed = 0
-    while _run_and_kill([str(part) for part in command], chance, chance.randint(0, most_runs)):
-        killed += 1
-    return _compare(
-        journal, ledger, Round(seed, batch_blocks, ids, killed, (), Comparison(), False)
+    whole_way = seed % _WHOLE_WAY == 0
+    setting = Setting(
+        seed, blocks, kills, chance.choice(_BATCHES), chance.choice(_RULES), whole_way
     )
+    journal = make_journal(seed, blocks=blocks, shape=JournalShape(erased=bool(seed % 2)))
+    replay = _make_replay(setting, journal, folder)
+    most_runs = max(1, 2 * blocks // (kills * setting.batch_blocks))
+    killed = 0
+    while _run_and_kill(replay, chance, chance.randint(0, most_runs)):
+        killed += 1
+    return _compare(setting, killed, journal, folder / "copy.ledger")
 
 
-def _journal(seed: int, blocks: int) -> Journal:
-    shape = JournalShape(most_revisions=3, document_bytes=0, redactions=0.05, erased=bool(seed % 2))
-    return make_journal(seed, blocks=blocks, shape=shape)
+def _make_replay(setting: Setting, journal: Journal, folder: Path) -> Callable[[IO[str]], None]:
+    """Make what the process does: replay until done, telling how far it is."""
+    ledger = folder / "copy.ledger"
+    records = folder / "records.bin"
+    blocks: list[Block] = []
+    if setting.whole_way:
+        with records.open("wb") as file:
+            file.writelines(journal.iter_records())
+    else:
+        blocks = list(journal)
+
+    def replay(told: IO[str]) -> None:
+        sink = TellingSink.open(ledger, ids=setting.ids)
+        sink.told = told
+        if setting.whole_way:
+            report = Pipeline(sink, batch_blocks=setting.batch_blocks).run(open_source([records]))
+            assert report.ok, report.verification.problems
+        else:
+            _apply_all(sink, blocks, setting.batch_blocks)
+        sink.close()
+
+    return replay
 
 
-def _run_and_kill(command: list[str], chance: random.Random, runs: int) -> bool:
-    """Start the process, kill it after some runs; False when it was done before that."""
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        seen = _read_lines(process.stdout, runs)
+def _apply_all(sink: LedgerSink, blocks: Sequence[Block], batch_blocks: int) -> None:
+    reached = sink.position(blocks[0].address.strand_id)
+    rest = blocks if reached is None else blocks[reached.sequence_no + 1 :]
+    for first in range(0, len(rest), batch_blocks):
+        run = rest[first : first + batch_blocks]
+        address = run[-1].address
+        sink.apply(run, Position(address.strand_id, address.sequence_no, run[-1].block_hash), 1)
+
+
+def _run_and_kill(replay: Callable[[IO[str]], None], chance: random.Random, runs: int) -> bool:
+    """Start a process, kill it after some runs; False when it was done before that."""
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read_fd)
+        _be_killed(replay, write_fd)
+    os.close(write_fd)
+    with os.fdopen(read_fd) as told:
+        seen = 0
+        while seen < runs and told.readline():
+            seen += 1
         for _ in range(chance.randrange(_MOST_TURNS)):
             pass
-        process.kill()
-        said = process.stderr.read()
-    if process.returncode < 0:
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
         return True
-    assert 0 == process.returncode, f"the replay failed after {seen} runs: {said}"
+    assert 0 == os.waitstatus_to_exitcode(status), f"the replay failed after {seen} runs"
     return False
 
 
-def _read_lines(stream: IO[str], lines: int) -> int:
-    seen = 0
-    while seen < lines and stream.readline():
-        seen += 1
-    return seen
+def _be_killed(replay: Callable[[IO[str]], None], write_fd: int) -> None:
+    """Replay, and end the process here, whatever the parent had in mind."""
+    code = 1
+    try:
+        with os.fdopen(write_fd, "w") as told:
+            replay(told)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the process ends here; the parent sees its code
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
-def _compare(journal: Journal, path: Path, found: Round) -> Round:
+def _compare(setting: Setting, kills: int, journal: Journal, path: Path) -> Round:
     with Ledger.open(path) as ledger:
         comparison = compare_ledgers(journal, ledger)
         applied: list[int] = []
@@ -137,7 +208,7 @@ def _compare(journal: Journal, path: Path, found: Round) -> Round:
             chain_ok &= verifier.feed(block).ok
             applied += _positions(block)
         chain_ok &= ledger.digest().digest == verifier.digest(ledger.strand_id)
-    return attrs.evolve(found, comparison=comparison, applied=tuple(applied), chain_ok=chain_ok)
+    return Round(setting, kills, tuple(applied), comparison, chain_ok)
 
 
 def _positions(block: Block) -> list[int]:
@@ -164,20 +235,21 @@ def main(arguments: list[str] | None = None) -> int:
     for seed in range(options.first, options.first + options.rounds):
         with tempfile.TemporaryDirectory() as folder:
             done = run_round(Path(folder), seed, blocks=options.blocks, kills=options.kills)
-        done.check(options.blocks)
+        done.check()
         killed += done.kills
-        sys.stdout.write(
-            f"round {seed}: {done.kills} kills, batch {done.batch_blocks}, ids {done.ids}: "
-            f"{done.comparison.revisions} revisions, "
-            f"{done.comparison.documents} documents equal\n"
-        )
-        sys.stdout.flush()
+        found = done.comparison
+        _say(f"{done.setting}: {done.kills} kills, {found.revisions} revisions equal")
     seconds = time.monotonic() - started
-    sys.stdout.write(
-        f"{options.rounds} rounds of {options.blocks} blocks, {killed} kills: "
-        f"every destination equals its source, every block applied once ({seconds:.0f} s)\n"
+    _say(
+        f"{options.rounds} rounds of {options.blocks} blocks, {killed} kills: every destination "
+        f"equals its source, every block was applied once ({seconds:.0f} s)"
     )
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ import pytest
 from tests.soak.kill_replay import main, run_round
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3, 10])
 def test_a_killed_replay_equals_its_source(seed: int, tmp_path: Path) -> None:
     """Killed with SIGKILL and started again until done, the destination equals the source."""
-    blocks = 400
-    done = run_round(tmp_path, seed, blocks=blocks, kills=4)
-    done.check(blocks)
+    run_round(tmp_path, seed, blocks=300, kills=4).check()
 
 
 @pytest.mark.soak
