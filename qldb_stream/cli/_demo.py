@@ -88,7 +88,8 @@ def _ledger_rows(rehearsal: Rehearsal) -> list[tuple[object, ...]]:
     proofs = (rehearsal.source, rehearsal.destination)
     return [
         ("blocks", *(proof.blocks for proof in proofs)),
-        ("revisions", *(proof.revisions for proof in proofs)),
+        ("revisions of the story", *(proof.revisions for proof in proofs)),
+        ("the replay's own (position, ids)", *(proof.own_revisions for proof in proofs)),
         ("chain and digest", *("hold" if proof.ok else "broken" for proof in proofs)),
         ("digest (base64)", *(base64.b64encode(proof.digest).decode() for proof in proofs)),
     ]

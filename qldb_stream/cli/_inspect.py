@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from qldb_stream.cli._options import files_argument
-from qldb_stream.cli._output import print_json
+from qldb_stream.cli._output import count, print_json
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import (
@@ -136,9 +136,9 @@ _WORDS: Final[dict[str, _Words]] = {
         _address,
         lambda shown: str(shown["block_timestamp"]),
         lambda shown: f"transaction {shown['transaction_id']}",
-        lambda shown: f"{shown['revisions']} revisions",
+        lambda shown: count(shown["revisions"], "revision"),
         lambda shown: "redacts" if shown["redacts"] else "",
-        lambda shown: "; ".join(shown["statements"] or ()),
+        lambda shown: "; ".join(" ".join(text.split()) for text in shown["statements"] or ()),
     ),
     "REVISION_DETAILS": (
         _address,

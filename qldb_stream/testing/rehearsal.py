@@ -21,6 +21,7 @@ from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline, verify_source
 from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import Comparison, compare_ledgers
+from qldb_stream.replay import IDS_TABLE, POSITION_TABLE
 from qldb_stream.report import Outcome, Problem, ReplayReport, VerifyReport
 from qldb_stream.sources import open_source
 from qldb_stream.testing.deliveries import make_delivery, write_archive
@@ -48,10 +49,16 @@ class Step:
 
 @attrs.frozen
 class ChainProof:
-    """A ledger's own chain, verified from its first block to the digest that it gives."""
+    """
+    A ledger's own chain, verified from its first block to the digest that it gives.
+
+    `revisions` counts those of the ledger's users; `own_revisions` those of the tables
+    in which a replay keeps its position and the ids.
+    """
 
     blocks: int
     revisions: int
+    own_revisions: int
     digest: bytes
     problems: tuple[Problem, ...]
 
@@ -134,18 +141,20 @@ def rehearse(
 def prove_chain(ledger: Ledger) -> ChainProof:
     """Verify every block of a ledger, the links, and the digest that the ledger gives."""
     verifier = ChainVerifier()
-    blocks = revisions = 0
+    blocks = revisions = own = 0
     problems: list[Problem] = []
     for block in ledger.blocks():
         problems += verifier.feed(block).problems
         blocks += 1
         revisions += len(block.revisions)
+        tables = (r.table.table_name for r in block.revisions if r.table is not None)
+        own += sum(table in (IDS_TABLE, POSITION_TABLE) for table in tables)
     claimed = ledger.digest()
     check = verifier.check_digest(claimed.tip.strand_id, claimed.digest, claimed.tip)
     if check.outcome is not Outcome.VERIFIED:
         tip = claimed.tip
         problems.append(Problem(check.name, check.detail, tip.strand_id, tip.sequence_no))
-    return ChainProof(blocks, revisions, claimed.digest, tuple(problems))
+    return ChainProof(blocks, revisions - own, own, claimed.digest, tuple(problems))
 
 
 def _deliver(source: Ledger, folder: Path, seed: int) -> Step:

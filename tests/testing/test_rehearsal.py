@@ -57,6 +57,13 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         rehearse(tmp_path, lambda _step: None)
 
 
+def test_what_is_the_replays_own(rehearsal: Rehearsal) -> None:
+    """The destination holds the story's revisions, and the replay's own apart from them."""
+    assert rehearsal.source.revisions == rehearsal.destination.revisions
+    assert 0 == rehearsal.source.own_revisions
+    assert rehearsal.destination.own_revisions > rehearsal.source.blocks
+
+
 def test_one_part_that_fails(rehearsal: Rehearsal) -> None:
     """A rehearsal is ok only if each of its parts is."""
     problem = Problem(ProblemCode.CHAIN, "broken")
@@ -90,5 +97,5 @@ def test_a_chain_that_does_not_reach_its_digest() -> None:
         short = prove_chain(_Truncated(ledger))  # type: ignore[arg-type]  # stands in for a damaged one
         tip: BlockAddress = ledger.digest().tip
 
-    assert ChainProof(tip.sequence_no + 1, whole.revisions, whole.digest, ()) == whole
+    assert ChainProof(tip.sequence_no + 1, whole.revisions, 0, whole.digest, ()) == whole
     assert [ProblemCode.DIGEST] == [problem.code for problem in short.problems]
