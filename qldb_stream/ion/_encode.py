@@ -84,10 +84,7 @@ def _encode_decimal(value: Decimal, _symbols: SymbolWriter, _depth: int) -> byte
 
 
 def _encode_timestamp(value: datetime, _symbols: SymbolWriter, _depth: int) -> bytes:
-    try:
-        return container(0x60, timestamp_body(from_python(value)))
-    except OverflowError as exc:
-        raise IonEncodeError("a timestamp's UTC time is outside the years 1 to 9999") from exc
+    return container(0x60, timestamp_body(from_python(value)))
 
 
 def _encode_token(value: Any, symbols: SymbolWriter, _depth: int) -> bytes:

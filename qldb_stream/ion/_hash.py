@@ -16,8 +16,9 @@ writes of the parsed value), ours is:
   good/equivs/timestampSuperfluousOffset wants it; the reference keeps it;
 - a fraction whose coefficient is minus zero is plus zero; the reference keeps the sign.
 
-Where it agrees: the fields are UTC, and the offset counts; an unknown offset is not Z; a fraction of
-zero without decimal places (0d0, 0d1, -0d0) is no fraction, 0d-3 is three places; every place counts.
+Where it agrees: the fields are UTC, and the offset counts; an unknown offset is not Z; a fraction
+of zero without decimal places (0d0, 0d1, -0d0) is no fraction, 0d-3 is three places; every place
+counts.
 """
 
 from __future__ import annotations

@@ -100,12 +100,15 @@ def _maybe_c_reader(text: str) -> Iterator[Any] | None:
     data = text.encode("utf-8")
     if _C_READER_ALTERS.search(data):
         return None
-    values: Iterator[Any] = simpleion.load_extension(
-        io.BytesIO(data),
-        single_value=False,
-        parse_eagerly=False,
-        text_buffer_size_limit=max(_C_BUFFER_BYTES, len(data)),
-    )
+    try:
+        values: Iterator[Any] = simpleion.load_extension(
+            io.BytesIO(data),
+            single_value=False,
+            parse_eagerly=False,
+            text_buffer_size_limit=max(_C_BUFFER_BYTES, len(data)),
+        )
+    except Exception:  # noqa: BLE001 - as above
+        return None
     return values
 
 

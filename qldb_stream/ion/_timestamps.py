@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from amazon.ion.core import Timestamp, TimestampPrecision
 
+from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._primitives import (
     int_bytes,
     read_varint,
@@ -251,24 +252,36 @@ def from_python(value: datetime) -> Instant:
     Say what a datetime or an amazon.ion Timestamp says; a naive one has an unknown offset.
 
     Raises:
-        OverflowError: its UTC time is outside the years 1 to 9999.
+        IonEncodeError: its UTC time is outside the years 1 to 9999, or its offset has seconds.
     """
     precision = getattr(value, "precision", None)
     precision = SECOND if precision is None else int(precision)
-    delta = value.utcoffset()
-    offset = None if delta is None or precision < MINUTE else round(delta.total_seconds()) // 60
-    plain = datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
-    utc = plain - timedelta(minutes=offset) if offset else plain
-    fraction = getattr(value, "fractional_seconds", None)
+    offset = _offset_of(value) if precision >= MINUTE else None
+    local = datetime(  # noqa: DTZ001 - the offset is apart
+        value.year, value.month, value.day, value.hour, value.minute, value.second
+    )
+    try:
+        utc = local - timedelta(minutes=offset or 0)
+    except OverflowError as exc:
+        problem = "a timestamp's UTC time is outside the years 1 to 9999"
+        raise IonEncodeError(problem) from exc
     if precision < SECOND:
         return Instant(_cut(utc, precision), precision, offset, 0, 0)
+    fraction = getattr(value, "fractional_seconds", None)
     if fraction is None:
         return Instant(utc, precision, offset, -6, value.microsecond)
-    _, digits, exponent = fraction.as_tuple()
-    coefficient = int("".join(map(str, digits)))
-    return Instant(
-        utc, precision, offset, exponent if coefficient else min(exponent, 0), coefficient
-    )
+    exponent, coefficient = split_decimal(fraction)
+    return Instant(utc, precision, offset, min(exponent, 0), coefficient)
+
+
+def _offset_of(value: datetime) -> int | None:
+    delta = value.utcoffset()
+    if delta is None:
+        return None
+    minutes, rest = divmod(delta, timedelta(minutes=1))
+    if rest:
+        raise IonEncodeError("a timestamp's offset is not in whole minutes")
+    return minutes
 
 
 def _cut(utc: datetime, precision: int) -> datetime:
