@@ -1,11 +1,13 @@
 """
 What one transaction does between reading the position and writing it.
 
-Inserts into one table that follow each other are one statement with a list. What an
-insert answers is bound to the source id at once. A document that names one that is
-not inserted yet (a later one, itself, or one that names it in turn) is inserted empty
+What an insert answers is bound to the source id at once. A document that names one that
+is not inserted yet (a later one, itself, or one that names it in turn) is inserted empty
 and updated as soon as all that it names are bound; the transaction still writes one
 revision of it. An update that names one that is not inserted yet waits likewise.
+
+Each insert is a statement of its own: a list of documents would be encoded and hashed as
+the parameter first, and each document then again (measured: 240 instead of 160 us each).
 """
 
 from __future__ import annotations
@@ -18,7 +20,12 @@ import attrs
 
 from qldb_stream.ion import IonSlice
 from qldb_stream.replay._ddl import quote, refusal
-from qldb_stream.replay._operations import BlockPlan, ChangeKind, DocumentChange
+from qldb_stream.replay._operations import (
+    BlockPlan,
+    ChangeKind,
+    DocumentChange,
+    TableChange,
+)
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord, insert_records, read_records, write_offset
 from qldb_stream.replay._rules import IdRule, find_ids, rewrite_ids
@@ -88,7 +95,6 @@ class Work:
         self._records: dict[str, IdRecord] = {}  # what was looked up or made
         self._names: dict[str, frozenset[str]] = {}  # source id -> ids that its document names
         self._unbound: set[str] = set()  # source ids that are yet to be inserted
-        self._batch: list[DocumentChange] = []  # inserts that become one statement
         self._waiting: list[DocumentChange] = []  # changes that name what is not bound
         self._inserted: list[IdRecord] = []
         self._kept: list[str] = []
@@ -109,17 +115,18 @@ class Work:
             if isinstance(operation, DocumentChange):
                 self._change(operation)
             else:
-                self._flush()
-                changed = change_table(self._txn, self.state, operation)
-                if isinstance(changed, str):
-                    self._kept.append(changed)
-                else:
-                    self.state = changed
-        self._flush()
+                self._change_table(operation)
         if self._waiting:
             raise AssertionError("a change still waits for an id when all are bound")
         insert_records(self._txn, self._inserted)
         return self._outcome()
+
+    def _change_table(self, change: TableChange) -> None:
+        changed = change_table(self._txn, self.state, change)
+        if isinstance(changed, str):
+            self._kept.append(changed)
+        else:
+            self.state = changed
 
     def _outcome(self) -> Outcome:
         unresolved = 0
@@ -177,9 +184,9 @@ class Work:
         if change.kind is ChangeKind.UPDATE:
             self._unbound.add(change.source_id)
 
-    def _names_any(self, change: DocumentChange, source_ids: Iterable[str]) -> bool:
+    def _names_unbound(self, change: DocumentChange) -> bool:
         names = self._names.get(change.source_id)
-        return names is not None and not names.isdisjoint(source_ids)
+        return names is not None and not names.isdisjoint(self._unbound)
 
     def _rewritten(self, change: DocumentChange) -> IonSlice:
         document = change.document
@@ -203,55 +210,37 @@ class Work:
         self._documents += 1
 
     def _insert(self, change: DocumentChange) -> None:
-        """Put an insert into the batch; what it names there is sent first."""
-        if self._batch and (
-            self._batch[0].table != change.table or self._names_any(change, self._batched())
-        ):
-            self._flush()
-        self._batch.append(change)
-
-    def _batched(self) -> list[str]:
-        return [change.source_id for change in self._batch]
-
-    def _flush(self) -> None:
-        """Send the batch, bind what it inserted, and go on with what waited for that."""
-        batch, self._batch = self._batch, []
-        if not batch:
-            return
-        table_id = self._table_id(batch[0])
-        documents: list[Any] = []
-        for change in batch:
-            if self._names_any(change, self._unbound):
-                self._waiting.append(change)
-                documents.append(_EMPTY)
-            else:
-                documents.append(self._rewritten(change))
-        text = _texts(batch[0].table.table_name).insert
-        rows = self._txn.execute_statement(text, documents if len(documents) > 1 else documents[0])
-        for change, row in zip(batch, rows, strict=True):
-            # 0, unless the document is taken up at a later version.
-            record = IdRecord(change.source_id, str(row["documentId"]), table_id, change.version)
-            self._unbound.discard(change.source_id)
-            self._inserted.append(record)
-            self._bind(record)
-        self._settle()
+        """Insert a document, bind it, and go on with what waited for that."""
+        table_id = self._table_id(change)
+        waits = self._names_unbound(change)
+        document = _EMPTY if waits else self._rewritten(change)
+        text = _texts(change.table.table_name).insert
+        (row,) = self._txn.execute_statement(text, document)
+        # The offset is 0, unless the document is taken up at a later version.
+        record = IdRecord(change.source_id, str(row["documentId"]), table_id, change.version)
+        self._inserted.append(record)
+        self._bind(record)
+        self._unbound.discard(change.source_id)
+        if waits:
+            self._waiting.append(change)
+        if self._waiting:
+            self._settle()
 
     def _settle(self) -> None:
+        """Write what waited for ids that are all bound now."""
         waiting, self._waiting = self._waiting, []
         for change in waiting:
-            if self._names_any(change, self._unbound):
+            if self._names_unbound(change):
                 self._waiting.append(change)
             else:
                 self._write(change)
 
     def _update(self, change: DocumentChange) -> None:
-        if self._names_any(change, self._batched()):
-            self._flush()
-        if self._names_any(change, self._unbound):
-            self._waiting.append(change)
-            return
         self._keep_version(change)
-        self._write(change)
+        if self._names_unbound(change):
+            self._waiting.append(change)
+        else:
+            self._write(change)
 
     def _write(self, change: DocumentChange) -> None:
         self._run_on(change, _texts(change.table.table_name).update, self._rewritten(change))
