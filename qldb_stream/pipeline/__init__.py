@@ -7,7 +7,7 @@ stands on it for bounded sources, `verify_source` is the same run without a sink
 
 from __future__ import annotations
 
-from qldb_stream.pipeline._core import CheckedBlock, PipelineCore, Verdict
+from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._run import Pipeline, verify_source
 
-__all__ = ["CheckedBlock", "Pipeline", "PipelineCore", "Verdict", "verify_source"]
+__all__ = ["CheckedBlock", "Order", "Pipeline", "PipelineCore", "Verdict", "verify_source"]

@@ -7,13 +7,7 @@ with a verdict: whether a sink may have it, has it, or must not get it because s
 before it is missing or wrong. Verification ignores the verdicts and delivery obeys them,
 so that both say the same of one journal.
 
-How long a block waits depends on what is known of the input:
-
-- sorted: until `finish` says that nothing more comes for it, so that two versions of a
-  block are seen before either is used. Holes and missing parts cost no memory.
-- unsorted, without a start: until `close`, because only then the first block is known.
-- unsorted, with a start: until it is whole and its turn has come. What stands behind a
-  hole at the end is neither delivered nor verified.
+How long a block waits depends on the order in which items come, see `Order`.
 
 A hole is one problem GAP for each run of missing numbers. A number that has a problem of
 its own, because its block lacks a part or has two versions, is no hole; nor is a
@@ -22,6 +16,7 @@ declared gap.
 
 from __future__ import annotations
 
+import enum
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -30,7 +25,13 @@ from typing import Final
 import attrs
 
 from qldb_stream.assembly import BlockAssembler
-from qldb_stream.errors import ConflictError, IncompleteBlockError, IntegrityError, SequenceGapError
+from qldb_stream.errors import (
+    ConflictError,
+    IncompleteBlockError,
+    IntegrityError,
+    SequenceGapError,
+    UsageError,
+)
 from qldb_stream.events import (
     NEED_MORE,
     Block,
@@ -53,12 +54,36 @@ from qldb_stream.report import (
 from qldb_stream.typing import Item
 from qldb_stream.verification import ChainVerifier
 
-__all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "PipelineCore", "Verdict"]
+__all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict"]
 
 LIMIT: Final = 100_000
 """How many items may wait for the rest of their blocks, unless the caller says otherwise."""
 
 NO_GAPS: Final[Mapping[str, Sequence[Gap]]] = MappingProxyType({})
+
+# With these a block is lost, or one of two; with any other it is the better of two copies.
+_STOPPING: Final = frozenset((ProblemCode.CONFLICT, ProblemCode.INCOMPLETE))
+
+
+class Order(enum.Enum):
+    """
+    How items come, and so how long a block has to wait.
+
+    SORTED: block by block; a block waits until `finish` says that nothing more comes for
+    it, so that two versions of it are seen before either is used. Holes and missing parts
+    cost no memory.
+
+    UNSORTED: in any order, to an end; all wait until `close`, because only then it is known
+    which block is the first.
+
+    LIVE: in any order, without an end in sight; a block comes out when it is whole and its
+    turn has come, counted from the start or the sink's position. What stands behind a hole
+    waits; at the end it is neither delivered nor verified.
+    """
+
+    SORTED = "sorted"
+    UNSORTED = "unsorted"
+    LIVE = "live"
 
 
 @attrs.frozen
@@ -103,27 +128,30 @@ class PipelineCore:
     Joins the stages from events to checked blocks.
 
     Args:
-        is_sorted: whether items come block by block, and `finish` is called.
+        order: how items come.
         start: the number that each strand must begin with; for all, or by strand. Lower
-            ones are left out. None begins with the lowest that comes.
+            ones are left out. None begins with the lowest that comes; not so when LIVE,
+            where what the sink has must say it then.
         gaps: declared gaps by strand.
         limit: how many items may wait for the rest of their blocks.
     """
 
     def __init__(
         self,
+        order: Order,
         *,
-        is_sorted: bool,
         start: int | Mapping[str, int] | None = None,
         gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
         limit: int = LIMIT,
     ) -> None:
-        self._is_live = not is_sorted and start is not None
-        self._assembler = BlockAssembler(limit=limit, hold=not self._is_live)
-        if is_sorted or start is None:
-            self._sequencer = Sequencer(EARLIEST, sorted_input=True)
+        self._order = order
+        self._assembler = BlockAssembler(limit=limit, hold=order is not Order.LIVE)
+        # Filled strand by strand; the sequencer looks when it meets a strand.
+        self._live_starts: dict[str, int] = {}
+        if order is Order.LIVE:
+            self._sequencer = Sequencer(self._live_starts, gaps=gaps)
         else:
-            self._sequencer = Sequencer(start, gaps=gaps)
+            self._sequencer = Sequencer(EARLIEST, sorted_input=True)
         self._verifier = ChainVerifier()
         self._tally = Tally()
         self._start = start
@@ -132,11 +160,22 @@ class PipelineCore:
         self._is_closed = False
 
     def open_strand(self, strand_id: str, position: Position | None) -> None:
-        """Tell what a sink has of a strand, before anything of that strand is fed."""
-        gate = StrandGate(
-            strand_id, position, self._first(strand_id), self._gaps.get(strand_id, ())
-        )
+        """
+        Tell what a sink has of a strand, before anything of that strand is fed.
+
+        Raises:
+            UsageError: the start is beyond the next block that the sink needs.
+        """
+        first = self._first(strand_id)
+        if position is not None and first is not None and first > position.sequence_no + 1:
+            raise UsageError(
+                f"strand {strand_id}: the sink has block {position.sequence_no}, to start with "
+                f"{first} would leave a hole; leave the start away, or declare the gap"
+            )
+        gate = StrandGate(strand_id, position, first, self._gaps.get(strand_id, ()))
         self._strands[strand_id] = _Strand(gate, gate.next_number)
+        if gate.next_number is not None:
+            self._live_starts[strand_id] = gate.next_number
 
     def knows(self, strand_id: str) -> bool:
         """Say whether a strand has been opened."""
@@ -157,7 +196,7 @@ class PipelineCore:
         if isinstance(item, ControlRecord):
             return
         self._assembler.feed(item)
-        if self._is_live:
+        if self._order is Order.LIVE:
             self._pass_on()
 
     def finish(self, address: BlockAddress) -> None:
@@ -171,7 +210,7 @@ class PipelineCore:
         self._pass_on()
         self._add_problems(map(_problem_of, leftovers))
         holes = self._sequencer.close()
-        if self._is_live:
+        if self._order is Order.LIVE:
             for hole in holes:
                 self._report_hole(hole.strand_id, hole.first, hole.last or hole.first)
         self._is_closed = True
@@ -197,8 +236,11 @@ class PipelineCore:
 
     def _pass_on(self) -> None:
         """Hand whole blocks to the sequencer; keep what the assembler has to say."""
+        blocks = self._whole_blocks()
         self._add_problems(self._assembler.take_problems())
-        for block in self._whole_blocks():
+        for block in blocks:
+            if not self.knows(block.address.strand_id):
+                self.open_strand(block.address.strand_id, None)
             try:
                 self._sequencer.feed(block)
             except ConflictError as exc:
@@ -210,12 +252,10 @@ class PipelineCore:
         while not isinstance(block, Need):
             blocks.append(block)
             block = self._assembler.next_block()
-        return blocks if self._is_live else sorted(blocks, key=lambda block: block.address)
+        return blocks if self._order is Order.LIVE else sorted(blocks, key=_address)
 
     def _check(self, block: Block) -> CheckedBlock:
         strand_id, number = block.address.strand_id, block.address.sequence_no
-        if not self.knows(strand_id):
-            self.open_strand(strand_id, None)
         strand = self._strands[strand_id]
         self._begin_chain(strand_id, strand, number)
         if strand.next is not None:
@@ -259,7 +299,14 @@ class PipelineCore:
                 continue
             if not self.knows(problem.strand_id):
                 self.open_strand(problem.strand_id, None)
-            heapq.heappush(self._strands[problem.strand_id].explained, problem.sequence_no)
+            strand = self._strands[problem.strand_id]
+            heapq.heappush(strand.explained, problem.sequence_no)
+            if problem.code in _STOPPING:
+                strand.gate.stop(problem.sequence_no, problem.code)
+
+
+def _address(block: Block) -> BlockAddress:
+    return block.address
 
 
 def _missing(

@@ -3,8 +3,13 @@ Decide, block by block, whether a sink may have the next block of a strand.
 
 One small state for each strand, no I/O. What the sink has already is passed over, once
 the block at its position has proven to be the one it has. Then each block must follow
-the one before, declared gaps apart, link to it, and verify; the first that does not
-holds the strand: it and everything after it stays where it is.
+the one before, declared gaps apart, link to it, verify, and be the only one with its
+address; the first that does not holds the strand: it and everything after it stays where
+it is.
+
+Below the sink's position, what is absent from the source matters no more: the sink has
+it. What is wrong there does: a source that was altered where the sink was filled from is
+not trusted behind it.
 """
 
 from __future__ import annotations
@@ -53,11 +58,20 @@ class StrandGate:
         self._had = position
         self._next = first if position is None else position.sequence_no + 1
         self._gaps = sorted(gaps, key=lambda gap: gap.first)
+        self._stop: int | None = None
+        self._is_compared = False
 
     @property
     def next_number(self) -> int | None:
         """Give the number that must come next, None while any may."""
         return self._next
+
+    def stop(self, number: int, code: ProblemCode) -> None:
+        """Let no block through from a number on; a lost block that the sink has is none."""
+        had = self._had
+        if code is ProblemCode.INCOMPLETE and had is not None and number <= had.sequence_no:
+            return
+        self._stop = number if self._stop is None else min(self._stop, number)
 
     def admit(self, block: Block, *, is_verified: bool) -> tuple[Verdict, Problem | None]:
         """
@@ -74,7 +88,8 @@ class StrandGate:
         """
         number = block.address.sequence_no
         problem = self._compare(block) if is_verified else None
-        if problem is not None or not is_verified:
+        is_stopped = self._stop is not None and self._stop <= number
+        if problem is not None or is_stopped or not is_verified:
             self.is_held = True
         if self._had is not None and number <= self._had.sequence_no:
             # What the sink has, it has; that the source is not sound stops what follows.
@@ -91,6 +106,7 @@ class StrandGate:
         had, number = self._had, block.address.sequence_no
         if had is None:
             return None
+        self._is_compared = self._is_compared or number == had.sequence_no
         if number == had.sequence_no and block.block_hash != had.block_hash:
             return self._problem(
                 number,
@@ -99,7 +115,7 @@ class StrandGate:
                 "blockHash",
             )
         previous = block.summary.previous_block_hash
-        if number == had.sequence_no + 1 and previous != had.block_hash:
+        if number == had.sequence_no + 1 and previous != had.block_hash and not self._is_compared:
             return self._problem(
                 number,
                 "previousBlockHash is not the hash of the block that the sink has before it",

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from qldb_stream.events import BlockAddress, BlockSummary
+from qldb_stream.pipeline._core import Order
 from qldb_stream.sources import FolderSource, Progress
 from qldb_stream.typing import Item, Source
 
-__all__ = ["Input", "PlacedItem", "PlacedSource", "is_sorted", "iter_placed"]
+__all__ = ["Input", "PlacedItem", "PlacedSource", "iter_placed", "order_of"]
 
 Input: TypeAlias = Source | Iterable[Item]
 PlacedItem: TypeAlias = tuple[BlockAddress | None, Item]
@@ -30,9 +31,11 @@ class PlacedSource(Protocol):
         """Iterate over all items by rising address; None for what has no block."""
 
 
-def is_sorted(source: Input) -> bool:
-    """Say whether items come sorted by block, so that no block need wait for another."""
-    return isinstance(source, Source) and source.bounded
+def order_of(source: Input, *, has_start: bool) -> Order:
+    """Say how a source's items come; an iterable with a start need not wait for its end."""
+    if isinstance(source, Source):
+        return Order.SORTED if source.bounded else Order.LIVE
+    return Order.LIVE if has_start else Order.UNSORTED
 
 
 def iter_placed(source: Input, progress: Progress | None = None) -> Iterator[PlacedItem]:

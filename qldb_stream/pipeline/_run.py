@@ -14,7 +14,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress, BlockSummary, Need, RevisionDetails
 from qldb_stream.pipeline._core import NO_GAPS, PipelineCore
 from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
-from qldb_stream.pipeline._inputs import Input, is_sorted, iter_placed
+from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap, ReplayReport, VerifyReport
 from qldb_stream.sources import Progress
@@ -102,7 +102,8 @@ class Pipeline:
             sink.close()
 
     def _run_with(self, sink: Sink | None, source: Input) -> ReplayReport:
-        core = PipelineCore(is_sorted=is_sorted(source), start=self._start, gaps=self._gaps)
+        order = order_of(source, has_start=self._start is not None)
+        core = PipelineCore(order, start=self._start, gaps=self._gaps)
         delivery = None
         if sink is not None:
             delivery = Delivery(sink, batch_blocks=self._batch_blocks, token=self._token)
@@ -141,10 +142,9 @@ class _Run:
 
     def read(self, source: Input, progress: Progress | None) -> None:
         """Read the source to its end, delivering as blocks come out."""
-        sorted_input = is_sorted(source)
         place: BlockAddress | None = None
         for address, item in iter_placed(source, progress):
-            if sorted_input and address != place:
+            if address != place:
                 if place is not None:
                     self._core.finish(place)
                     self._deliver()

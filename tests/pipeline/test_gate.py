@@ -100,6 +100,25 @@ def test_a_block_that_does_not_verify_holds_the_strand() -> None:
     assert position_at(0) == gate.position
 
 
+def test_a_conflict_or_a_lost_block_holds_the_strand() -> None:
+    """Nothing is delivered from the first stop on, in whatever order stops are told."""
+    gate = StrandGate(STRAND, None, None, ())
+    gate.stop(4, ProblemCode.INCOMPLETE)
+    gate.stop(2, ProblemCode.CONFLICT)
+    gate.stop(3, ProblemCode.CONFLICT)
+    assert [DELIVER, HOLD, HOLD] == verdicts(gate, 1, 2, 5)
+
+
+def test_below_the_position_only_what_is_wrong_holds() -> None:
+    """A block that the source has lost is in the sink; one with two versions is in doubt."""
+    lost = StrandGate(STRAND, position_at(2), None, ())
+    lost.stop(1, ProblemCode.INCOMPLETE)
+    assert [SKIP, DELIVER] == verdicts(lost, 2, 3)
+    doubted = StrandGate(STRAND, position_at(2), None, ())
+    doubted.stop(1, ProblemCode.CONFLICT)
+    assert [SKIP, HOLD] == verdicts(doubted, 2, 3)
+
+
 def test_damage_below_the_position_holds_what_follows() -> None:
     """A source that is not sound where the sink was filled from is not trusted after it."""
     gate = StrandGate(STRAND, position_at(2), None, ())
