@@ -70,7 +70,8 @@ _SHORT_STRING: Final = 0x80
 _LAST_SHORT_INT: Final = 0x28
 _POSITIVE_INT: Final = 0x20
 _LONG_BLOB: Final = 0xAE
-_LENGTH_32: Final = 0xA0  # a VarUInt: 32 and the end bit
+_TIMESTAMP: Final = 0x60
+_BLOB: Final = 0xA0
 _DIGEST_SPAN: Final = 2 + _DIGEST_BYTES
 _LIST: Final = 0xB0
 _LONG_LIST: Final = 0xBE
@@ -251,11 +252,7 @@ def need_digest(
     span = need_span(fields, name, path)
     if buf[span[0]] == _LONG_BLOB and span[1] - span[0] == _DIGEST_SPAN:
         return buf[span[0] + 2 : span[1]]
-    digest = _read_blob(buf, span, _join(path, name))
-    if len(digest) != _DIGEST_BYTES and not (may_be_empty and not digest):
-        expected = "blob of 32 bytes" + (" or none" if may_be_empty else "")
-        raise EnvelopeError(_join(path, name), expected, f"one of {len(digest)}")
-    return digest
+    return _read_digest(buf, span, _join(path, name), may_be_empty=may_be_empty)
 
 
 def maybe_digest(buf: bytes, fields: Fields, name: str, path: str) -> bytes | None:
@@ -286,7 +283,7 @@ def need_digests(
         [
             buf[start + 2 : end]
             if buf[start] == _LONG_BLOB and end - start == _DIGEST_SPAN
-            else need_digest(buf, {f"[{index}]": (start, end)}, f"[{index}]", path)
+            else _read_digest(buf, (start, end), f"{path}[{index}]")
             for index, (start, end) in enumerate(_element_spans(buf, span, table, path))
         ]
     )
@@ -322,7 +319,7 @@ def need_time(buf: bytes, fields: Fields, name: str, path: str) -> datetime:
     moment = maybe_time(buf, start, end)
     if moment is not None:
         return moment
-    _check_type(buf, (start, end), "timestamp", 0x60, _join(path, name))
+    _check_type(buf, (start, end), "timestamp", _TIMESTAMP, _join(path, name))
     return parse_timestamp(buf, start, end)
 
 
@@ -385,9 +382,15 @@ def _body_start(buf: bytes, pos: int, long_form: int) -> int:
     return pos + 1
 
 
-def _read_blob(buf: bytes, span: tuple[int, int], path: str) -> bytes:
-    _check_type(buf, span, "blob", 0xA0, path)
-    return parse_blob(buf, span[0], span[1])
+def _read_digest(
+    buf: bytes, span: tuple[int, int], path: str, *, may_be_empty: bool = False
+) -> bytes:
+    _check_type(buf, span, "blob", _BLOB, path)
+    digest = parse_blob(buf, span[0], span[1])
+    if len(digest) != _DIGEST_BYTES and not (may_be_empty and not digest):
+        expected = "blob of 32 bytes" + (" or none" if may_be_empty else "")
+        raise EnvelopeError(path, expected, f"one of {len(digest)}")
+    return digest
 
 
 def _check_type(
