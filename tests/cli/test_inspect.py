@@ -66,6 +66,18 @@ def test_lines_for_people(run: Run, tmp_path: Path) -> None:
     assert {"CONTROL", "BLOCK_SUMMARY", "REVISION_DETAILS"} == firsts
 
 
+def test_a_line_without_statements(run: Run, tmp_path: Path) -> None:
+    """A block without transactionInfo has no statements to show, and is shown."""
+    journal = make_journal(3, blocks=40, shape=JournalShape(empty=0.5))
+    blocks = [block for block in journal if block.summary.transaction_info is None]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    answer = run("inspect", tmp_path / "in", "--json")
+    shown = [json.loads(line) for line in answer.out.splitlines()]
+
+    assert len(blocks) >= 1
+    assert [[]] * len(blocks) == [s["statements"] for s in shown if s["type"] == "BLOCK_SUMMARY"]
+
+
 def test_damage(run: Run, tmp_path: Path) -> None:
     """Bytes that are no record are shown with their place, and the exit code is 1."""
     folder = _write(tmp_path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from qldb_stream.cli import main
 from tests.cli.conftest import Run
 
 COMMANDS = ("demo", "inspect", "verify", "replay", "ids", "compare")
@@ -144,3 +146,17 @@ def test_interrupted(run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch) -
     answer = run("ids", archive, "x")
 
     assert (130, "qldb-stream ids: interrupted") == (answer.code, answer.err.strip())
+
+
+def test_help_without_arguments(run: Run) -> None:
+    """A group of commands without one prints the same text as its --help."""
+    assert run("--help").out == run().out
+
+
+def test_a_broken_pipe_in_process(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When standard output is gone, what is left in the buffer goes nowhere."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert 1 == main(["verify", str(archive), "--json"])

@@ -191,3 +191,70 @@ def test_a_file_that_is_no_ledger(run: Run, tmp_path: Path) -> None:
     answer = run("ids", path, "x")
 
     assert (2, 1) == (answer.code, answer.err.count("\n"))
+
+
+def test_a_declared_gap(run: Run, tmp_path: Path) -> None:
+    """With a gap that its owner declares, a strand goes on behind it."""
+    blocks = [b for b in make_journal(5, blocks=12) if b.address.sequence_no != 10]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    gap = f"{blocks[0].address.strand_id}:10-10"
+    arguments = ("replay", tmp_path / "in", "--to", f"jsonl:{tmp_path / 'out'}", "--json")
+    without = run(*arguments)
+    declared = run(*arguments, "--accept-gap", gap, "--reason", "lost in 2023")
+
+    assert (1, 10) == (without.code, without.json()["applied"])
+    assert (0, 1, 10) == (declared.code, declared.json()["applied"], declared.json()["skipped"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--accept-gap", "s:1-2"), "--accept-gap and --reason belong together"),
+        (("--reason", "lost"), "--accept-gap and --reason belong together"),
+        (("--accept-gap", "1-2", "--reason", "lost"), "a gap is STRAND:FIRST-LAST"),
+    ],
+)
+def test_a_gap_that_is_none(
+    run: Run, archive: Path, tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    """A gap without a reason, or of another shape, is wrong usage."""
+    answer = run("replay", archive, "--to", f"jsonl:{tmp_path / 'out'}", *options)
+
+    assert 2 == answer.code
+    assert sentence in answer.err
+
+
+def test_a_sink_that_refuses(run: Run, tmp_path: Path) -> None:
+    """What a sink refuses ends the replay, named, after what it took before."""
+    blocks = list(make_journal(5, blocks=40))[20:]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    url = f"ledger:{tmp_path / 'destination.ledger'}"
+    answer = run("replay", tmp_path / "in", "--to", url, "--json")
+    said = answer.json()
+
+    assert (1, False, []) == (answer.code, said["ok"], said["problems"])
+    assert said["applied"] < 20
+    assert f"qldb-stream: {said['error']}\n" == answer.err
+
+
+def test_a_start_that_leaves_a_hole(run: Run, archive: Path, tmp_path: Path) -> None:
+    """A start behind what the sink has leaves a hole: it is not ok, and nothing is applied."""
+    url = f"jsonl:{tmp_path / 'out'}"
+    first = (record for b in list(make_journal(5, blocks=3)) for record in records(b))
+    write_archive(first, tmp_path / "first")
+    run("replay", tmp_path / "first", "--to", url)
+    answer = run("replay", archive, "--to", url, "--start", "8", "--json")
+
+    assert 0 != answer.code
+    assert (False, 0) == (answer.json()["ok"], answer.json()["applied"])
+
+
+def test_a_broken_ledger(run: Run, source: Path) -> None:
+    """A ledger whose pages are damaged is refused in one sentence."""
+    with source.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    answer = run("compare", source, source)
+
+    assert answer.code in (1, 2)
+    assert 1 == answer.err.count("\n")
