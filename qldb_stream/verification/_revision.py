@@ -61,7 +61,7 @@ def check_revision(
     """
     if revision.metadata is None:
         bare = revision.data_ion is None and revision.data_hash is None
-        return (_SYSTEM if bare and not revision.unknown_fields else _PARTLY), None
+        return (_SYSTEM if bare else _PARTLY), None
     try:
         metadata_hash = revision.metadata.ion.hash()
     except DecodeError:

@@ -22,6 +22,7 @@ from qldb_stream.events import (
     TransactionInfo,
 )
 from qldb_stream.ion import IonSlice, SymbolTable, loads, to_slice
+from qldb_stream.parsers.export import parse_export
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.report import Check, DeleteRule, Outcome, ProblemCode
@@ -151,6 +152,13 @@ def test_the_genuine_block_in_text_verifies_and_its_edited_revision_does_not(vec
     found = verify_block(Block(summary, (edited.revision,)))
     assert [ProblemCode.REVISION_HASH] == [p.code for p in found.problems]
     assert [edited.revision.document_id] == [p.document_id for p in found.problems]
+
+
+def test_the_genuine_exported_block_verifies(vectors: Path) -> None:
+    """Block 100 holds in every check, its table taken from transactionInfo."""
+    [block] = parse_export((vectors / "block-100/block.ion").read_bytes())
+    assert {Outcome.VERIFIED} == {check.outcome for check in verify_block(block).checks}
+    assert 100 == block.address.sequence_no
 
 
 @settings(max_examples=25)
@@ -365,6 +373,11 @@ def test_a_redaction_without_redaction_info_is_pointed_out() -> None:
 def test_names_that_damage_makes_are_failures(name: str, field: str) -> None:
     """A known name but for a bit, or where it does not belong, is no new field."""
     assert {("MISMATCH", None, field)} == failures(with_summary(DDL, unknown_fields=(name,)))
+
+
+def test_a_system_revision_may_have_new_fields() -> None:
+    """They change nothing: it is not checkable, as all of its kind."""
+    assert set() == failures(with_revision(SYSTEM, unknown_fields=("color",)))
 
 
 @pytest.mark.parametrize("name", ["color", "redactionInfoo", "record.shard", "redactionImfp"])
