@@ -167,7 +167,7 @@ class View:
                 if revision.document_id not in self.writes and revision.data is not None:
                     yield revision
             for pending in list(self._own_keys.get((index.no, key), {}).values()):
-                if pending.data is not None and pending.keys.get(index.no) == key:
+                if self.writes[pending.id] is pending:  # it may have been written again since
                     yield pending
 
     def _scan(self, table: Table) -> Iterator[Current]:
