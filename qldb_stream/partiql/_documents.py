@@ -154,7 +154,12 @@ def _copied_struct(struct: Any) -> Any:
     """Copy a struct, its type and annotations; members are shared."""
     if type(struct) is dict:
         return dict(struct)
-    return type(struct).from_value(struct.ion_type, struct, struct.ion_annotations)
+    changed = type(struct)()
+    for name, value in struct.items():  # one by one: amazon.ion 0.9.3's copies lose repeated names
+        changed.add_item(name, value)
+    changed.ion_type = struct.ion_type
+    changed.ion_annotations = struct.ion_annotations
+    return changed
 
 
 def _copied_list(values: Any) -> Any:

@@ -153,13 +153,13 @@ def _names(target: Expr, scope: Scope, source: Variable) -> list[FieldStep]:
     return []
 
 
-_NO_TARGET: Final = "\0"  # no field has this name: it is no identifier's spelling
+# Stands for "no target"; a field that really has this name is scanned for.
+_NO_TARGET: Final = "\0"
 
 
 def _classify(names: list[FieldStep], source: Variable) -> str | None:
     """Tell what the names mean in the source's view: a field, the id (None), or no target."""
-    if source.table is None:
-        return _NO_TARGET
+    assert source.table is not None
     kind = source.table.kind
     if kind in (TableKind.USER, TableKind.SYSTEM):
         return names[0].name if len(names) == 1 else _NO_TARGET

@@ -245,9 +245,7 @@ def index_key_of(document: Any, field: str) -> bytes | None:
 
 
 def _key(value: Any) -> bytes:
-    """Write a value so that equal values, and only they, give equal bytes."""
-    if type(value) is IonSlice:
-        value = value.decode()
+    """Write a decoded value so that equal values, and only they, give equal bytes."""
     return _KEY_WRITERS[kind_of(value)](value)
 
 

@@ -246,6 +246,7 @@ def test_function(expression: str, expected: Any) -> None:
         ),
         ("'a' LIKE 'ax' ESCAPE 'x'", "LIKE pattern has an escape character"),
         ("?" + " * ?" * 40, "number out of range"),
+        ("? * `1e0`", "number out of range"),
     ],
 )
 def test_evaluation_error(expression: str, problem: str) -> None:

@@ -47,6 +47,14 @@ DOCUMENT = {"a": 1, "b": {"c": 2, "l": [1, 2]}, "z": None}
         ("FROM T AS t REMOVE t.B.C", {"a": 1, "b": {"l": [1, 2]}, "z": None}),
         ("FROM T AS t REMOVE t", None),
         ("DELETE FROM T", None),
+        (
+            "UPDATE T AS t SET t.b.l = [{'x': 1}], t.b.l[0].y = 2",
+            {"a": 1, "b": {"c": 2, "l": [{"x": 1, "y": 2}]}, "z": None},
+        ),
+        (
+            "UPDATE T AS t INSERT INTO t['b']['l'] VALUE 3",
+            {"a": 1, "b": {"c": 2, "l": [1, 2, 3]}, "z": None},
+        ),
         ("FROM T AS t WHERE t.a = 1 SET t.a = 2", {"a": 2, "b": {"c": 2, "l": [1, 2]}, "z": None}),
         (
             "FROM T AS t INSERT INTO t.b.l VALUE 3",
@@ -113,6 +121,14 @@ def test_what_is_not_touched_stays(text: str, expected: str) -> None:
     assert wanted.hash() == ion.ion_hash(change.after)
     (again,) = ion.iter_text(FAITHFUL)
     assert again.to_bytes() == before.to_bytes()
+
+
+def test_path_through_a_list() -> None:
+    """INSERT INTO and REMOVE find their way through elements of lists."""
+    document = {"l": [{"x": 1, "n": [1]}]}
+    assert {"l": [{"n": [1]}]} == after("FROM T AS t REMOVE t.l[0].x", document)
+    expected = {"l": [{"x": 1, "n": [1, 2]}]}
+    assert expected == after("FROM T AS t INSERT INTO t.l[0].n VALUE 2", document)
 
 
 def test_whole_document_parameter_passes_untouched() -> None:

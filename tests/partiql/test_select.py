@@ -82,6 +82,12 @@ def tables() -> Tables:
         ("SELECT a.*, b.* FROM {'x': 1} AS a, {'y': 2} AS b", [{"x": 1, "y": 2}]),
         ("SELECT * FROM {'x': 1} AS a, {'y': 2} AS b, 3 AS c", [{"x": 1, "y": 2, "_3": 3}]),
         ("SELECT x.y FROM << {'y': << 1 >>} >> AS x", [{"y": [1]}]),
+        ("SELECT z FROM {'x': 1} AS a, {'y': 2} AS b", [{}]),
+        ("SELECT a.*, a.z, a.z.* FROM {'x': 1} AS a", [{"x": 1}]),
+        ("SELECT x[1 + 0] FROM << [5, 6] >> AS x", [{"_1": 6}]),
+        ("SELECT VALUE VEHICLE.VIN FROM Vehicle AS Vehicle WHERE vehicle.VIN = '3'", ["3"]),
+        ("SELECT VALUE d FROM Vehicle AS v AT i BY d WHERE i IS MISSING AND d = 'd2'", ["d2"]),
+        ("SELECT VALUE w.VIN FROM Vehicle AS v, v AS w WHERE w.VIN = '3'", ["3"]),
         (
             "SELECT VALUE name FROM information_schema.user_tables WHERE status = 'ACTIVE'",
             ["Vehicle"],

@@ -162,6 +162,7 @@ def test_key_of_a_slice() -> None:
 def test_bags_compare_without_order() -> None:
     """Two bags are equal when they hold the same things, in any order."""
     assert is_equal(Bag([1, 2]), Bag([2, 1]))
+    assert not is_equal([MISSING], [None])
     assert not is_equal(Bag([1, 1]), Bag([1]))
 
 
