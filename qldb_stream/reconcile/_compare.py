@@ -17,13 +17,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
+import attrs
+
 from qldb_stream.events import Block
 from qldb_stream.reconcile._current import compare_current
-from qldb_stream.reconcile._destination import OWN_TABLES, Repeat, iter_repeats, iter_written
+from qldb_stream.reconcile._destination import (
+    OWN_TABLES,
+    Repeat,
+    Written,
+    iter_repeats,
+    iter_written,
+)
 from qldb_stream.reconcile._differences import Comparison, Difference
 from qldb_stream.reconcile._notes import Notes
 from qldb_stream.reconcile._revisions import compare_revision, note_newest
-from qldb_stream.replay import Driver
+from qldb_stream.replay import Driver, IdRecord
 
 _FIRST_DIFFERENCES: Final = 1_000
 """How many differences are kept; a person reads fewer, and memory is bounded."""
@@ -173,32 +181,56 @@ class _Strand:
 
     def _compare(self, block: Block, repeat: Repeat) -> None:
         number = block.address.sequence_no
-        theirs = {}
+        theirs: dict[str, tuple[Written, IdRecord]] = {}
+        unknown: list[Written] = []
         for written in repeat.written:
             record = self._notes.find(written.document_id)
-            theirs[written.document_id if record is None else record.source_id] = written, record
+            if record is None:
+                unknown.append(written)
+            else:
+                theirs[record.source_id] = written, record
         for ours in iter_written(block):
             if ours.table.startswith(OWN_TABLES):
                 continue
             self._findings.revisions += 1
-            found, record = theirs.pop(ours.document_id, (None, None))
-            what = compare_revision(ours, found, record, self._notes)
+            found = theirs.pop(ours.document_id, None)
+            what = compare_revision(ours, found, self._notes)
             if what is not None:
-                self._add(what, number, repeat, ours.document_id, ours.table)
-        for found, record in theirs.values():
-            source_id = None if record is None else record.source_id
-            what = "the destination has a revision that the source has not"
-            self._add(what, number, repeat, source_id, found.table)
+                self._add(what, number, repeat, ours)
+        for written, record in theirs.values():
+            spare = attrs.evolve(written, document_id=record.source_id)
+            self._add(
+                "the destination has a revision that the source has not", number, repeat, spare
+            )
+        for written in unknown:
+            self._report_unmapped(written, number, repeat)
+
+    def _report_unmapped(self, written: Written, number: int, repeat: Repeat) -> None:
+        self._findings.add(
+            Difference(
+                "nothing says what the document stands for",
+                self._strand_id,
+                number,
+                table=written.table,
+                destination_no=repeat.number,
+                destination_id=written.document_id,
+            )
+        )
 
     def _add(
         self,
         what: str,
         number: int,
         repeat: Repeat | None = None,
-        document_id: str | None = None,
-        table: str | None = None,
+        written: Written | None = None,
     ) -> None:
-        destination_no = None if repeat is None else repeat.number
         self._findings.add(
-            Difference(what, self._strand_id, number, document_id, table, destination_no)
+            Difference(
+                what,
+                self._strand_id,
+                number,
+                None if written is None else written.document_id,
+                None if written is None else written.table,
+                None if repeat is None else repeat.number,
+            )
         )

@@ -22,20 +22,27 @@ _ANY: Final = IdRule(any_string=True)
 
 
 def compare_revision(
-    ours: Written, theirs: Written | None, record: IdRecord | None, notes: Notes
+    ours: Written, theirs: tuple[Written, IdRecord] | None, notes: Notes
 ) -> str | None:
-    """Say in a fixed sentence what differs first; None when the two are equal."""
+    """
+    Say in a fixed sentence what differs first; None when the two are equal.
+
+    Args:
+        ours: the source's revision.
+        theirs: the destination's of the same block and document, and what its document
+            stands for; None when there is none.
+        notes: for ids inside the document.
+    """
     source = ours.revision
     if theirs is None:
         # A journal that starts later may delete what it never had.
         if source.kind is RevisionKind.DELETE and not notes.has_source(ours.document_id):
             return None
         return "the revision is not in the destination"
-    if record is None:
-        return "nothing says what the destination's document stands for"
-    if ours.table != theirs.table:
+    written, record = theirs
+    if ours.table != written.table:
         return "the revision is in another table"
-    found = theirs.revision
+    found = written.revision
     if _version(source) != _version(found) + record.version_offset:
         return "the version differs"
     if (source.kind is RevisionKind.DELETE) != (found.kind is RevisionKind.DELETE):

@@ -82,8 +82,8 @@ def _parse_ddl(address: BlockAddress, index: int, text: str) -> TableChange:
         change = parse_statement(text).statement
     except LedgerError as exc:
         raise refusal(address, f"statement {index} is DDL that cannot be read: {exc}") from exc
-    if not isinstance(change, CreateTable | DropTable | UndropTable | CreateIndex | DropIndex):
-        raise refusal(address, f"statement {index} begins like DDL and is something else")
+    # CREATE, DROP and UNDROP begin nothing else.
+    assert isinstance(change, CreateTable | DropTable | UndropTable | CreateIndex | DropIndex)
     name = table_of(change)
     if name is not None:
         check_table_name(address, name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from qldb_stream.events import Block, TableInfo
-from qldb_stream.ion import dumps, to_slice
+from qldb_stream.events import Block, Revision, TableInfo
+from qldb_stream.ion import IonSlice, dumps, to_slice
 from qldb_stream.ledger import Ledger
 from qldb_stream.reconcile import Comparison, Difference, compare_ledgers
 from qldb_stream.replay import lookup_ids
@@ -214,7 +214,7 @@ def test_a_block_that_was_applied_twice_is_named(ledger: Ledger) -> None:
 
 
 def test_a_document_without_its_id_record_is_named(ledger: Ledger) -> None:
-    """A block that writes a document nobody mapped has a revision that the source has not."""
+    """A block that claims a position and writes a document that nobody mapped is reported."""
     with Ledger.open(":memory:") as other:
         replay(other, BLOCKS[:1])
 
@@ -224,7 +224,10 @@ def test_a_document_without_its_id_record_is_named(ledger: Ledger) -> None:
 
         other.driver().execute_lambda(work)
         comparison = compare_ledgers([BLOCKS[0], block(1)], other)
-    assert "the destination has a revision that the source has not" == only(comparison).what
+    difference = only(comparison)
+    assert "nothing says what the document stands for" == difference.what
+    assert (1, None, "Things") == (difference.sequence_no, difference.document_id, difference.table)
+    assert difference.destination_id is not None
 
 
 def test_a_current_document_that_is_not_the_last_revision_is_named(tmp_path: Path) -> None:
@@ -244,6 +247,105 @@ def test_a_current_document_that_is_not_the_last_revision_is_named(tmp_path: Pat
         difference.document_id,
         difference.sequence_no,
     )
+
+
+def test_an_outdated_current_document_is_named(tmp_path: Path) -> None:
+    """A document whose current state is an older revision is named."""
+    path = tmp_path / "copy.ledger"
+    with Ledger.open(path) as ledger:
+        replay(ledger, BLOCKS)
+        (record,) = lookup_ids(ledger, [document_id(1)])
+    db = sqlite3.connect(path)
+    db.execute(
+        "UPDATE document SET revision_no ="
+        " (SELECT no FROM revision WHERE document_id = ? AND version = 0) WHERE id = ?",
+        (record.destination_id, record.destination_id),
+    )
+    db.commit()
+    db.close()
+    with Ledger.open(path) as ledger:
+        difference = only(compare_ledgers(BLOCKS, ledger))
+    assert ("the current document is not what the journal last said", document_id(1)) == (
+        difference.what,
+        difference.document_id,
+    )
+
+
+@attrs.frozen
+class Shown:
+    """A ledger of which one revision of the journal is shown differently."""
+
+    ledger: Ledger
+    change: Callable[[Revision], Revision]
+
+    def blocks(self) -> Iterator[Block]:
+        """Show every revision changed."""
+        for shown in self.ledger.blocks():
+            yield attrs.evolve(shown, revisions=tuple(map(self.change, shown.revisions)))
+
+    def driver(self) -> Any:
+        """Show the documents as they are."""
+        return self.ledger.driver()
+
+
+def test_damaged_data_is_told(ledger: Ledger) -> None:
+    """Data that cannot be read differs from everything, and what is current differs from it."""
+    last = ledger.digest().tip.sequence_no - 1
+
+    def damage(shown: Revision) -> Revision:
+        data = shown.data_ion
+        if data is None or shown.address.sequence_no != last or "Things" not in str(shown.table):
+            return shown
+        return attrs.evolve(
+            shown, data_ion=IonSlice(data.buf[:-3], data.start, data.end - 3, data.symbols)
+        )
+
+    comparison = compare_ledgers(BLOCKS, Shown(ledger, damage))
+    assert [
+        ("the data cannot be read", 3),
+        ("the current document is not what the journal last said", 3),
+    ] == [(difference.what, difference.sequence_no) for difference in comparison.differences]
+
+
+def test_revisions_redacted_on_both_sides_are_equal(ledger: Ledger) -> None:
+    """Where both have only hashes left, nothing differs in that revision."""
+
+    def redact(shown: Revision) -> Revision:
+        return (
+            attrs.evolve(shown, data_ion=None, data_hash=digest("data"))
+            if _is_third(shown)
+            else shown
+        )
+
+    def _is_third(shown: Revision) -> bool:
+        return (
+            shown.document_id == mapped
+            and shown.metadata is not None
+            and not shown.metadata.version
+        )
+
+    (record,) = lookup_ids(ledger, [document_id(1)])
+    mapped = record.destination_id
+    source = with_revision(1, 0, data_ion=None, data_hash=digest("data"))
+    assert compare_ledgers(source, Shown(ledger, redact)).ok
+
+
+def test_damaged_rows_of_ours_are_passed_over(ledger: Ledger) -> None:
+    """Rows of our own tables that say nothing neither map ids nor repeat blocks."""
+    run(ledger, "INSERT INTO qldb_stream_ids VALUE {'source_id': 'x'}")
+    run(ledger, "INSERT INTO qldb_stream_position VALUE {'strand_id': 'x'}")
+    run(ledger, "DELETE FROM qldb_stream_ids AS i WHERE i.source_id = 'x'")
+    assert compare_ledgers(BLOCKS, ledger).ok
+
+
+def test_documents_of_another_strand_are_its_own(ledger: Ledger) -> None:
+    """Two strands in one destination are compared each with its own blocks."""
+    journal = make_journal(3, blocks=30)
+    replay(ledger, list(journal))
+    comparison = compare_ledgers(BLOCKS, ledger)
+    assert Comparison(blocks=5, revisions=4, documents=1) == comparison
+    both = compare_ledgers([*BLOCKS, *journal], ledger)
+    assert (True, 35) == (both.ok, both.blocks)
 
 
 def test_nothing_is_not_equal_to_anything(ledger: Ledger) -> None:
