@@ -162,10 +162,15 @@ class View:
     def _iter_keys(self, table: Table, index: Index, values: tuple[Any, ...]) -> Iterator[Current]:
         keys = dict.fromkeys([key for key in map(index_key, values) if key is not None])
         self.reads.keys.update([(index.no, key) for key in keys])
+        seen: set[str] = set()
         for key in keys:
             for revision in self._find(table, index, key):
-                if revision.document_id not in self.writes and revision.data is not None:
-                    yield revision
+                document_id = revision.document_id
+                # What others changed since may come under each of the keys.
+                if document_id in seen or document_id in self.writes or revision.data is None:
+                    continue
+                seen.add(document_id)
+                yield revision
             for pending in list(self._own_keys.get((index.no, key), {}).values()):
                 if self.writes[pending.id] is pending:  # it may have been written again since
                     yield pending

@@ -7,6 +7,7 @@ import pytest
 from qldb_stream.errors import PartiqlSemanticError, StatementError
 from tests.ledger.support import ask, check_journal, make_cars, memory, run
 
+BY_ID = "SELECT VALUE h.data.vin FROM history('{}') AS h"
 CATALOG = "SELECT VALUE t FROM information_schema.user_tables AS t"
 
 
@@ -35,8 +36,7 @@ def test_a_dropped_table_is_inactive() -> None:
         assert ["INACTIVE"] == [row["status"] for row in run(ledger, CATALOG)]
         with pytest.raises(PartiqlSemanticError):
             run(ledger, "SELECT * FROM Car")
-        text = f"SELECT VALUE h.data.vin FROM history('{dropped['tableId']}') AS h"
-        assert ["A"] == run(ledger, text)
+        assert ["A"] == run(ledger, BY_ID.format(dropped["tableId"]))
 
 
 def test_a_table_can_come_back() -> None:

@@ -9,6 +9,7 @@ from qldb_stream.ion import timestamp_ms
 from qldb_stream.ledger import Ledger
 from tests.ledger.support import NOON_MS, Clock, ask, make_cars, memory, run
 
+WHOLE = "SELECT VALUE h FROM history(Car{}) AS h"
 MILES = "SELECT VALUE h.data.miles FROM history(Car{}) AS h"
 
 
@@ -56,7 +57,7 @@ def test_all_revisions_come_in_order() -> None:
 def test_a_range_selects_what_was_active(expected: list[int | None], bounds: str) -> None:
     """A revision is active from its txTime until the next one's; a delete at its own only."""
     with make_history(Clock()) as ledger:
-        rows = run(ledger, f"SELECT VALUE h FROM history(Car{bounds}) AS h")
+        rows = run(ledger, WHOLE.format(bounds))
         assert expected == [row["data"]["miles"] if "data" in row else None for row in rows]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from qldb_stream.ion import IonSlice, dumps, ion_hash, load_slice, timestamp_ms
+from qldb_stream.ion import IVM, IonSlice, dumps, ion_hash, load_slice, timestamp_ms
 from qldb_stream.ledger import _hashes, _ion
 from qldb_stream.ledger._catalog import Table
 from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
@@ -20,7 +21,7 @@ IDS = st.text(st.sampled_from("09AZaz"), min_size=22, max_size=22)
 
 def decoded(data: bytes) -> Any:
     """Decode a value that stands alone, without symbols."""
-    return load_slice(_ion.IVM + data).decode()
+    return load_slice(IVM + data).decode()
 
 
 @given(st.integers(0, 2**40))
@@ -52,7 +53,7 @@ def test_strings(text: str) -> None:
 def test_digests(digest: bytes) -> None:
     """A digest is written and hashed as a blob."""
     assert digest == decoded(_ion.ion_digest(digest))
-    blob = b"".join([_ion.IVM, _ion.ion_digest(digest)])
+    blob = b"".join([IVM, _ion.ion_digest(digest)])
     assert ion_hash(blob) == _hashes.blob_hash(digest)
 
 
@@ -64,10 +65,10 @@ def test_an_absent_digest_is_an_empty_blob() -> None:
 @given(TIMES_MS)
 def test_times(unix_ms: int) -> None:
     """A time is written and hashed as an Ion timestamp of three decimal places, UTC."""
-    assert dumps(timestamp_ms(unix_ms)) == _ion.IVM + _ion.ion_timestamp(unix_ms)
+    assert dumps(timestamp_ms(unix_ms)) == IVM + _ion.ion_timestamp(unix_ms)
     part = _hashes.field_digest(_hashes.name_part("t"), _hashes.timestamp_part(unix_ms))
     struct = _hashes.struct_part([part])
-    assert ion_hash({"t": timestamp_ms(unix_ms)}) == _hashes.sha256(struct).digest()
+    assert ion_hash({"t": timestamp_ms(unix_ms)}) == sha256(struct).digest()
 
 
 @given(IDS, st.integers(0, 2000), TIMES_MS, IDS)

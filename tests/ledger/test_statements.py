@@ -171,8 +171,8 @@ def test_an_index_finds_what_a_scan_finds(value: Any) -> None:
         make_cars(ledger)
         run(ledger, "CREATE INDEX ON Car (indexed)")
         run(ledger, "INSERT INTO Car ?", {"indexed": value, "plain": value})
-        for field in ("indexed", "plain"):
-            text = f"SELECT VALUE c.plain FROM Car AS c WHERE c.{field} = ?"
+        for condition in ("c.indexed = ?", "c.plain = ?"):
+            text = "SELECT VALUE c.plain FROM Car AS c WHERE " + condition  # noqa: S608 - of this test
             assert [value] == run(ledger, text, value)
 
 
