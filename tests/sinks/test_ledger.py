@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from qldb_stream.errors import (
     ChainBreakError,
     ConflictError,
+    LedgerFileError,
     ReplayRefusedError,
     SequenceGapError,
+    SinkUnavailableError,
     StaleTokenError,
     UsageError,
 )
 from qldb_stream.events import Block, TableInfo
-from qldb_stream.ledger import Ledger
+from qldb_stream.ledger import Environment, Ledger
 from qldb_stream.plugins import open_sink
-from qldb_stream.replay import lookup_ids
+from qldb_stream.reconcile import compare_ledgers
+from qldb_stream.replay import IdRecord, Outcome, Replay, lookup_ids, parse_id_rule
 from qldb_stream.report import Gap, Position
+from qldb_stream.sinks._session import SessionSink
 from qldb_stream.sinks.ledger import LedgerSink
+from qldb_stream.testing import make_journal
 from tests.replay.blocks import STRAND, THINGS, block, digest, document_id, revision
 
 OTHERS = TableInfo("Others", "9zYxWvUtSrQpOnMlKjIhG8")
@@ -635,3 +642,94 @@ def test_a_wrong_base_is_refused(ledger: Ledger) -> None:
     """The only value of base is insert."""
     with pytest.raises(UsageError, match="the only value is insert"):
         LedgerSink(ledger, base="update")
+
+
+# --- other writers, caches, any course of events --------------------------------------------
+
+
+class Intruder:
+    """A clock that writes the position in a transaction of its own when it is armed."""
+
+    def __init__(self) -> None:
+        self.ledger: Ledger | None = None
+        self.armed = False
+        self._now_ms = 1_700_000_000_000
+
+    def now_ms(self) -> int:
+        """Tell the time; before that, interfere."""
+        if self.armed and self.ledger is not None:
+            self.armed = False
+            rows(self.ledger, "UPDATE qldb_stream_position AS p SET p.token = 1")
+            self.armed = True
+        self._now_ms += 1
+        return self._now_ms
+
+
+def test_a_writer_that_always_comes_between_is_told() -> None:
+    """When each attempt conflicts with another writer, the sink is not available now."""
+    intruder = Intruder()
+    environment = Environment(now_ms=intruder.now_ms, sleep=lambda _: None)
+    with Ledger.open(":memory:", environment=environment) as ledger:
+        sink = LedgerSink(ledger)
+        deliver(sink, CREATED)
+        intruder.ledger, intruder.armed = ledger, True
+        with pytest.raises(SinkUnavailableError):
+            sink.apply([block(1)], at(1), 1)
+        intruder.armed = False
+        assert at(0) == sink.position(STRAND)
+        deliver(sink, block(1))
+
+
+def test_a_file_that_fails_is_no_refusal(tmp_path: Path) -> None:
+    """A destination that cannot be written says so; the block is not to blame."""
+    sink = LedgerSink.open(tmp_path / "copy.ledger")
+    deliver(sink, CREATED)
+    sink.close()
+    with pytest.raises(LedgerFileError):
+        sink.apply([block(1, revision(1, 1, 0, {}))], at(1), 1)
+    with pytest.raises(LedgerFileError):
+        sink.apply([block(1), block(2)], at(2), 1)
+
+
+def test_what_is_remembered_of_ids_is_bounded(ledger: Ledger) -> None:
+    """Ids that had to be forgotten are looked up again."""
+    replay = Replay(parse_id_rule("any"))
+    sink = SessionSink("ledger", ledger, replay)
+    reached = at(1)
+    sink.apply([CREATED, block(1, revision(1, 1, 0, {}), revision(1, 2, 0, {}))], reached, 1)
+    strangers = [
+        IdRecord(document_id(n), document_id(n), document_id(0)) for n in range(10, 16_400)
+    ]
+    replay.remember(Outcome(applied=True, records=tuple(strangers)))
+    sink.apply([block(2, revision(2, 1, 1, {"to": document_id(2)}))], at(2), 1)
+    assert (1, {"to": mapped(ledger, 2)}) in history(ledger)
+
+
+_JOURNAL = list(make_journal(11, blocks=40))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 39), st.integers(1, 12), st.booleans()), min_size=1, max_size=8
+    )
+)
+@settings(max_examples=25)
+def test_any_course_of_events_ends_like_one_clean_run(
+    events: list[tuple[int, int, bool]],
+) -> None:
+    """Repeats, runs of any length and restarts end in the state of one clean run (law 6)."""
+    strand_id = _JOURNAL[0].address.strand_id
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "copy.ledger"
+        sink = LedgerSink.open(path, ids="any")
+        for first, size, restart in [*events, (0, 40, False)]:
+            if restart:
+                sink.close()
+                sink = LedgerSink.open(path, ids="any")
+            reached = sink.position(strand_id)
+            known = -1 if reached is None else reached.sequence_no
+            run = _JOURNAL[min(first, known + 1) : known + 1 + size]
+            last = run[-1]
+            sink.apply(run, Position(strand_id, last.address.sequence_no, last.block_hash), 1)
+        assert () == compare_ledgers(_JOURNAL, sink.ledger).differences
+        sink.close()
