@@ -55,8 +55,8 @@ _TEXT_FIELD: Final = b"qldbStreamArn"
 
 # After damage, bytes of false starts may be read: so many, and so many for each byte that was
 # searched. Sound data never comes near; hostile data costs time in proportion to its length.
-_FREE_WORK_BYTES: Final = 1 << 26
-_WORK_PER_BYTE: Final = 32
+_FREE_WORK_BYTES: Final = 1 << 24
+_WORK_PER_BYTE: Final = 8
 
 
 @attrs.frozen

@@ -183,8 +183,10 @@ def _record_end(data: bytes, pos: int, *, at_end: bool) -> int:
         if pos >= len(data):
             break
         end = _value_end(data, pos)
-        if data[pos] in _STRUCTS and end <= len(data):
-            return end
+        if data[pos] in _STRUCTS:
+            if end <= len(data):
+                return end
+            break
         if not (data[pos] in _WRAPPERS and _TABLE.match(data, pos)):
             _need(at_end or pos + len(MAGIC) * 3 <= len(data))
             raise IonDecodeError(pos, "no symbol table or struct, as a record has them here")

@@ -46,6 +46,7 @@ _TAG_KEY: Final = 0x22
 
 _LOW_BITS: Final = 0x7F  # of a varint's byte; the bit above them says that more follow
 _MAX_VARINT_BYTES: Final = 10  # a 64-bit number, 7 bits a byte (protobuf encoding)
+_MAX_FIELDS: Final = 1 << 17  # 10 MiB of the smallest records with a key each are half of that
 _RECORD_STARTS: Final = frozenset(bytes((_INDEX_KEY, i, _DATA_KEY)) for i in range(_LOW_BITS + 1))
 
 
@@ -117,12 +118,14 @@ def frame_end(data: bytes, pos: int, is_start: Callable[[int], bool]) -> int | N
     pos += _HEAD
     limit = len(data)
     try:
-        while pos + MD5_BYTES <= limit:
-            pos = _read_field(data, pos, limit, [])
-            if pos + MD5_BYTES <= limit and is_start(pos + MD5_BYTES):
+        for _ in range(_MAX_FIELDS):
+            if pos + MD5_BYTES > limit:
+                break
+            if is_start(pos + MD5_BYTES):
                 return pos + MD5_BYTES
+            pos = _read_field(data, pos, limit, [])
     except AggregationError:
-        return None
+        pass
     return None
 
 
@@ -149,7 +152,9 @@ def _read_frame_with_care(data: bytes, pos: int) -> tuple[list[bytes] | None, in
     records: list[bytes] = []
     digest = md5(usedforsecurity=False)
     limit = len(data)
-    while pos + MD5_BYTES <= limit:
+    for _ in range(_MAX_FIELDS):
+        if pos + MD5_BYTES > limit:
+            return None, limit
         if digest.digest() == data[pos : pos + MD5_BYTES]:
             return records, pos + MD5_BYTES
         if data[pos] not in _MESSAGE_KEYS:
@@ -163,7 +168,7 @@ def _read_frame_with_care(data: bytes, pos: int) -> tuple[list[bytes] | None, in
             return None, exc.offset
         digest.update(data[pos:stop])
         pos = stop
-    return None, limit
+    return None, pos
 
 
 def _walk(data: bytes, pos: int, end: int, records: list[bytes]) -> int:

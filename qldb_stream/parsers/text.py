@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["STARTS", "find_end", "is_start"]
+__all__ = ["MAX_DEPTH", "find_end", "is_start"]
 
-STARTS: Final = frozenset(b"{[$/")
-"""What Ion text or JSON of ours starts with: struct, list, `$ion_1_0`, comment."""
+MAX_DEPTH: Final = 1000
+"""More than Ion's own bound here; deeper text would be refused by whoever reads it."""
 
 _MARKERS: Final = (b"{", b"[", b"$ion_1_0", b"//", b"/*")
 
@@ -48,13 +48,16 @@ def find_end(data: bytes, pos: int) -> int | None:
     Find where the first struct or list at or after a position ends.
 
     Returns:
-        The position after its closing bracket; None when the data ends before that.
+        The position after its closing bracket; None when the data ends before that, or
+        nests more deeply than MAX_DEPTH.
     """
     depth = 0
     for match in _TOKEN.finditer(data, pos):
         token = match.group()
         if token in _OPENING:
             depth += 1
+            if depth > MAX_DEPTH:
+                return None
         elif token in _CLOSING:
             depth -= 1
             if depth <= 0:

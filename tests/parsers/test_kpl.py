@@ -192,7 +192,7 @@ def test_a_damaged_frame_ends_where_something_starts() -> None:
     assert len(frame) == frame_end(data, 0, lambda place: data.startswith(MAGIC, place))
     assert len(frame) == frame_end(damaged, 0, lambda place: place == len(damaged))
     assert frame_end(damaged, 0, lambda _: False) is None
-    assert frame_end(flip_bit(frame, 8 * 4), 0, lambda _: True) is None
+    assert frame_end(flip_bit(frame, 8 * 4), 0, lambda place: place > 20) is None
 
 
 def test_resigned_frames_are_sound(frame: bytes) -> None:
