@@ -1,0 +1,227 @@
+"""The file: made, reopened, refused, read beside its writer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qldb_stream.errors import LedgerFileError, UsageError
+from qldb_stream.ledger import Ledger
+from tests.ledger import published
+from tests.ledger.support import ask, check_journal, make_cars, run
+
+READER = """
+import sys
+from qldb_stream.ledger import Ledger
+with Ledger.open(sys.argv[1], read_only=True) as ledger:
+    rows = ledger.driver().execute_lambda(lambda txn: txn.execute_statement(sys.argv[2]))
+    print(ledger.digest().tip.sequence_no, sorted(rows))
+"""
+
+
+def read_elsewhere(path: Path, text: str) -> str:
+    """What another process reads."""
+    command = [sys.executable, "-c", READER, str(path), text]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a ledger may be made; its name has what a URI would mistake."""
+    return tmp_path / "my 100% ?ledger#.ledger"
+
+
+def test_a_ledger_goes_on_where_it_ended(path: Path) -> None:
+    """Reopened, it has its tables, documents, ids, digest, and continues its chain."""
+    with Ledger.open(path, name="cars") as ledger:
+        make_cars(ledger, "A", "B", "C")
+        digest, strand_id = ledger.digest(), ledger.strand_id
+    with Ledger.open(path) as ledger:
+        assert (digest, strand_id, "cars") == (ledger.digest(), ledger.strand_id, ledger.name)
+        run(ledger, "UPDATE Car SET miles = 5 WHERE vin = 'B'")
+        run(ledger, "CREATE TABLE Bike")
+        run(ledger, "CREATE INDEX ON Bike (x)")
+        run(ledger, "INSERT INTO Bike ?", {"x": 1})
+        assert [5] == run(ledger, "SELECT VALUE c.miles FROM Car AS c WHERE c.vin = 'B'")
+        assert 9 == check_journal(ledger)
+        published.check_journal(ledger.stream_records(aggregated=False))
+
+
+def test_every_number_of_blocks_reopens(path: Path) -> None:
+    """Whatever the Merkle tree's shape, the digest is the same before and after."""
+    for count in range(1, 20):
+        with Ledger.open(path) as ledger:
+            run(ledger, f"CREATE TABLE t{count}")
+            digest = ledger.digest()
+        with Ledger.open(path, read_only=True) as ledger:
+            assert digest == ledger.digest()
+            assert count == check_journal(ledger)
+
+
+def test_a_name_is_checked(path: Path) -> None:
+    """A ledger opened under another's name is refused."""
+    Ledger.open(path, name="cars").close()
+    Ledger.open(path, name="cars").close()
+    with pytest.raises(UsageError, match="holds the ledger 'cars', not 'bikes'"):
+        Ledger.open(path, name="bikes")
+    Ledger.open(path).close()
+
+
+def test_a_second_writer_is_refused(path: Path) -> None:
+    """In this process or another; after closing it may come."""
+    with Ledger.open(path):
+        with pytest.raises(LedgerFileError, match="another writer has it open"):
+            Ledger.open(path)
+        code = "import sys; from qldb_stream.ledger import Ledger; Ledger.open(sys.argv[1])"
+        command = [sys.executable, "-c", code, str(path)]
+        other = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert "another writer has it open" in other.stderr
+    Ledger.open(path).close()
+
+
+def test_another_process_reads_what_is_committed(path: Path) -> None:
+    """While the writer has it open, and after."""
+    text = "SELECT VALUE c.vin FROM Car AS c WHERE c.vin IN ('A', 'B')"
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A")
+        assert "2 ['A']" == read_elsewhere(path, text)
+        run(ledger, "INSERT INTO Car ?", {"vin": "B"})
+        assert "3 ['A', 'B']" == read_elsewhere(path, text)
+    assert "3 ['A', 'B']" == read_elsewhere(path, text)
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    """Statements that would are refused, and so is a group of commits."""
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A")
+    with Ledger.open(path, read_only=True) as reader:
+        assert reader.read_only
+        for text in ("INSERT INTO Car {'a': 1}", "UPDATE Car SET a = 1", "CREATE TABLE Van"):
+            with pytest.raises(LedgerFileError, match="read-only"):
+                run(reader, text)
+        with pytest.raises(LedgerFileError, match="read-only"), reader.group_commit():
+            pass
+        assert ["A"] == run(reader, "SELECT VALUE vin FROM Car")
+
+
+def test_readers_transactions_have_a_snapshot(path: Path) -> None:
+    """What a reader's open transaction sees stays; a new one sees what is new."""
+    with Ledger.open(path) as ledger, Ledger.open(path, read_only=True) as reader:
+        make_cars(ledger, "A")
+        first = reader.start_transaction()
+        count = "SELECT VALUE c.vin FROM Car AS c"
+        assert ["A"] == ask(first, count)
+        run(ledger, "INSERT INTO Car ?", {"vin": "B"})
+        second = reader.start_transaction()
+        assert ["A"] == ask(first, count) == ask(second, count)
+        assert 2 == reader.digest().tip.sequence_no
+        first.commit()
+        second.abort()
+        assert 3 == reader.digest().tip.sequence_no
+        assert 2 == len(run(reader, count))
+        reader.start_transaction()  # nobody keeps it
+        assert 2 == len(run(reader, count))
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    """Text, another SQLite database, a folder, a folder that is not there."""
+    text = tmp_path / "text"
+    text.write_text("not a database, but long enough to be looked at " * 50)
+    other = tmp_path / "other"
+    database = sqlite3.connect(other)
+    database.execute("CREATE TABLE t (x)")
+    database.close()
+    for path in (text, other, tmp_path, tmp_path / "no" / "such"):
+        with pytest.raises(LedgerFileError) as caught:
+            Ledger.open(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(LedgerFileError, match="not a ledger of this package"):
+        Ledger.open(other, read_only=True)
+
+
+def test_a_reader_needs_a_ledger(tmp_path: Path) -> None:
+    """A file that is not there, or empty, is not made by reading."""
+    with pytest.raises(LedgerFileError, match="no such file"):
+        Ledger.open(tmp_path / "absent", read_only=True)
+    empty = tmp_path / "empty"
+    empty.touch()
+    with pytest.raises(LedgerFileError, match="it is empty"):
+        Ledger.open(empty, read_only=True)
+    Ledger.open(empty).close()
+    Ledger.open(empty, read_only=True).close()
+
+
+def test_a_newer_format_is_refused(path: Path) -> None:
+    """Never guessed at: the message says what to do."""
+    Ledger.open(path).close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(LedgerFileError, match=r"version 99.*install a newer"):
+        Ledger.open(path)
+
+
+def test_a_ledger_in_memory_is_gone_when_closed() -> None:
+    """It has no file, and any number of them are open at once."""
+    with Ledger.open(":memory:") as first, Ledger.open(":memory:") as second:
+        make_cars(first, "A")
+        assert [] == second.driver().list_tables()
+    assert not Path(":memory:").exists()
+
+
+def test_a_closed_ledger_says_so(path: Path) -> None:
+    """Every call on it is a LedgerFileError; closing again is none."""
+    ledger = Ledger.open(path)
+    make_cars(ledger, "A")
+    transaction = ledger.start_transaction()
+    ledger.close()
+    ledger.close()
+    for call in (ledger.digest, ledger.start_transaction, lambda: list(ledger.blocks())):
+        with pytest.raises(LedgerFileError, match="closed"):
+            call()
+    with pytest.raises(LedgerFileError, match="closed"):
+        ask(transaction, "SELECT * FROM Car")
+    transaction.abort()
+
+
+def test_a_file_that_cannot_be_read_says_so(path: Path) -> None:
+    """Damage that SQLite finds comes out as a LedgerFileError."""
+    with Ledger.open(path) as ledger:
+        make_cars(ledger)
+        run(ledger, "INSERT INTO Car ?", [{"pad": "x" * 500} for _ in range(500)])
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(os.urandom(size - 8192))
+    with pytest.raises(LedgerFileError):
+        read_all(path)
+
+
+def read_all(path: Path) -> None:
+    """Read journal and documents."""
+    with Ledger.open(path) as ledger:
+        list(ledger.blocks())
+        run(ledger, "SELECT * FROM Car")
+
+
+def test_a_block_that_cannot_be_written_changes_nothing(path: Path) -> None:
+    """When the file may not grow, the commit fails; afterwards everything is as before."""
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A")
+        before = ledger.digest()
+        connection = ledger._journal.store.connection  # noqa: SLF001 - to make SQLite fail
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        big = {"pad": "x" * 100_000}
+        with pytest.raises(LedgerFileError, match="full"):
+            run(ledger, "INSERT INTO Car ?", big)
+        assert before == ledger.digest()
+        assert 3 == check_journal(ledger)
+        connection.execute("PRAGMA max_page_count = 1000000")
+        run(ledger, "INSERT INTO Car ?", big)
+        assert 4 == check_journal(ledger)
