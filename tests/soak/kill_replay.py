@@ -122,24 +122,24 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
         seed, blocks, kills, chance.choice(_BATCHES), chance.choice(_RULES), whole_way
     )
     journal = make_journal(seed, blocks=blocks, shape=JournalShape(erased=bool(seed % 2)))
-    replay = _make_replay(setting, journal, folder)
+    source = list(journal)
+    replay = _make_replay(setting, journal, source, folder)
     most_runs = max(1, 2 * blocks // (kills * setting.batch_blocks))
     killed = 0
     while _run_and_kill(replay, chance, chance.randint(0, most_runs)):
         killed += 1
-    return _compare(setting, killed, journal, folder / "copy.ledger")
+    return _compare(setting, killed, source, folder / "copy.ledger")
 
 
-def _make_replay(setting: Setting, journal: Journal, folder: Path) -> Callable[[IO[str]], None]:
+def _make_replay(
+    setting: Setting, journal: Journal, source: Sequence[Block], folder: Path
+) -> Callable[[IO[str]], None]:
     """Make what the process does: replay until done, telling how far it is."""
     ledger = folder / "copy.ledger"
     records = folder / "records.bin"
-    blocks: list[Block] = []
     if setting.whole_way:
         with records.open("wb") as file:
             file.writelines(journal.iter_records())
-    else:
-        blocks = list(journal)
 
     def replay(told: IO[str]) -> None:
         sink = TellingSink.open(ledger, ids=setting.ids)
@@ -148,7 +148,7 @@ def _make_replay(setting: Setting, journal: Journal, folder: Path) -> Callable[[
             report = Pipeline(sink, batch_blocks=setting.batch_blocks).run(open_source([records]))
             assert report.ok, report.verification.problems
         else:
-            _apply_all(sink, blocks, setting.batch_blocks)
+            _apply_all(sink, source, setting.batch_blocks)
         sink.close()
 
     return replay
@@ -198,9 +198,9 @@ def _be_killed(replay: Callable[[IO[str]], None], write_fd: int) -> None:
         os._exit(code)
 
 
-def _compare(setting: Setting, kills: int, journal: Journal, path: Path) -> Round:
+def _compare(setting: Setting, kills: int, source: Sequence[Block], path: Path) -> Round:
     with Ledger.open(path) as ledger:
-        comparison = compare_ledgers(journal, ledger)
+        comparison = compare_ledgers(source, ledger)
         applied: list[int] = []
         verifier = ChainVerifier()
         chain_ok = True
