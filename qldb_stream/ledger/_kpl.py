@@ -36,11 +36,14 @@ def aggregate(records: Sequence[Keyed]) -> bytes:
     Args:
         records: partition key and data of each.
     """
-    keys = list(dict.fromkeys([key for key, _ in records]))
-    body = b"".join([_PARTITION_KEY + _sized(key.encode()) for key in keys])
+    indexes: dict[str, int] = {}
+    for key, _ in records:
+        indexes.setdefault(key, len(indexes))
+    parts = [_PARTITION_KEY + _sized(key.encode()) for key in indexes]
     for key, data in records:
-        index = _varint(keys.index(key))
-        body += _RECORD + _sized(_PARTITION_KEY_INDEX + index + _DATA + _sized(data))
+        index = _PARTITION_KEY_INDEX + _varint(indexes[key])
+        parts.append(_RECORD + _sized(index + _DATA + _sized(data)))
+    body = b"".join(parts)
     # MD5 is KPL's checksum, not a protection.
     return _MAGIC + body + md5(body, usedforsecurity=False).digest()
 
