@@ -7,9 +7,9 @@ is lost, amazon.ion's types otherwise. So a law may compare what it read with wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from amazon.ion.core import IonType, Timestamp, TimestampPrecision
@@ -85,10 +85,12 @@ _MINUTES_A_DAY: Final = 1440
 _DATETIME_PLACES: Final = 6
 
 
-@st.composite
-def ion_nulls(draw: st.DrawFn) -> Any:
+def ion_nulls() -> st.SearchStrategy[Any]:
     """Draw nulls: None for null.null, IonPyNull for a typed one."""
-    ion_type = draw(st.none() | st.sampled_from(_TYPES))
+    return st.sampled_from((None, *_TYPES)).map(_make_null)
+
+
+def _make_null(ion_type: Any) -> Any:
     return None if ion_type is None else IonPyNull.from_value(ion_type, None, ())
 
 
@@ -121,13 +123,17 @@ def _make_decimal(minus: bool, coefficient: int, exponent: int) -> Decimal:  # n
 @st.composite
 def ion_timestamps(draw: st.DrawFn) -> datetime:
     """Draw timestamps of every precision, at known and unknown offsets, with 0 to 12 places."""
-    local = draw(st.datetimes(_FIRST, _LAST)).replace(microsecond=0)
+    local = draw(_LOCAL_TIMES).replace(microsecond=0)
     precision = draw(st.integers(0, 4))
     places = draw(st.integers(0, 12)) if precision == TimestampPrecision.SECOND else 0
-    offset = draw(st.none() | st.just(0) | st.integers(1 - _MINUTES_A_DAY, _MINUTES_A_DAY - 1))
+    offset = draw(_OFFSETS)
     zone = None if offset is None or precision < TimestampPrecision.MINUTE else _zone(offset)
     fraction = Decimal((0, _digits(draw(st.integers(0, 10**places - 1)), places), -places))
     return _make_timestamp(local.replace(tzinfo=zone), precision, fraction)
+
+
+_LOCAL_TIMES: Final = st.datetimes(_FIRST, _LAST)
+_OFFSETS: Final = st.none() | st.just(0) | st.integers(1 - _MINUTES_A_DAY, _MINUTES_A_DAY - 1)
 
 
 def _zone(offset: int) -> timezone:
@@ -202,27 +208,32 @@ def ion_clobs() -> st.SearchStrategy[Any]:
     return _octets().map(lambda octets: IonPyBytes.from_value(IonType.CLOB, octets, ()))
 
 
-# The types of scalars are drawn inside a composite: Hypothesis prints strategies that are put
-# together from others in full, and here that would be megabytes.
 @st.composite
 def ion_scalars(draw: st.DrawFn, *, unknown_symbols: bool = True) -> Any:
-    """Draw values of every type that holds no others."""
-    scalar = draw(st.sampled_from(_SCALARS))
-    return draw(ion_symbols(unknown=unknown_symbols) if scalar is ion_symbols else scalar())
+    """
+    Draw values of every type that holds no others.
+
+    Args:
+        draw: given by Hypothesis.
+        unknown_symbols: draw symbol zero, too.
+    """
+    return draw(_one_scalar(unknown_symbols))
 
 
-_SCALARS: Final[tuple[Callable[[], st.SearchStrategy[Any]], ...]] = (
-    ion_nulls,
-    ion_bools,
-    ion_ints,
-    ion_floats,
-    ion_decimals,
-    ion_timestamps,
-    ion_symbols,
-    ion_strings,
-    ion_clobs,
-    ion_blobs,
-)
+@lru_cache(maxsize=2)
+def _one_scalar(unknown_symbols: bool) -> st.SearchStrategy[Any]:  # noqa: FBT001 - a cache's key
+    return st.one_of(
+        ion_nulls(),
+        ion_bools(),
+        ion_ints(),
+        ion_floats(),
+        ion_decimals(),
+        ion_timestamps(),
+        ion_symbols(unknown=unknown_symbols),
+        ion_strings(),
+        ion_clobs(),
+        ion_blobs(),
+    )
 
 
 def ion_structs(
@@ -309,8 +320,15 @@ def ion_values(draw: st.DrawFn, *, max_leaves: int = 10, unknown_symbols: bool =
         max_leaves: the most scalars in one value.
         unknown_symbols: draw symbol zero, too.
     """
+    return draw(_recursive(max_leaves, unknown_symbols))
+
+
+# Strategies are made once: making them costs more than drawing from them. Hypothesis also prints
+# strategies that are put together from others in full, which a composite around them prevents.
+@lru_cache(maxsize=32)
+def _recursive(max_leaves: int, unknown_symbols: bool) -> st.SearchStrategy[Any]:  # noqa: FBT001 - a cache's key
     scalars = ion_scalars(unknown_symbols=unknown_symbols)
-    return draw(st.recursive(scalars | ion_annotated(scalars), _extend, max_leaves=max_leaves))
+    return st.recursive(scalars | ion_annotated(scalars), _extend, max_leaves=max_leaves)
 
 
 def _extend(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -320,11 +338,14 @@ def _extend(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return containers | ion_annotated(containers)
 
 
-def ion_documents(*, max_leaves: int = 10) -> st.SearchStrategy[dict[str, Any]]:
+def ion_documents(*, max_leaves: int = 4) -> st.SearchStrategy[dict[str, Any]]:
     """
     Draw QLDB documents: structs without annotations whose field names are given once.
 
     Inside they hold any Ion value, as a document in QLDB may.
+
+    Args:
+        max_leaves: the most scalars in one field's value.
     """
     return st.dictionaries(
         st.text(min_size=1, max_size=12), ion_values(max_leaves=max_leaves), max_size=6

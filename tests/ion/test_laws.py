@@ -1,0 +1,201 @@
+"""
+Laws of reading, writing and hashing, on drawn values of all types.
+"""
+
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from amazon.ion import simpleion
+from amazon.ion.equivalence import ion_equals
+from hypothesis import given, settings, strategies as st
+
+from qldb_stream.errors import IonDecodeError, IonEncodeError
+from qldb_stream.ion import (
+    IVM,
+    IonSlice,
+    IonType,
+    dumps,
+    ion_hash,
+    iter_elements,
+    iter_fields,
+    iter_slices,
+    iter_text,
+    load_slice,
+    loads,
+    to_slice,
+    to_text,
+)
+from qldb_stream.testing.strategies.ion_encodings import ion_encodings
+from qldb_stream.testing.strategies.ion_values import ion_documents, ion_values
+
+try:
+    from ionhash.hasher import hashlib_hash_function_provider  # needs amazon.ion < 0.10
+except ImportError:
+    hashlib_hash_function_provider = None
+
+
+@given(ion_values())
+def test_decoding_and_encoding_keeps_the_value(value: Any) -> None:
+    """What is decoded encodes to the same Ion value: the hash of a stream survives both."""
+    stream = dumps(value)
+    assert ion_hash(stream) == ion_hash(dumps(loads(stream)))
+
+
+@given(ion_values())
+def test_decoding_gives_back_what_was_encoded(value: Any) -> None:
+    """What was drawn and what is read of it are equal to amazon.ion, types and annotations too."""
+    assert ion_equals([value], [loads(dumps(value))])
+
+
+@given(ion_values())
+def test_encoding_is_canonical(value: Any) -> None:
+    """Encoding, decoding and encoding again gives the same bytes, and so does copying."""
+    stream = dumps(value)
+    assert stream == dumps(loads(stream))
+    assert stream == load_slice(stream).to_bytes()
+    assert stream == dumps(load_slice(stream))
+
+
+@given(st.data(), ion_values())
+def test_the_form_of_a_value_does_not_matter(data: st.DataObject, value: Any) -> None:
+    """Every binary form of a value has its hash, decodes to it and is copied as it."""
+    expected = to_slice(value).hash()
+    other_form = load_slice(data.draw(ion_encodings(value)))
+    assert expected == other_form.hash()
+    assert expected == to_slice(other_form.decode()).hash()
+    assert expected == load_slice(other_form.to_bytes()).hash()
+    assert ion_hash([value, value]) == ion_hash([other_form, value])
+
+
+@given(ion_values())
+def test_amazon_ion_reads_what_we_write(value: Any) -> None:
+    """amazon.ion's reader, its Python part, reads our bytes as the same value."""
+    stream = dumps([value])
+    assert ion_hash([value]) == ion_hash(simpleion.load_python(io.BytesIO(stream)))
+
+
+@given(ion_values())
+def test_we_read_what_amazon_ion_writes(value: Any) -> None:
+    """Our reader reads the bytes of amazon.ion's writer, its Python part, as the same value."""
+    written = io.BytesIO()
+    simpleion.dump_python([value], written)
+    assert ion_hash([value]) == ion_hash(written.getvalue())
+
+
+def _is_safe_for_c(value: IonSlice) -> bool:
+    """Tell whether amazon.ion's C reader keeps a value: decimals to 34 digits, nine places."""
+    kind = value.ion_type
+    if value.is_null:
+        return True
+    if kind is IonType.STRUCT:
+        return all(_is_safe_for_c(field) for _name, field in iter_fields(value))
+    if kind in {IonType.LIST, IonType.SEXP}:
+        return all(_is_safe_for_c(element) for element in iter_elements(value))
+    if kind is IonType.DECIMAL:
+        _sign, digits, exponent = Decimal(value.decode()).as_tuple()
+        return len(digits) <= 34 and abs(int(exponent)) < 6000
+    if kind is IonType.TIMESTAMP:
+        fraction = getattr(value.decode(), "fractional_seconds", None)
+        return fraction is None or fraction.as_tuple().exponent >= -9
+    return True
+
+
+@given(ion_values().map(lambda value: to_slice([value])).filter(_is_safe_for_c))
+def test_amazon_ion_by_default_reads_what_we_write(value: IonSlice) -> None:
+    """amazon.ion as it is called by everyone reads our bytes as the same value."""
+    assert value.hash() == ion_hash(simpleion.loads(value.to_bytes()))
+
+
+if hashlib_hash_function_provider is not None:
+
+    @given(ion_values(unknown_symbols=False))
+    def test_the_reference_ionhash_agrees(value: Any) -> None:
+        """AWS's own ionhash gives the same digest (where it can be imported)."""
+        parsed = simpleion.load_python(io.BytesIO(dumps([value])))
+        provider = hashlib_hash_function_provider("sha256")
+        assert parsed.ion_hash(hash_function_provider=provider) == ion_hash([value])
+
+
+@given(ion_values(unknown_symbols=False))
+def test_text_keeps_the_value(value: Any) -> None:
+    """What is written as text is read back as the same value, or refused by name."""
+    expected = to_slice([value])
+    try:
+        text = to_text(expected)
+    except IonEncodeError:  # texts that amazon.ion does not quote
+        return
+    (read,) = iter_text(text)
+    assert expected == read
+
+
+@settings(max_examples=50)
+@given(st.data(), ion_documents())
+def test_a_document_is_equal_whatever_the_order_of_its_fields(
+    data: st.DataObject, document: dict[str, Any]
+) -> None:
+    """Field order does not count, in hash and equality; a missing field does."""
+    names = data.draw(st.permutations(list(document)))
+    shuffled = {name: document[name] for name in names}
+    assert to_slice(document) == to_slice(shuffled)
+    for name in names:
+        less = {key: value for key, value in document.items() if key != name}
+        assert to_slice(document) != to_slice(less)
+
+
+@settings(max_examples=50)
+@given(st.lists(ion_values(max_leaves=4), max_size=4))
+def test_streams_of_several_values(values: list[Any]) -> None:
+    """Streams written one after the other are read as one, value by value."""
+    joined = b"".join([dumps(value) for value in values])
+    expected = [ion_hash(dumps(value)) for value in values]
+    assert expected == ([value.hash() for value in iter_slices(joined)] if joined else [])
+
+
+@given(st.binary(max_size=60))
+def test_random_bytes_are_read_or_refused(noise: bytes) -> None:
+    """Random bytes give values or an IonDecodeError; what decodes hashes, and the other way round."""
+    try:
+        values = list(iter_slices(IVM + noise))
+    except IonDecodeError:
+        return
+    for value in values:
+        assert _is_refused(value.decode) == _is_refused(value.hash)
+
+
+def _is_refused(use: Any) -> bool:
+    try:
+        use()
+    except IonDecodeError:
+        return True
+    return False
+
+
+@settings(max_examples=200)
+@given(st.data(), ion_values(max_leaves=4))
+def test_damaged_streams_are_read_or_refused(data: st.DataObject, value: Any) -> None:
+    """A stream with one byte changed, removed or added gives values or an IonDecodeError."""
+    stream = dumps(value)
+    at = data.draw(st.integers(4, len(stream)))
+    patch = data.draw(st.binary(max_size=2))
+    damaged = stream[:at] + patch + stream[at + data.draw(st.integers(0, 2)) :]
+    try:
+        values = list(iter_slices(damaged))
+    except IonDecodeError as error:
+        assert 0 <= error.offset <= len(damaged)
+        return
+    for found in values:
+        assert _is_refused(found.decode) == _is_refused(found.hash)
+
+
+@pytest.mark.parametrize("end", range(4, 40))
+def test_a_cut_stream_is_refused(end: int) -> None:
+    """A record that is cut anywhere is an IonDecodeError within what is left."""
+    stream = dumps({"name": "a text of some length", "other": [1, 2.5]})
+    if end < len(stream):
+        with pytest.raises(IonDecodeError) as caught:
+            loads(stream[:end])
+        assert 0 <= caught.value.offset <= end
