@@ -53,6 +53,7 @@ _SYSTEM_SYMBOLS: Final = {
 _FIRST_LOCAL_ID: Final = 10
 _UTC_OFFSET: Final = timedelta()
 _END: Final = b"\x0e"
+_REPEATING_CHARS: Final = 21  # shorter than an id, which comes once
 _MS_EXPONENT: Final = b"\xc3"  # VarInt -3
 
 
@@ -176,7 +177,7 @@ def stream(symbols: Symbols, value: bytes) -> bytes:
     return IVM + tlv(0xE0, annotated) + value
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _name(name: str) -> bytes:
     return string(name)
 
@@ -312,11 +313,27 @@ def _write_dict(value: dict[str, Any], symbols: Symbols) -> tuple[bytes, bytes]:
     for name, field in value.items():
         # The name before the value: symbol ids count by first appearance.
         parts.append(symbols.get(name) or _new_symbol(name, symbols))
-        binary, form = encode(field, symbols)
+        kind = type(field)
+        if kind is str and len(field) <= _REPEATING_CHARS:
+            binary, field_digest = _text_field(name, field)
+        else:
+            writer = _WRITERS.get(kind)
+            if writer is None:
+                raise ForeignValueError
+            binary, form = writer(field, symbols)
+            field_digest = sha256(_name_hash_form(name) + form).digest()
         parts.append(binary)
-        digests.append(sha256(_name_hash_form(name) + form).digest())
+        digests.append(field_digest)
     digests.sort()
     return tlv(0xD0, b"".join(parts)), b"\x0b\xd0" + escaped(b"".join(digests)) + _END
+
+
+@lru_cache(maxsize=8192)
+def _text_field(name: str, value: str) -> tuple[bytes, bytes]:
+    """Write a short text, which is likely to come again, and digest it with its name."""
+    raw = value.encode()
+    form = b"\x0b\x80" + escaped(raw) + _END
+    return tlv(0x80, raw), sha256(_name_hash_form(name) + form).digest()
 
 
 _WRITERS: Final[dict[type, Callable[[Any, Symbols], tuple[bytes, bytes]]]] = {
