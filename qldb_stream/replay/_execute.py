@@ -45,6 +45,7 @@ class Replay:
         self._rule = rule
         self._insert_unknown = insert_unknown
         self._known: dict[str, IdRecord] = {}
+        self._positions: dict[str, str] = {}  # strand -> the document with its position
 
     def execute(self, txn: Transaction, plan: BlockPlan, position: Position, token: int) -> Outcome:
         """
@@ -61,7 +62,10 @@ class Replay:
             StaleTokenError: the destination has seen a higher token.
             IntegrityError: the block does not follow on what the destination has.
         """
-        stored = read_state(txn, plan.address.strand_id)
+        strand_id = plan.address.strand_id
+        stored = read_state(txn, strand_id, self._positions.get(strand_id))
+        if stored is not None and stored.document_id is not None:
+            self._positions[strand_id] = stored.document_id
         state = next_state(stored, plan, position, token)
         if state is None:
             return Outcome(applied=False)
@@ -72,7 +76,7 @@ class Replay:
             raise
         except (IonDecodeError, LedgerError) as exc:
             raise refusal(plan.address, str(exc)) from exc
-        write_state(txn, work.state, first=stored is None)
+        write_state(txn, work.state)
         return outcome
 
     def remember(self, outcome: Outcome) -> None:

@@ -18,7 +18,6 @@ Ids are the source's; binding them is the executor's job.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import inf
 from operator import itemgetter
@@ -67,7 +66,7 @@ def redaction_placeholder(revision: Revision) -> IonSlice:
 
 def _plan(block: Block) -> BlockPlan:
     summary = block.summary
-    left_out: Counter[str] = Counter()
+    left_out: dict[str, int] = {}
     tables = [
         (index, change)
         for index, change in _iter_table_changes(summary)
@@ -91,11 +90,11 @@ def _plan(block: Block) -> BlockPlan:
     )
 
 
-def _is_own(table: str | None, left_out: Counter[str]) -> bool:
+def _is_own(table: str | None, left_out: dict[str, int]) -> bool:
     """Say whether a table is one of this library's; if so, count it."""
     if table is None or not table.startswith(OWN_TABLES):
         return False
-    left_out[table] += 1
+    left_out[table] = left_out.get(table, 0) + 1
     return True
 
 

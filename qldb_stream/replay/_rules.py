@@ -109,8 +109,9 @@ def rewrite_ids(document: IonSlice, rule: IdRule, known: Mapping[str, str]) -> I
     if not sites:
         return document
     # What stands before a value in its own record stays before it: a record that holds one
-    # value and its symbol table can be stored as it is.
-    base = 0 if document.start <= _SHORT_HEAD_BYTES else document.start
+    # value and its symbol table can be stored as it is. Of a longer buffer one byte is kept, so
+    # that nobody takes the copy for such a record.
+    base = 0 if document.start <= _SHORT_HEAD_BYTES else document.start - 1
     copy = bytearray(document.buf[base : document.end])
     for end, text in sites:
         _overwrite(copy, end - base, known[text])

@@ -22,10 +22,12 @@ from qldb_stream.report import Gap, Position
 
 POSITION_TABLE: Final = "qldb_stream_position"
 
-# Stable texts: a ledger that keeps plans by text compiles each of them once.
-_READ: Final = f"SELECT VALUE p FROM {POSITION_TABLE} AS p WHERE p.strand_id = ?"  # noqa: S608 - a constant
+# Stable texts: a ledger that keeps plans by text compiles each of them once. A document that
+# was found once is found by its id, which is the shortest way.
+_FIND: Final = f"SELECT id, p FROM {POSITION_TABLE} AS p BY id WHERE p.strand_id = ?"  # noqa: S608 - a constant
+_READ: Final = f"SELECT VALUE p FROM {POSITION_TABLE} AS p BY id WHERE id = ?"  # noqa: S608 - a constant
 _INSERT: Final = f"INSERT INTO {POSITION_TABLE} ?"
-_UPDATE: Final = f"UPDATE {POSITION_TABLE} AS p SET p = ? WHERE p.strand_id = ?"  # noqa: S608 - a constant
+_UPDATE: Final = f"UPDATE {POSITION_TABLE} AS p BY id SET p = ? WHERE id = ?"  # noqa: S608 - a constant
 
 
 @attrs.frozen
@@ -34,13 +36,15 @@ class StrandState:
     What a destination says about one strand.
 
     `start` is the first block that was replayed. `tables` maps the source's table ids
-    that were seen in revisions to the destination's; UNDROP TABLE needs it.
+    that were seen in revisions to the destination's; UNDROP TABLE needs it. `document_id` is
+    the document that says so, None when there is none yet.
     """
 
     position: Position
     token: int
     start: int
     tables: Mapping[str, str] = attrs.field(factory=dict)
+    document_id: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -52,20 +56,32 @@ class StrandState:
         return attrs.evolve(self, tables={**self.tables, source_id: destination_id})
 
 
-def read_state(txn: Transaction, strand_id: str) -> StrandState | None:
-    """Read what the destination says about a strand; None for nothing yet."""
-    for row in txn.execute_statement(_READ, strand_id):
-        return _state(row)
+def read_state(
+    txn: Transaction, strand_id: str, document_id: str | None = None
+) -> StrandState | None:
+    """
+    Read what the destination says about a strand; None for nothing yet.
+
+    Args:
+        txn: an open transaction.
+        strand_id: the source's strand.
+        document_id: where it was found before, if it was.
+    """
+    if document_id is not None:
+        for document in txn.execute_statement(_READ, document_id):
+            if document["strand_id"] == strand_id:
+                return _state(document, document_id)
+    for row in txn.execute_statement(_FIND, strand_id):
+        return _state(row["p"], str(row["id"]))
     return None
 
 
-def write_state(txn: Transaction, state: StrandState, *, first: bool) -> None:
-    """Write a strand's state, `first` when the destination has none yet."""
-    document = _document(state)
-    if first:
-        txn.execute_statement(_INSERT, document)
+def write_state(txn: Transaction, state: StrandState) -> None:
+    """Write a strand's state where it was read, or as a new document."""
+    if state.document_id is None:
+        txn.execute_statement(_INSERT, _document(state))
     else:
-        txn.execute_statement(_UPDATE, document, state.position.strand_id)
+        txn.execute_statement(_UPDATE, _document(state), state.document_id)
 
 
 def next_state(
@@ -89,6 +105,7 @@ def next_state(
     address = plan.address
     start = address.sequence_no
     tables: Mapping[str, str] = {}
+    document_id: str | None = None
     if state is not None:
         if token < state.token:
             raise StaleTokenError(address.strand_id, state.token, token)
@@ -96,11 +113,11 @@ def next_state(
             _check_repeat(state.position, plan)
             return None
         _check_next(state.position, plan, position)
-        start, tables = state.start, state.tables
+        start, tables, document_id = state.start, state.tables, state.document_id
     reached = Position(
         address.strand_id, address.sequence_no, plan.block_hash, position.parked, position.gaps
     )
-    return StrandState(reached, token, start, tables)
+    return StrandState(reached, token, start, tables, document_id)
 
 
 def _check_repeat(stored: Position, plan: BlockPlan) -> None:
@@ -150,7 +167,7 @@ def _document(state: StrandState) -> dict[str, Any]:
     return document
 
 
-def _state(document: Mapping[str, Any]) -> StrandState:
+def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
     """Read a strand's document."""
     position = Position(
         str(document["strand_id"]),
@@ -163,7 +180,8 @@ def _state(document: Mapping[str, Any]) -> StrandState:
         ),
     )
     tables = _parse_tables(str(document["tables"]))
-    return StrandState(position, int(document["token"]), int(document["start"]), tables)
+    token, start = int(document["token"]), int(document["start"])
+    return StrandState(position, token, start, tables, document_id)
 
 
 @lru_cache(maxsize=16)

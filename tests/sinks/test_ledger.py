@@ -101,7 +101,8 @@ def test_the_position_is_read_first_and_written_last(ledger: Ledger) -> None:
         info = written.summary.transaction_info
         assert info is not None
         texts = [statement.statement for statement in info.statements]
-        assert texts[0].startswith("SELECT VALUE p FROM qldb_stream_position")
+        assert texts[0].startswith("SELECT ")
+        assert "FROM qldb_stream_position" in texts[0]
         assert "qldb_stream_position" in texts[-1]
         assert not texts[-1].startswith("SELECT")
 

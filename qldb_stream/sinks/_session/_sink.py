@@ -169,7 +169,8 @@ class _Tally:
             self._documents += outcome.documents
             self._unresolved += outcome.ids_unresolved
             self._kept += [(strand_id, sequence_no, table) for table in outcome.indexes_kept]
-            self._left_out.update(plan.left_out)
+            if plan.left_out:
+                self._left_out.update(plan.left_out)
             if plan.redacts:
                 self._redactions.append((strand_id, sequence_no))
         self._pending.clear()
