@@ -9,6 +9,7 @@ that wrote users' tables without a position is somebody else's change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 import attrs
@@ -28,6 +29,15 @@ class Written:
     table: str
     document_id: str
     revision: Revision
+
+    @cached_property
+    def data_hash(self) -> bytes | None:
+        """Compute H(data) once; None without data, empty when it cannot be read."""
+        data = self.revision.data_ion
+        try:
+            return None if data is None else data.hash()
+        except DecodeError:
+            return b""
 
 
 @attrs.frozen

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qldb_stream.errors import DecodeError
 from qldb_stream.events import Revision, RevisionKind
-from qldb_stream.ion import IonSlice
 from qldb_stream.reconcile._destination import Written
 from qldb_stream.reconcile._notes import Newest, Notes
 from qldb_stream.replay import IdRecord, IdRule, find_ids, redaction_placeholder, rewrite_ids
@@ -47,17 +45,14 @@ def compare_revision(
         return "the version differs"
     if (source.kind is RevisionKind.DELETE) != (found.kind is RevisionKind.DELETE):
         return "the kind differs"
-    return _compare_data(source, found, notes)
+    return _compare_data(ours, written, notes)
 
 
 def note_newest(notes: Notes, written: Written, strand_id: str, sequence_no: int | None) -> None:
     """Note what a document of the destination is now."""
-    data = written.revision.data_ion
-    try:
-        data_hash = None if data is None else data.hash()
-    except DecodeError:
-        data_hash = b""  # equals nothing
-    notes.newest(Newest(written.document_id, "", strand_id, sequence_no, written.table, data_hash))
+    notes.newest(
+        Newest(written.document_id, "", strand_id, sequence_no, written.table, written.data_hash)
+    )
 
 
 def _version(revision: Revision) -> int:
@@ -66,26 +61,23 @@ def _version(revision: Revision) -> int:
     return revision.metadata.version
 
 
-def _compare_data(source: Revision, found: Revision, notes: Notes) -> str | None:
-    expected = source.data_ion
-    if source.kind is RevisionKind.REDACTED:
-        if found.kind is RevisionKind.REDACTED:
+def _compare_data(ours: Written, written: Written, notes: Notes) -> str | None:
+    expected = ours.data_hash
+    redacted = ours.revision.kind is RevisionKind.REDACTED
+    if redacted:
+        if written.revision.kind is RevisionKind.REDACTED:
             return None
-        expected = redaction_placeholder(source)
-    if expected is None or found.data_ion is None:
-        equal = expected is found.data_ion
-    else:
-        try:
-            equal = expected.hash() == _mapped_back(found.data_ion, notes).hash()
-        except DecodeError:
-            return "the data cannot be read"
-    if equal:
+        expected = redaction_placeholder(ours.revision).hash()
+    if b"" in {expected, written.data_hash}:
+        return "the data cannot be read"
+    if written.data_hash == expected or _hash_mapped_back(written, notes) == expected:
         return None
-    if source.kind is RevisionKind.REDACTED:
-        return "the revision is redacted in the source only"
-    return "the data differs"
+    return "the revision is redacted in the source only" if redacted else "the data differs"
 
 
-def _mapped_back(data: IonSlice, notes: Notes) -> IonSlice:
-    """Exchange every destination id in a document for the source's."""
-    return rewrite_ids(data, _ANY, notes.source_ids(find_ids(data, _ANY)))
+def _hash_mapped_back(written: Written, notes: Notes) -> bytes | None:
+    """Compute H(data) with every destination id in the document exchanged for the source's."""
+    data = written.revision.data_ion
+    if data is None:
+        return None
+    return rewrite_ids(data, _ANY, notes.source_ids(find_ids(data, _ANY))).hash()
