@@ -16,11 +16,9 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     invariant,
     multiple,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -37,6 +35,9 @@ Documents = dict[str, dict[str, Any]]
 KEYS = st.sampled_from(["A", "B", "C", 1, 1.0, None])
 VALUES = st.integers(0, 3)
 
+# Transactions that are open at the same time.
+SLOTS = st.integers(0, 2)
+
 
 def matches(document: dict[str, Any], key: Any) -> bool:
     """PartiQL's `=`: numbers by value, null equal to nothing."""
@@ -50,11 +51,13 @@ class Running:
         self.transaction = transaction
         self.commits = commits
         self.steps: list[tuple[Callable[[Documents], Any], Any]] = []
+        self.read_since_write: list[tuple[str, list[Any], list[str]]] = []
 
     def insert(self, documents: list[dict[str, Any]]) -> None:
         """Insert documents; the ledger chooses their ids."""
         rows = ask(self.transaction, "INSERT INTO T ?", documents)
         ids = [row["documentId"] for row in rows]
+        self.read_since_write.clear()
 
         def repeat(model: Documents) -> list[str]:
             model.update(zip(ids, map(dict, documents), strict=True))
@@ -71,6 +74,7 @@ class Running:
     ) -> None:
         """Update or delete what a condition selects."""
         found = sorted(row["documentId"] for row in ask(self.transaction, text, *parameters))
+        self.read_since_write.clear()
 
         def repeat(model: Documents) -> list[str]:
             ids = sorted(one for one, document in model.items() if wanted(document))
@@ -87,10 +91,8 @@ class Running:
         self, text: str, parameters: list[Any], wanted: Callable[[str, dict[str, Any]], bool]
     ) -> None:
         """Select (id, k, v) of what a condition selects."""
-        found = sorted(
-            repr((row["id"], row["k"], row["v"]))
-            for row in ask(self.transaction, text, *parameters)
-        )
+        found = self.rows(text, parameters)
+        self.read_since_write.append((text, parameters, found))
 
         def repeat(model: Documents) -> list[str]:
             return sorted(
@@ -101,11 +103,22 @@ class Running:
 
         self.steps.append((repeat, found))
 
+    def rows(self, text: str, parameters: list[Any]) -> list[str]:
+        """Give the rows of a SELECT, in an order of their own."""
+        return sorted(
+            repr((row["id"], row["k"], row["v"]))
+            for row in ask(self.transaction, text, *parameters)
+        )
+
+    def read_again(self) -> None:
+        """Repeat what was read since the last own write: the snapshot has not moved."""
+        for text, parameters, found in self.read_since_write:
+            assert found == self.rows(text, parameters)
+
 
 class LedgerMachine(RuleBasedStateMachine):
     """Drives a ledger and the model."""
 
-    running = Bundle("running")
     ids = Bundle("ids")
 
     @initialize()
@@ -115,58 +128,71 @@ class LedgerMachine(RuleBasedStateMachine):
         self.committed: Documents = {}
         self.commits = 0
         self.indexed = True
+        self.running: dict[int, Running] = {}
         run(self.ledger, "CREATE TABLE T")
         run(self.ledger, "CREATE INDEX ON T (k)")
 
-    @rule(target=running)
-    def begin(self) -> Running:
-        """Begin a transaction."""
-        return Running(self.ledger.start_transaction(), self.commits)
+    def at(self, slot: int) -> Running:
+        """Give the transaction in a slot; begin one when there is none."""
+        if slot not in self.running:
+            self.running[slot] = Running(self.ledger.start_transaction(), self.commits)
+        return self.running[slot]
 
-    @rule(one=running, documents=st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=3))
-    def insert(self, one: Running, documents: list[tuple[Any, int]]) -> None:
+    @rule(slot=SLOTS, documents=st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=3))
+    def insert(self, slot: int, documents: list[tuple[Any, int]]) -> None:
         """Insert some documents."""
-        one.insert([{"k": key, "v": value} for key, value in documents])
+        self.at(slot).insert([{"k": key, "v": value} for key, value in documents])
 
-    @rule(one=running, key=KEYS, value=VALUES)
-    def update_by_key(self, one: Running, key: Any, value: int) -> None:
+    @rule(slot=SLOTS, key=KEYS, value=VALUES)
+    def update_by_key(self, slot: int, key: Any, value: int) -> None:
         """Set a field of what the index finds."""
         text = "UPDATE T AS t SET t.v = ? WHERE t.k = ?"
-        one.write(text, [value, key], lambda document: matches(document, key), {"v": value})
+        self.at(slot).write(
+            text, [value, key], lambda document: matches(document, key), {"v": value}
+        )
 
-    @rule(one=running, value=VALUES, key=KEYS)
-    def update_by_scan(self, one: Running, value: int, key: Any) -> None:
+    @rule(slot=SLOTS, value=VALUES, key=KEYS)
+    def update_by_scan(self, slot: int, value: int, key: Any) -> None:
         """Set the indexed field of what a scan finds."""
         text = "UPDATE T AS t SET t.k = ? WHERE t.v = ?"
-        one.write(text, [key, value], lambda document: document["v"] == value, {"k": key})
+        self.at(slot).write(text, [key, value], lambda document: document["v"] == value, {"k": key})
 
-    @rule(one=running, key=KEYS)
-    def delete(self, one: Running, key: Any) -> None:
+    @rule(slot=SLOTS, key=KEYS)
+    def delete(self, slot: int, key: Any) -> None:
         """Delete what the index finds."""
         text = "DELETE FROM T AS t WHERE t.k = ?"
-        one.write(text, [key], lambda document: matches(document, key), None)
+        self.at(slot).write(text, [key], lambda document: matches(document, key), None)
 
-    @rule(one=running, keys=st.lists(KEYS, max_size=3))
-    def read_by_key(self, one: Running, keys: list[Any]) -> None:
+    @rule(slot=SLOTS, keys=st.lists(KEYS, max_size=3))
+    def read_by_key(self, slot: int, keys: list[Any]) -> None:
         """Read what the index finds."""
         text = "SELECT id, t.k, t.v FROM T AS t BY id WHERE t.k IN ?"
-        one.read(text, [keys], lambda _, document: any(matches(document, key) for key in keys))
+        self.at(slot).read(
+            text, [keys], lambda _, document: any(matches(document, key) for key in keys)
+        )
 
-    @rule(one=running, value=VALUES)
-    def read_by_scan(self, one: Running, value: int) -> None:
+    @rule(slot=SLOTS, value=VALUES)
+    def read_by_scan(self, slot: int, value: int) -> None:
         """Read what a scan finds."""
         text = "SELECT id, t.k, t.v FROM T AS t BY id WHERE t.v >= ?"
-        one.read(text, [value], lambda _, document: document["v"] >= value)
+        self.at(slot).read(text, [value], lambda _, document: document["v"] >= value)
 
-    @rule(one=running, document_id=ids)
-    def read_by_id(self, one: Running, document_id: str) -> None:
+    @rule(slot=SLOTS, document_id=ids)
+    def read_by_id(self, slot: int, document_id: str) -> None:
         """Read a document that was there once."""
         text = "SELECT id, t.k, t.v FROM T AS t BY id WHERE id = ?"
-        one.read(text, [document_id], lambda found, _: found == document_id)
+        self.at(slot).read(text, [document_id], lambda found, _: found == document_id)
 
-    @rule(target=ids, one=consumes(running))
-    def commit(self, one: Running) -> Any:
+    @rule(slot=SLOTS)
+    def read_again(self, slot: int) -> None:
+        """Read what was read before."""
+        self.at(slot).read_again()
+
+    @rule(target=ids, slot=SLOTS)
+    def commit(self, slot: int) -> Any:
         """Commit; what was answered must be what a serial run gives now."""
+        one = self.at(slot)
+        del self.running[slot]
         before = self.ledger.digest()
         try:
             address = one.transaction.commit()
@@ -182,28 +208,27 @@ class LedgerMachine(RuleBasedStateMachine):
         self.committed = model
         return multiple(*model)
 
-    @rule(one=consumes(running))
-    def abort(self, one: Running) -> None:
+    @rule(slot=SLOTS, rarely=st.integers(0, 4))
+    def abort(self, slot: int, rarely: int) -> None:
         """Abort; nothing changes."""
-        before = self.ledger.digest()
-        one.transaction.abort()
-        assert before == self.ledger.digest()
+        if rarely == 0:
+            before = self.ledger.digest()
+            self.at(slot).transaction.abort()
+            del self.running[slot]
+            assert before == self.ledger.digest()
 
-    @precondition(lambda self: self.indexed)
-    @rule()
-    def drop_index(self) -> None:
-        """Drop the index in a transaction of its own."""
-        (row,) = run(self.ledger, "SELECT * FROM information_schema.user_tables")
-        index_id = row["indexes"][0]["indexId"]
-        run(self.ledger, f'DROP INDEX "{index_id}" ON T WITH (purge = true)')
-        self.indexed, self.commits = False, self.commits + 1
-
-    @precondition(lambda self: not self.indexed)
-    @rule()
-    def create_index(self) -> None:
-        """Make the index again over what is there."""
-        run(self.ledger, "CREATE INDEX ON T (k)")
-        self.indexed, self.commits = True, self.commits + 1
+    @rule(rarely=st.integers(0, 4))
+    def change_index(self, rarely: int) -> None:
+        """Drop the index, or make it again over what is there."""
+        if rarely:
+            return
+        if self.indexed:
+            (row,) = run(self.ledger, "SELECT * FROM information_schema.user_tables")
+            index_id = row["indexes"][0]["indexId"]
+            run(self.ledger, f'DROP INDEX "{index_id}" ON T WITH (purge = true)')
+        else:
+            run(self.ledger, "CREATE INDEX ON T (k)")
+        self.indexed, self.commits = not self.indexed, self.commits + 1
 
     @invariant()
     def every_commit_made_a_block(self) -> None:
