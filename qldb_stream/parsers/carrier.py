@@ -53,10 +53,11 @@ _OVERLAP_BYTES: Final = 64  # the longest start that may be cut by the end of a 
 _BATCH: Final = re.compile(rb'"(?:Records|kinesis|Data)"\s*:')
 _TEXT_FIELD: Final = b"qldbStreamArn"
 
-# After damage, bytes of false starts may be read: so many, and so many for each byte that was
-# searched. Sound data never comes near; hostile data costs time in proportion to its length.
-_FREE_WORK_BYTES: Final = 1 << 24
+# After damage, starts that are none cost effort: each byte read in vain counts several times.
+# Sound data never comes near the end of it; hostile data costs time in proportion to its length.
+_FREE_WORK_BYTES: Final = _MAX_ITEM_BYTES
 _WORK_PER_BYTE: Final = 8
+_FALSE_START_PRICE: Final = 7
 
 
 @attrs.frozen
@@ -190,9 +191,11 @@ def _next_start(window: Window, origin: int) -> int:
             continue
         effort.left += _WORK_PER_BYTE * (window.base + found - pos)
         pos = window.base + found
+        before = effort.left
         try:
             _item_at(window, pos, effort)
         except DecodeError:
+            effort.left -= _FALSE_START_PRICE * (before - effort.left)
             pos += 1
         else:
             return pos

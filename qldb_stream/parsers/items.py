@@ -13,6 +13,7 @@ All positions here are indexes into the bytes held; offsets in errors are, too.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -48,6 +49,10 @@ _STARTS: Final = re.compile(
     rb"|\xf3\x89\x9a\xc2"
     rb"|\{\s{0,16}[\"']?(?:qldbStreamArn|recordType|payload|Records)[\"']?\s{0,16}:"
 )
+_MARKERS: Final = re.compile(re.escape(IVM) + b"|" + re.escape(MAGIC))
+_MAX_MARKERS: Final = 1000  # inside one item; and of those that are no item:
+_MAX_TRIES: Final = 4
+_LOOK_BYTES: Final = 1 << 20  # how much of an item inside another one is looked at
 _TEXT_FIELD: Final = b"qldbStreamArn"
 
 
@@ -109,6 +114,7 @@ def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort | None = No
         return Item(end, tuple(records), is_frame=True)
     if head == IVM:
         end = _record_end(data, pos, at_end=at_end)
+        _refuse_overlap(data, pos, end, at_end=at_end, effort=effort)
         is_text = False
     elif text.is_start(data, pos):
         end = _text_end(data, pos, at_end=at_end)
@@ -163,6 +169,45 @@ def _looks_sound(data: bytes, pos: int, end: int, *, at_end: bool) -> bool:
     if not _follows(data, end, at_end=at_end):
         return False
     return data.find(IVM, pos + len(IVM), end) < 0 and data.count(_TEXT_FIELD, pos, end) <= 1
+
+
+def _refuse_overlap(
+    data: bytes, pos: int, end: int, *, at_end: bool, effort: Effort | None
+) -> None:
+    """
+    Refuse a record that was cut short, so that its lengths reach into the next one.
+
+    It may even read as sound, with the next one's first bytes at the end of its last
+    hash. What tells it is a sound item that starts inside and ends outside; one that also
+    ends inside is part of a document.
+    """
+    tries = _MAX_TRIES
+    for match in islice(_MARKERS.finditer(data, pos + 1, end + len(IVM) - 1), _MAX_MARKERS):
+        start = match.start()
+        inner_end = _sound_end(data, start, end, effort)
+        if inner_end is None:
+            _need(at_end or len(data) - start >= _LOOK_BYTES)
+            tries -= 1
+            if not tries:
+                return
+        elif inner_end > end:
+            raise IonDecodeError(start, "a record is cut short, the next one starts here")
+
+
+def _sound_end(data: bytes, pos: int, outer_end: int, effort: Effort | None) -> int | None:
+    """Find where an item inside another one ends; None when it is not sound."""
+    if data.startswith(MAGIC, pos):
+        records, frame_end = read_frame(data, pos)
+        return None if records is None else frame_end
+    try:
+        end = _record_end(data, pos, at_end=True)
+        if end > outer_end:
+            if effort is not None:
+                effort.take(end - pos)
+            parse_record(data[pos:end])
+    except DecodeError:
+        return None
+    return end
 
 
 def _check_record(record: bytes, pos: int, *, is_text: bool) -> None:

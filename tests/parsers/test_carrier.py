@@ -403,3 +403,14 @@ def test_random_bytes_raise_nothing(data: bytes) -> None:
     """Law 4: a walk ends, accounts for every byte, and raises nothing."""
     for start in (b"", MARKER, b"\xf3\x89\x9a\xc2", b"{", b'{"Records":'):
         walk(start + data)
+
+
+@pytest.mark.parametrize("following", [RECORDS[2], aggregate(RECORDS[2:4])])
+def test_a_record_that_lost_its_end_costs_only_itself(following: bytes) -> None:
+    """Its lengths reach into what follows, which is found nevertheless."""
+    for lost in range(1, len(RECORDS[1])):
+        cut_short = RECORDS[1][:-lost]
+        found = walk(RECORDS[0] + cut_short + following)
+        assert [RECORDS[0], RECORDS[2]] == records_of(found)[:2], lost
+        assert 1 == len(damage_of(found)), lost
+        assert (len(RECORDS[0]), len(cut_short)) == damage_of(found)[0][:2], lost
