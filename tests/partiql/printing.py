@@ -87,7 +87,10 @@ def _identifier(node: Identifier) -> str:
 
 
 def _path(node: Path) -> str:
-    return _inner(node.root) + "".join(print_node(step) for step in node.steps)
+    # Without parentheses a path's steps and those of the path in it would become one.
+    inside = isinstance(node.root, Path)
+    root = f"({print_node(node.root)})" if inside else _inner(node.root)
+    return root + "".join(print_node(step) for step in node.steps)
 
 
 def _struct(node: StructExpr) -> str:

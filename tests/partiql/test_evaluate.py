@@ -8,6 +8,7 @@ import pytest
 from qldb_stream import ion
 from qldb_stream.errors import (
     PartiqlEvaluationError,
+    PartiqlParseError,
     PartiqlSemanticError,
     UnsupportedPartiqlError,
 )
@@ -330,3 +331,30 @@ def test_ion_literals_keep_everything() -> None:
     plan_rows = rows(f"SELECT VALUE `{text}` FROM << 0 >>")  # noqa: S608 - our own parser
     (expected,) = ion.iter_text(text)
     assert expected.hash() == ion.ion_hash(plan_rows[0])
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("[", "]"),
+        ("{'a': ", "}"),
+        ("NOT ", " IS NULL"),
+        ("COALESCE(", ")"),
+        ("1 + (", ")"),
+        ("(SELECT VALUE ", " FROM << 0 >>)"),
+    ],
+)
+def test_the_deepest_statements_can_be_executed(opening: str, closing: str) -> None:
+    """What the parser lets pass never exceeds Python's own bound when it is carried out."""
+    deepest = 0
+    for depth in range(1, 70):
+        chain = " + 1" * 60
+        text = f"SELECT VALUE {opening * depth}1{chain}{closing * depth} FROM << 0 >>"  # noqa: S608 - no SQL
+        try:
+            plan = compile_statement(parse_statement(text))
+        except PartiqlParseError:
+            break
+        assert isinstance(plan, SelectPlan)
+        list(plan.iter_rows(Context(Tables({}))))
+        deepest = depth
+    assert deepest >= 20

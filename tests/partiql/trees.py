@@ -85,7 +85,18 @@ def expressions() -> st.SearchStrategy[Expr]:
 
 
 def _compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    """Put smaller expressions together."""
+    """Put smaller expressions together; hides how, for else a strategy's repr explodes."""
+    options = _forms(inner)
+
+    @st.composite
+    def compound(draw: st.DrawFn) -> Expr:
+        return draw(options)
+
+    return compound()
+
+
+def _forms(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    """Every form of expression that has parts."""
     some = st.lists(inner, max_size=3).map(tuple)
     operators = st.sampled_from(["+", "-", "*", "/", "%", "||", "=", "<>", "<", "<=", ">", ">="])
     steps = st.lists(
