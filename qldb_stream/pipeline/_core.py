@@ -293,16 +293,18 @@ class PipelineCore:
                 self._report_hole(strand_id, strand.next, max(strand.explained))
 
     def _add_problems(self, problems: Iterable[Problem]) -> None:
+        """List what assembler or sequencer say of a block, and stop its strand if need be."""
         for problem in problems:
             self._tally.add_problem(problem)
-            if problem.strand_id is None or problem.sequence_no is None:
-                continue
-            if not self.knows(problem.strand_id):
-                self.open_strand(problem.strand_id, None)
-            strand = self._strands[problem.strand_id]
-            heapq.heappush(strand.explained, problem.sequence_no)
+            strand_id, number = problem.strand_id, problem.sequence_no
+            assert strand_id is not None
+            assert number is not None
+            if not self.knows(strand_id):
+                self.open_strand(strand_id, None)
+            strand = self._strands[strand_id]
+            heapq.heappush(strand.explained, number)
             if problem.code in _STOPPING:
-                strand.gate.stop(problem.sequence_no, problem.code)
+                strand.gate.stop(number, problem.code)
 
 
 def _address(block: Block) -> BlockAddress:

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from qldb_stream.events import Block, BlockAddress, BlockSummary, Revision, RevisionSummary
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    BlockSummary,
+    Metadata,
+    Revision,
+    RevisionSummary,
+)
 from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
 
 __all__ = ["iter_records"]
@@ -31,7 +38,8 @@ def iter_records(block: Block) -> Iterator[IonSlice]:
     yield _record(stream_arn, "BLOCK_SUMMARY", _summary(block.summary))
     for revision in block.revisions:
         if revision.metadata is not None:
-            yield _record(stream_arn, "REVISION_DETAILS", _details(revision))
+            details = _details(revision, revision.metadata)
+            yield _record(stream_arn, "REVISION_DETAILS", details)
 
 
 def _record(stream_arn: str, record_type: str, payload: dict[str, Any]) -> IonSlice:
@@ -57,7 +65,7 @@ def _summary(summary: BlockSummary) -> dict[str, Any]:
     return payload
 
 
-def _details(revision: Revision) -> dict[str, Any]:
+def _details(revision: Revision, metadata: Metadata) -> dict[str, Any]:
     payload: dict[str, Any] = {}
     if revision.table is not None:
         payload["tableInfo"] = {
@@ -69,8 +77,7 @@ def _details(revision: Revision) -> dict[str, Any]:
         fields["data"] = revision.data_ion
     if revision.data_hash is not None:
         fields["dataHash"] = revision.data_hash
-    if revision.metadata is not None:
-        fields["metadata"] = revision.metadata.ion
+    fields["metadata"] = metadata.ion
     payload["revision"] = fields
     return payload
 

@@ -246,8 +246,8 @@ def _sync_folder(folder: Path) -> None:
     """Make a new name durable, where the system lets folders be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:
-        return  # Windows: names are durable with the file there
+    except PermissionError:  # pragma: no cover - only Windows opens no folder
+        return  # names are durable with the file there
     try:
         os.fsync(descriptor)
     finally:

@@ -211,11 +211,17 @@ class _Reading:
 
 
 class _FrameCache:
-    """The KPL frames that were opened last, so that each is opened about once."""
+    """
+    The KPL frames that were opened last, so that each is opened about once.
 
-    def __init__(self) -> None:
+    Attributes:
+        held_bytes: the records held; more than the limit only when one frame is.
+    """
+
+    def __init__(self, limit_bytes: int = _FRAME_CACHE_BYTES) -> None:
+        self._limit_bytes = limit_bytes
         self._frames: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
-        self._held_bytes = 0
+        self.held_bytes = 0
 
     def read(self, carrier: Readable, place: Place) -> list[bytes]:
         """
@@ -235,10 +241,10 @@ class _FrameCache:
 
     def _keep(self, key: tuple[int, int], frame: list[bytes]) -> None:
         self._frames[key] = frame
-        self._held_bytes += sum(map(len, frame))
-        while self._held_bytes > _FRAME_CACHE_BYTES and len(self._frames) > 1:
+        self.held_bytes += sum(map(len, frame))
+        while self.held_bytes > self._limit_bytes and len(self._frames) > 1:
             _, dropped = self._frames.popitem(last=False)
-            self._held_bytes -= sum(map(len, dropped))
+            self.held_bytes -= sum(map(len, dropped))
 
 
 class _Meter:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 import attrs
@@ -128,11 +129,9 @@ class Index:
             SourceError: the temporary database cannot grow.
         """
         self._insert()
-        try:
+        with _translated():
             self._database.executescript(_PLACE)
             rows = self._database.execute(_IN_ORDER)
-        except sqlite3.Error as exc:
-            raise _no_room(exc) from exc
         address: BlockAddress | None = None
         for strand_id, number, kind, file, offset, length, index in rows:
             if kind == _CONTROL:
@@ -147,16 +146,19 @@ class Index:
         self._database.close()
 
     def _insert(self) -> None:
-        try:
+        with _translated():
             self._database.execute("BEGIN")
             self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?)", self._parts)
             self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", self._leaves)
             self._database.execute("COMMIT")
-        except sqlite3.Error as exc:
-            raise _no_room(exc) from exc
         self._parts.clear()
         self._leaves.clear()
 
 
-def _no_room(exc: sqlite3.Error) -> SourceError:
-    return SourceError("the temporary index", f"cannot be written: {exc}")
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tell what SQLite raises as an error of the source: there is no room, or no disk."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise SourceError("the temporary index", f"cannot be written: {exc}") from exc

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from qldb_stream.errors import BacklogError, UsageError
-from qldb_stream.events import Event, Need
+from qldb_stream.events import BlockAddress, Event, Need, RevisionDetails
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.report import Gap, Position, ProblemCode
@@ -107,6 +107,27 @@ def test_a_late_second_version_stops_a_live_strand() -> None:
     feed_all(core, (event for event in EVENTS if number_of(event) >= 20))
     assert {Verdict.HOLD} == {found.verdict for found in take(core)}
     assert (ProblemCode.CONFLICT, 5) in codes(core.report().problems)
+
+
+def test_a_second_version_of_a_block_that_waits_is_a_conflict() -> None:
+    """Also when the assembler has long forgotten the first one."""
+    rival = Journal(77, 40, JOURNAL.shape, STRAND, JOURNAL.stream_arn)
+    core = PipelineCore(Order.LIVE, start=0, limit=12)
+    feed_all(core, (event for event in EVENTS if number_of(event) >= 1))
+    feed_all(core, (e for e in map(parse_record, rival.iter_records()) if number_of(e) == 1))
+    assert (ProblemCode.CONFLICT, 1) in codes(core.report().problems)
+    feed_all(core, (event for event in EVENTS if number_of(event) == 0))
+    assert (0, Verdict.DELIVER) == numbers(taken := take(core))[0]
+    assert {Verdict.HOLD} == {verdict for _, verdict in numbers(taken)[1:]}
+
+
+def test_a_problem_may_be_the_first_that_is_heard_of_a_strand() -> None:
+    """Parts without a block are named though no block of the strand ever comes."""
+    core = PipelineCore(Order.SORTED)
+    feed_all(core, (e for e in EVENTS if isinstance(e, RevisionDetails)))
+    core.finish(BlockAddress(STRAND, 39))
+    assert [] == take(core)
+    assert {ProblemCode.INCOMPLETE} == {code for code, _ in codes(core.report().problems)}
 
 
 def test_an_unsorted_core_gives_nothing_before_the_end() -> None:

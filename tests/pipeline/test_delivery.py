@@ -159,6 +159,22 @@ def test_a_sink_that_cannot_say_its_position_counts_nothing() -> None:
     assert 0 == delivery.applied
 
 
+class Broken(MemorySink):
+    """A sink that answers, and takes nothing."""
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Fail."""
+        raise SinkUnavailableError(f"{len(blocks)}, {token}", f"away at {position.sequence_no}")
+
+
+def test_a_sink_that_has_nothing_counts_nothing() -> None:
+    """A failure at the very first block leaves the report at zero."""
+    delivery = Delivery(Broken(), batch_blocks=1, token=0)
+    with pytest.raises(SinkUnavailableError, match="away at 0"):
+        delivery.add(checked(BLOCKS[0]))
+    assert 0 == delivery.applied
+
+
 class Idle(MemorySink):
     """A sink that does nothing and says nothing."""
 

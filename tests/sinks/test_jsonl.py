@@ -27,7 +27,7 @@ from qldb_stream.parsers.record import parse_record
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap, Position
 from qldb_stream.sinks.jsonl import JsonlSink
-from qldb_stream.testing.journals import make_journal
+from qldb_stream.testing.journals import JournalShape, make_journal
 from qldb_stream.typing import Sink
 
 JOURNAL = make_journal(11, blocks=40)
@@ -93,6 +93,17 @@ def test_the_ion_of_a_line_is_the_record_whole(path: Path) -> None:
             if revision.metadata is not None
         ]
     assert expected == [parse_record(record) for record in records_of(write(path, BLOCKS))]
+
+
+def test_redacted_revisions_and_unknown_tables_are_archived(path: Path) -> None:
+    """A dataHash takes the place of data, and what is not known is left out."""
+    shape = JournalShape(redactions=1, least_revisions=1, most_revisions=1)
+    blocks = list(make_journal(13, blocks=30, shape=shape).with_erased())
+    erased = next(b for b in blocks if any(r.data_hash is not None for r in b.revisions))
+    revisions = tuple(attrs.evolve(revision, table=None) for revision in erased.revisions)
+    written = write(path, [attrs.evolve(erased, revisions=revisions)])
+    events = [parse_record(record) for record in records_of(written)]
+    assert list(revisions) == [e.revision for e in events if isinstance(e, RevisionDetails)]
 
 
 def test_the_rest_of_a_line_is_readable(path: Path) -> None:

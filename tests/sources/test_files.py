@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
 from qldb_stream.errors import SourceError, UsageError
-from qldb_stream.sources._files import FilePool, FileReadable, find_files
+from qldb_stream.sources._files import FilePool, FileReadable, _read_whole, find_files
 from qldb_stream.typing import Readable
 
 DEPTH = 1100  # more than Python's usual limit of recursion
@@ -116,6 +118,27 @@ def test_bytes_are_read_at_any_place(tmp_path: Path) -> None:
     asked = [(0, 4), (8, 100), (10, 1), (11, 5), (0, 10)]
     assert expected == [readable.read_at(offset, size) for offset, size in asked]
     pool.close()
+
+
+class Stingy(io.RawIOBase):
+    """A file that gives at most three bytes at a time, as some file systems may."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = io.BytesIO(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go where it is told."""
+        return self._bytes.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        """Give three bytes."""
+        return self._bytes.read(min(size, 3))
+
+
+def test_short_reads_are_repeated() -> None:
+    """A read that gives less than it could is not the end of the file."""
+    stingy = cast("BinaryIO", Stingy(b"0123456789"))
+    assert [b"12345678", b"89"] == [_read_whole(stingy, 1, 8), _read_whole(stingy, 8, 8)]
 
 
 def test_more_files_are_read_than_may_be_open(tmp_path: Path) -> None:

@@ -14,9 +14,13 @@ from hypothesis import given, settings, strategies as st
 
 from qldb_stream.errors import SourceError, UsageError
 from qldb_stream.events import BlockAddress, BlockSummary, ControlRecord, Event, Undecodable
+from qldb_stream.parsers.carrier import UserRecord, iter_user_records
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline._inputs import PlacedSource
 from qldb_stream.sources import FolderSource, open_source
+from qldb_stream.sources._files import FilePool, FileReadable, find_files
+from qldb_stream.sources._folder import _FrameCache
+from qldb_stream.sources._index import Index, Place
 from qldb_stream.testing.deliveries import (
     aggregate,
     cut,
@@ -206,8 +210,9 @@ def test_names_that_were_passed_over_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("aggregated", [False, True])
+@pytest.mark.parametrize("start", [b"", b"\xe0\x01\x00\xea"])
 def test_a_file_that_changes_between_the_passes_is_an_error(
-    tmp_path: Path, *, aggregated: bool
+    tmp_path: Path, start: bytes, *, aggregated: bool
 ) -> None:
     """The second pass never hands over something that the first has not seen."""
     path = tmp_path / "a"
@@ -215,7 +220,7 @@ def test_a_file_that_changes_between_the_passes_is_an_error(
     path.write_bytes(data)
     items = open_source([path]).items()
     next(items)
-    path.write_bytes(bytes(len(data)))
+    path.write_bytes((start + bytes(len(data)))[: len(data)])
     with pytest.raises(SourceError, match=r"a changed while it was read"):
         list(items)
 
@@ -256,13 +261,29 @@ def test_progress_is_told_by_stages(tmp_path: Path) -> None:
 
 def test_no_room_for_the_index_is_an_error_of_the_source(tmp_path: Path) -> None:
     """A full disk is told as such, not as a failure of SQLite."""
-    from qldb_stream.sources._index import Index
-
     index = Index()
     index.close()
     index.add(EVENTS[1], 0, 0, 1, None)
     with pytest.raises(SourceError, match=r"the temporary index cannot be written"):
         list(index.places())
+
+
+def test_frames_are_kept_within_a_bound(tmp_path: Path) -> None:
+    """The frame that was used longest ago makes room, and can be opened again."""
+    frames = [RECORDS[n : n + 3] for n in range(0, 12, 3)]
+    (tmp_path / "a").write_bytes(b"".join(map(aggregate, frames)))
+    pool = FilePool()
+    carrier = FileReadable(pool, find_files([tmp_path / "a"]).files[0])
+    places = [
+        Place(0, found.offset, found.length, found.index, None)
+        for found in iter_user_records(carrier)
+        if isinstance(found, UserRecord)
+    ]
+    cache = _FrameCache(limit_bytes=sum(map(len, RECORDS[:4])))
+    for _ in range(2):
+        assert RECORDS[:12] == [cache.read(carrier, p)[p.index or 0] for p in places]
+    assert cache.held_bytes <= max(sum(map(len, frame)) for frame in frames) * 2
+    pool.close()
 
 
 def iter_many(count: int) -> Iterator[bytes]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import resource
+import signal
 import zlib
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from qldb_stream.errors import CarrierError
+from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
 from qldb_stream.sources._files import FilePool, FileReadable, find_files
 from qldb_stream.sources._gzip import MAX_BYTES_AT_ANY_RATIO, Spool
@@ -83,6 +85,24 @@ def test_a_bomb_is_refused_and_costs_no_space(tmp_path: Path) -> None:
     assert first[1] is not None
     assert "a decompression bomb, refused" in str(first[1].error)
     assert (TEXT, None) == second
+
+
+def test_a_full_disk_is_an_error_of_the_source(tmp_path: Path) -> None:
+    """When the temporary file cannot grow, that is what is told."""
+    (tmp_path / "a").write_bytes(gzip.compress(TEXT))
+    pool, spool = FilePool(), Spool()
+    # The limit counts for this process alone: the system then refuses to let files grow.
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(SourceError, match=r"takes no more temporary data: File too large"):
+            spool.gunzip(FileReadable(pool, find_files([tmp_path]).files[0]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    spool.close()
+    pool.close()
 
 
 def test_a_spool_without_data_needs_no_file() -> None:
