@@ -73,7 +73,16 @@ def make_environment(name: str) -> None:
     python = REPOSITORY / folder / "bin" / "python"
     for packages in installs:
         print(f"set-up: pip install {' '.join(packages)}", flush=True)
-        run(python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", *packages)
+        run(
+            python,
+            "-m",
+            "pip",
+            "-qq",
+            "--disable-pip-version-check",
+            "install",
+            "--no-compile",
+            *packages,
+        )
     stamp.write_text(wanted)
     print(f"set-up: {folder} is ready after {time.monotonic() - began:.0f} s", flush=True)
 
