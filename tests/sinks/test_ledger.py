@@ -734,3 +734,15 @@ def test_any_course_of_events_ends_like_one_clean_run(
             sink.apply(run, Position(strand_id, last.address.sequence_no, last.block_hash), 1)
         assert () == compare_ledgers(_JOURNAL, sink.ledger).differences
         sink.close()
+
+
+def test_a_position_that_moved_is_found_again(ledger: Ledger) -> None:
+    """A position document that was written anew under another id is found by its strand."""
+    sink = LedgerSink(ledger)
+    deliver(sink, CREATED, block(1))
+    (document,) = rows(ledger, "SELECT * FROM qldb_stream_position")
+    rows(ledger, "DELETE FROM qldb_stream_position")
+    rows(ledger, "INSERT INTO qldb_stream_position ?", document)
+    deliver(sink, block(1), block(2), block(3))
+    assert 1 == len(rows(ledger, "SELECT * FROM qldb_stream_position"))
+    assert at(3) == sink.position(STRAND)
