@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from qldb_stream.cli._journal import RecordedJournal, is_database
 from qldb_stream.cli._ledgers import open_existing_ledger
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import (
@@ -13,8 +14,12 @@ from qldb_stream.cli._output import (
     count,
     make_table,
     print_json,
+    print_problems,
     print_verdict,
 )
+from qldb_stream.cli._progress import progress
+from qldb_stream.errors import UsageError
+from qldb_stream.ledger import Ledger
 from qldb_stream.reconcile import Comparison, compare_ledgers
 
 __all__ = ["compare", "print_agreement", "print_differences"]
@@ -22,7 +27,7 @@ __all__ = ["compare", "print_agreement", "print_differences"]
 EPILOG = """
 \b
 Examples:
-  qldb-stream compare source.ledger restored.ledger
+  qldb-stream compare archive/ restored.ledger
   qldb-stream compare source.ledger restored.ledger --json
 """
 
@@ -36,13 +41,21 @@ _DIFFERENCES_SHOWN: Final = 25
 @json_option
 def compare(*, source: str, destination: str, as_json: bool) -> int:
     """
-    Compare a ledger with the one that it was replayed from.
+    Compare a ledger with the journal that was replayed into it.
 
-    SOURCE and DESTINATION are ledger files. For each block of SOURCE the documents,
-    versions and contents that DESTINATION has for it must be the same, document ids
-    translated. Exits with 1 when anything differs.
+    SOURCE is a ledger file, or a file or folder of Kinesis or Firehose bytes; DESTINATION
+    is a ledger file. For each block of SOURCE the documents, versions and contents that
+    DESTINATION has for it must be the same, document ids translated. Exits with 1 when
+    anything differs, or when SOURCE does not verify.
     """
-    with open_existing_ledger(source) as origin, open_existing_ledger(destination) as copy:
+    with open_existing_ledger(destination) as copy:
+        if is_database(source):
+            return _compare_ledgers(source, copy, as_json=as_json)
+        return _compare_records(source, copy, as_json=as_json)
+
+
+def _compare_ledgers(source: str, copy: Ledger, *, as_json: bool) -> int:
+    with open_existing_ledger(source) as origin:
         comparison = compare_ledgers(origin.blocks(), copy)
     if as_json:
         print_json(comparison.as_json())
@@ -50,6 +63,27 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
         print_differences(comparison)
         print_agreement(comparison, ok=comparison.ok)
     return 0 if comparison.ok else 1
+
+
+def _compare_records(source: str, copy: Ledger, *, as_json: bool) -> int:
+    with progress() as report_progress:
+        journal = RecordedJournal(source, report_progress)
+        comparison = compare_ledgers(journal, copy)
+    report = journal.report()
+    if report.nothing_readable:
+        raise UsageError(f"nothing readable in {source}")
+    ok = comparison.ok and report.ok
+    if as_json:
+        print_json(comparison.as_json() | {"ok": ok, "source": report.as_json()})
+    else:
+        print_problems(report.problems)
+        print_differences(comparison)
+        if comparison.ok and not report.ok:
+            found = count(len(report.problems), "problem")
+            print_verdict(ok=False, sentence=f"the source does not verify: {found}")
+        else:
+            print_agreement(comparison, ok=ok)
+    return 0 if ok else 1
 
 
 def print_differences(comparison: Comparison) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "count",
     "make_table",
     "print_json",
+    "print_problems",
     "print_replay",
     "print_report",
     "print_verdict",
@@ -134,6 +135,16 @@ def print_replay(report: ReplayReport, destination: str) -> None:
     print_verdict(ok=report.ok, sentence=sentence)
 
 
+def print_problems(problems: Sequence[Problem]) -> None:
+    """Print problems as a table, the first ones when there are many."""
+    if not problems:
+        return
+    shown = problems[:_PROBLEMS_SHOWN]
+    console().print(make_table("Problems", _PROBLEM_COLUMNS, map(_problem_row, shown)))
+    if more := len(problems) - len(shown):
+        console().print(f"  and {more} more: `--json` lists them all")
+
+
 def print_verdict(*, ok: bool, sentence: str) -> None:
     """Print the last line: what it all came to."""
     mark = "[bold green]ok[/]" if ok else "[bold red]not ok[/]"
@@ -148,11 +159,7 @@ def _print_details(report: VerifyReport) -> None:
     if report.not_checkable:
         rows = ((times, reason) for reason, times in report.not_checkable.items())
         out.print(make_table("Not checkable", ("#times", "because"), rows))
-    if report.problems:
-        shown = report.problems[:_PROBLEMS_SHOWN]
-        out.print(make_table("Problems", _PROBLEM_COLUMNS, map(_problem_row, shown)))
-        if len(shown) < len(report.problems):
-            out.print(f"  and {len(report.problems) - len(shown)} more: `--json` lists them all")
+    print_problems(report.problems)
 
 
 def _notes(report: ReplayReport) -> Iterator[str]:

@@ -96,6 +96,42 @@ def test_an_altered_destination(run: Run, recorded: Path, source: Path, tmp_path
     assert for_people.out.splitlines()[-1].startswith("not ok: source and destination do not agree")
 
 
+def test_compare_with_records(run: Run, recorded: Path, tmp_path: Path) -> None:
+    """A destination can be compared with the very records that were replayed into it."""
+    destination = tmp_path / "destination.ledger"
+    replayed = run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any", "--json")
+    as_json = run("compare", recorded, destination, "--json")
+    for_people = run("compare", recorded, destination)
+
+    assert (0, True, 0) == (as_json.code, as_json.json()["ok"], for_people.code)
+    assert replayed.json()["applied"] == as_json.json()["blocks"]
+    assert "document by document" in for_people.out.splitlines()[-1]
+
+
+def test_compare_with_damaged_records(run: Run, recorded: Path, tmp_path: Path) -> None:
+    """Records that do not verify are not what a destination can agree with."""
+    destination = tmp_path / "destination.ledger"
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    (recorded / "zzz").write_bytes(b"neither Ion nor KPL")
+    as_json = run("compare", recorded, destination, "--json")
+    for_people = run("compare", recorded, destination)
+
+    assert (1, False, []) == (as_json.code, as_json.json()["ok"], as_json.json()["differences"])
+    assert ["UNDECODABLE"] == [p["code"] for p in as_json.json()["source"]["problems"]]
+    assert 1 == for_people.code
+    assert "UNDECODABLE" in for_people.out
+    assert "not ok: the source does not verify: 1 problem" == for_people.out.splitlines()[-1]
+
+
+def test_compare_with_nothing(run: Run, source: Path, tmp_path: Path) -> None:
+    """A source in which nothing is readable is exit code 2."""
+    (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
+    answer = run("compare", tmp_path / "noise", source)
+
+    assert 2 == answer.code
+    assert "nothing readable" in answer.err
+
+
 def test_ids(run: Run, recorded: Path, tmp_path: Path) -> None:
     """The ids of source documents lead to their documents in the destination."""
     destination = tmp_path / "destination.ledger"
