@@ -133,19 +133,19 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
         draft: what the transaction ran and wrote; tables with their final definitions.
         now_ms: the clock; asked for txTime, then for blockTimestamp.
     """
-    started_ms = max(statement.start_ms for statement in draft.statements)
-    tx_time_ms = max(now_ms(), started_ms, state.last_ms)
+    started_ms = [statement.start_ms for statement in draft.statements]
+    tx_time_ms = max(now_ms(), state.last_ms, *started_ms)
     revisions = _make_revisions(state, draft, tx_time_ms)
     table_rows = [table.as_row() for table in draft.tables]
     info, info_hash = write_transaction_info(draft.statements, draft.documents)
     timestamp_ms = max(now_ms(), tx_time_ms)
     entries = (
         _header_hash(draft, state.size, timestamp_ms),
-        merkle_root([revision.hash for revision in revisions]) or _NO_REVISIONS,
+        _root([revision.hash for revision in revisions]) or _NO_REVISIONS,
         ion_hash({"tables": table_rows}) if table_rows else _NO_TABLES,
         info_hash,
     )
-    entries_hash = merkle_root(entries)
+    entries_hash = dot(dot(entries[0], entries[1]), dot(entries[2], entries[3]))
     block_hash = dot(entries_hash, state.block_hash)
     header = _write_header(draft, state.size, timestamp_ms)
     hashes = _write_hashes(block_hash, entries_hash, state.block_hash, entries)
@@ -172,6 +172,21 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
         ),
         revisions,
     )
+
+
+def _root(hashes: list[bytes]) -> bytes:
+    """Give the Merkle root; most transactions write few documents."""
+    match hashes:
+        case []:
+            return b""
+        case [first]:
+            return first
+        case [first, second]:
+            return dot(first, second)
+        case [first, second, third]:
+            return dot(dot(first, second), third)
+        case _:
+            return merkle_root(hashes)
 
 
 # --- revisions -----------------------------------------------------------------------------

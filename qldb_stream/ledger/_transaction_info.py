@@ -88,9 +88,12 @@ def write_transaction_info(
 def _statement(statement: ExecutedStatement) -> tuple[bytes, bytes]:
     start_ion, start_digest = _start_time(statement.start_ms)
     prepared = statement.prepared
+    digest = field_digest(_DIGEST_NAME, blob_part(statement.digest))
     ion = prepared.ion_field + start_ion + _STATEMENT_DIGEST + ion_digest(statement.digest)
-    digest = field_digest(_N["statementDigest"], blob_part(statement.digest))
     return wrap(STRUCT, ion), struct_part([prepared.digest_of_field, start_digest, digest])
+
+
+_DIGEST_NAME: Final = _N["statementDigest"]
 
 
 @lru_cache(maxsize=256)
