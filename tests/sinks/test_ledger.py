@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -21,6 +22,7 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block, TableInfo
+from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.ledger import Environment, Ledger
 from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import compare_ledgers
@@ -331,6 +333,18 @@ def test_any_rewrites_every_known_id(ledger: Ledger) -> None:
     (row,) = rows(ledger, 'SELECT VALUE t FROM Things AS t WHERE t."to" = ?', mapped(ledger, 1))
     assert {"to": mapped(ledger, 1), "not": document_id(8)} == row
     assert (1, {"back": [mapped(ledger, 2)]}) in history(ledger)
+
+
+def test_a_document_deep_in_an_export_is_rewritten_and_stored(ledger: Ledger) -> None:
+    """A slice far inside a longer buffer is stored alone, with a symbol table of its own."""
+    plain = to_slice({"to": document_id(1), "n": 2})
+    before = bytes(5000)
+    buf = before + plain.buf[plain.start : plain.end]
+    deep = IonSlice(buf, len(before), len(buf), plain.symbols)
+    naming = attrs.evolve(revision(2, 2, 0, {}), data_ion=deep)
+    sink = LedgerSink(ledger, ids="any")
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"n": 1})), block(2, naming))
+    assert (0, {"to": mapped(ledger, 1), "n": 2}) in history(ledger)
 
 
 def test_forward_and_circular_references_are_one_revision(ledger: Ledger) -> None:
