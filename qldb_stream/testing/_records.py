@@ -62,7 +62,7 @@ def sealed_summary(stream_arn: str, block: SealedBlock) -> bytes:
     if block.redaction_info is not None:
         payload["redactionInfo"] = block.redaction_info
     if block.leaves:
-        reserve(symbols, "revisionSummaries", "hash", "documentId")
+        reserve(symbols, "revisionSummaries", "hash")
         payload["revisionSummaries"] = _leaves(block, symbols)
     return _envelope(stream_arn, "BLOCK_SUMMARY", payload, symbols)
 
@@ -120,6 +120,7 @@ def _leaves(block: SealedBlock, symbols: Symbols) -> bytes:
     for leaf, document_id in block.leaves:
         fields = {"hash": blob(leaf)}
         if document_id is not None:
+            reserve(symbols, "documentId")
             fields["documentId"] = string(document_id)
         written.append(struct(fields, symbols))
     return tlv(0xB0, b"".join(written))
