@@ -54,9 +54,15 @@ def _find_encoder(value: Any) -> Encoder:
     """Find the encoder of a type that is not in the table."""
     if hasattr(value, "ion_type"):
         return _encode_amazon
+    return _base_encoder(value)
+
+
+def _base_encoder(value: Any) -> Encoder:
+    """Find the encoder of the plain Python type that a value's type derives from."""
     for base in type(value).__mro__:
-        if base in _ENCODERS:
-            return _ENCODERS[base]
+        encoder = _ENCODERS.get(base)
+        if encoder is not None and encoder is not _encode_amazon:
+            return encoder
     raise IonEncodeError(f"Ion has no type for {type(value).__qualname__}")
 
 
@@ -113,7 +119,11 @@ def _encode_sexp(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
 
 def _encode_elements(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     _check_depth(depth)
-    return b"".join([encode(element, symbols, depth + 1) for element in value])
+    parts: list[bytes] = []
+    for element in value:  # no comprehension, which would be one more frame a level
+        encoder = _ENCODERS.get(type(element)) or _find_encoder(element)
+        parts.append(encoder(element, symbols, depth + 1))
+    return b"".join(parts)
 
 
 def _encode_struct(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
@@ -183,18 +193,26 @@ _NULL_BYTES: Final = (
 
 def _encode_amazon(value: Any, symbols: SymbolWriter, depth: int) -> bytes:
     """Encode a value that carries its Ion type and annotations, as amazon.ion's do."""
-    ion_type = value.ion_type
-    if ion_type is None:
-        raise IonEncodeError(f"a {type(value).__qualname__} does not say its Ion type")
-    number = int(IonType.__members__[ion_type.name])
     annotations = getattr(value, "ion_annotations", ())
     names = b"".join([varuint_bytes(_token_sid(name, symbols)) for name in annotations])
     if names:
         _check_depth(depth)
         depth += 1
-    is_null = isinstance(value, IonPyNull)
-    body = _NULL_BYTES[number] if is_null else _BY_ION_TYPE[number](value, symbols, depth)
+    body = _amazon_encoder(value)(value, symbols, depth)
     return container(0xE0, varuint_bytes(len(names)) + names + body) if names else body
+
+
+def _amazon_encoder(value: Any) -> Encoder:
+    """Find the encoder of such a value; 0.9.3 may leave its Ion type to its Python type."""
+    if isinstance(value, IonPyNull):
+        return _encode_typed_null
+    if value.ion_type is None:
+        return _base_encoder(value)
+    return _BY_ION_TYPE[IonType[value.ion_type.name]]
+
+
+def _encode_typed_null(value: Any, _symbols: SymbolWriter, _depth: int) -> bytes:
+    return _NULL_BYTES[0 if value.ion_type is None else IonType[value.ion_type.name]]
 
 
 _ENCODERS: Final[dict[type, Encoder]] = {

@@ -37,7 +37,7 @@ def refuse_type(buf: bytes, pos: int, expected: str) -> None:
         found = "an annotated value"
     else:
         found = TYPE_OF_NIBBLE[type_byte >> 4].name.lower()
-        if type_byte & 15 == 15:
+        if type_byte & 15 == 15 and found != "null":
             found = "null." + found
     fail(pos, f"expected {expected}, found {found}")
 

@@ -19,8 +19,6 @@ from qldb_stream.ion._types import MAX_DECIMAL_BYTES, MAX_DECIMAL_EXPONENT, fail
 # rounds.
 EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
-MAX_DECIMAL_DIGITS: Final = MAX_DECIMAL_BYTES * 12 // 5  # a byte is 2.408 digits
-
 
 def decode_text(buf: bytes, start: int, stop: int) -> str:
     """
@@ -109,7 +107,10 @@ def split_decimal(value: Decimal) -> tuple[int, int]:
         raise IonEncodeError("a Decimal is not a finite number")
     if abs(exponent) > MAX_DECIMAL_EXPONENT:
         raise IonEncodeError(f"a Decimal's exponent is beyond {MAX_DECIMAL_EXPONENT}")
-    if len(digits) > MAX_DECIMAL_DIGITS:
-        raise IonEncodeError(f"a Decimal has more than {MAX_DECIMAL_DIGITS} digits")
-    # Not through str: Python refuses to read more than 4,300 digits from one.
-    return exponent, int(Decimal((0, digits, 0)))
+    magnitude = 1 << 8 * MAX_DECIMAL_BYTES
+    if len(digits) < MAX_DECIMAL_BYTES * 5 // 2:  # a byte is 2.4 digits
+        # Not through str: Python refuses to read more than 4,300 digits from one.
+        magnitude = int(Decimal((0, digits, 0)))
+    if magnitude.bit_length() >= 8 * MAX_DECIMAL_BYTES:
+        raise IonEncodeError(f"a Decimal's digits need more than {MAX_DECIMAL_BYTES} bytes")
+    return exponent, magnitude

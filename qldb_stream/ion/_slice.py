@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from qldb_stream.ion._copy import copy_value
@@ -106,5 +107,16 @@ class IonSlice:
     def __hash__(self) -> int:
         return hash(self.hash())
 
+    def __reduce__(self) -> tuple[Callable[[bytes], IonSlice], tuple[bytes]]:
+        """Pickle the value alone, not the record around it."""
+        return _unpickle, (self.to_bytes(),)
+
     def __repr__(self) -> str:
         return f"<IonSlice {self.ion_type.name.lower()}, {self.end - self.start} bytes>"
+
+
+def _unpickle(data: bytes) -> IonSlice:
+    # Reading streams is the business of a module that stands on this one.
+    from qldb_stream.ion._stream import load_slice
+
+    return load_slice(data)

@@ -124,7 +124,7 @@ def _iter_python(text: str) -> Iterator[Any]:
             return
         except Exception as exc:
             found = _POSITION.search(str(exc))
-            offset = int(found[1]) if found else 0
+            offset = min(int(found[1]), len(text)) if found else 0
             # Its message quotes the text, which may be a document's: only its kind is passed on.
             problem = f"not Ion text ({type(exc).__name__} in amazon.ion)"
             raise IonDecodeError(offset, problem) from exc

@@ -14,7 +14,10 @@ S1 = "INSERT INTO Items ?"
 S2 = "SELECT * FROM Items AS i WHERE i.sku = ?"
 
 FACTS_2_9 = {
-    "H of an empty string": ("", "37b6e5aef22429d44339e2786f9ccdab715bf4fac80f6e860d4e79b964621dd4"),
+    "H of an empty string": (
+        "",
+        "37b6e5aef22429d44339e2786f9ccdab715bf4fac80f6e860d4e79b964621dd4",
+    ),
     "H(null)": (None, "0fb06b6183c21379529fdd45d6af4aba731ac6f081ef9e6c1c94b1fb26177304"),
     "H({})": ({}, "dc3ff8e550c833236bbee92d163762698b7b0b7b68a1af1b060243580741b7a6"),
     "S1": (S1, "ad3f1581ebc3bfb5e4c5b713f7db19a826abc7cc5c4fc4037d7375312a051461"),
@@ -88,7 +91,11 @@ SAME = {
     "nulls of both int types": ["2f", "3f"],
     "floats of 32 and 64 bits": ["44 3f c0 00 00", "48 3f f8 00 00 00 00 00 00"],
     "float zero": ["40", "44 00 00 00 00", "48 00 00 00 00 00 00 00 00"],
-    "nan of any kind": ["44 7f c0 00 00", "48 7f f8 00 00 00 00 00 00", "48 ff f0 00 00 00 00 00 01"],
+    "nan of any kind": [
+        "44 7f c0 00 00",
+        "48 7f f8 00 00 00 00 00 00",
+        "48 ff f0 00 00 00 00 00 01",
+    ],
     "decimal zero": ["50", "51 80", "52 80 00", "51 c0", "53 00 80 00"],
     "decimals with padded parts": ["52 c1 05", "53 c1 00 05", "54 40 81 00 05"],
     "decimal minus zero": ["52 80 80", "53 80 80 00", "53 00 80 80"],
@@ -173,7 +180,7 @@ def test_an_annotation_is_hashed_as_a_symbol_around_the_value() -> None:
 
 
 def test_a_struct_hashes_its_fields_and_sorts_the_digests() -> None:
-    """A struct is 0B D0, the escaped digests of its fields in order of their bytes, 0E (facts 2.4)."""
+    """A struct is 0B D0, the digests of its fields, sorted and escaped, 0E (facts 2.4)."""
     fields = [
         sha256(b"\x0b\x70a\x0e\x0b\x20\x01\x0e").digest(),
         sha256(b"\x0b\x70b\x0e\x0b\x20\x02\x0e").digest(),

@@ -34,6 +34,7 @@ class Recorder:
         self.digests: list[bytes] = []
 
     def __call__(self, fed: bytes) -> Recorded:
+        """Make a hasher of its input."""
         return Recorded(self, fed)
 
 
@@ -91,7 +92,7 @@ def _check(value: IonSlice, algorithm: str, steps: Steps) -> None:
 
 
 def _check_updates(steps: Steps) -> None:
-    """Each expected digest is the updates since what is still open, so the updates are ours, too."""
+    """Check that each expected digest is made of updates: then the updates are ours, too."""
     fed = b""
     for kind, octets in steps:
         if kind == "update":
