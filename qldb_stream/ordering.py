@@ -141,14 +141,20 @@ class Sequencer:
         Raises:
             ConflictError: another block has this address; the first one stays.
             BacklogError: too many blocks wait; this one was not stored.
-            UsageError: the block's strand has no start, its number was declared missing,
-                the input is not sorted though that was said, or `close` was called; the
-                block was not stored.
+            UsageError: the block's strand has no start, its number was declared missing
+                and is not before the start, the input is not sorted though that was
+                said, or `close` was called; the block was not stored.
         """
         if self._is_closed:
             raise UsageError("a block was fed after close")
         strand_id, number = block.address.strand_id, block.address.sequence_no
         strand = self._strands.get(strand_id) or self._open(strand_id, number)
+        for gap in strand.gaps:
+            if gap.first <= number <= gap.last and number >= (self._first_number(strand_id) or 0):
+                raise UsageError(
+                    f"block {strand_id}/{number} is here, but was declared missing "
+                    f"({gap.reason}); narrow the gap"
+                )
         if strand.next is not None and number < strand.next:
             self._pass_late(strand, block)
         elif number in strand.waiting:
@@ -211,12 +217,6 @@ class Sequencer:
 
     def _store(self, strand: _Strand, block: Block) -> None:
         strand_id, number = block.address.strand_id, block.address.sequence_no
-        for gap in strand.gaps:
-            if gap.first <= number <= gap.last:
-                raise UsageError(
-                    f"block {strand_id}/{number} is here, but was declared missing "
-                    f"({gap.reason}); narrow the gap"
-                )
         is_next = number == strand.next or self._sorted
         if not is_next and self._waiting >= self._limit:
             raise BacklogError(self._limit, "blocks", _waits_for(strand_id, strand))
@@ -277,6 +277,8 @@ def _check_numbers(
 def _waits_for(strand_id: str, strand: _Strand) -> str:
     if strand.next is None:
         return "the end of the input, because the start is EARLIEST"
+    if strand.next in strand.waiting:
+        return "being asked for"
     return f"block {strand_id}/{strand.next}"
 
 
