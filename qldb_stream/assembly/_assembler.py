@@ -146,7 +146,7 @@ class BlockAssembler:
         if slots is not None:
             self._fill(best_slot(slots, revision), revision)
             return
-        given = self._given.find(revision)
+        given = self._given.with_hash(revision.hash)
         if given is not None:
             self._note_problem(judge_late_revision(revision, given))
         elif not self._loose.has(revision):
@@ -229,7 +229,7 @@ class BlockAssembler:
     # --- giving out ---
 
     def _give_out(self, block: WaitingBlock) -> Block:
-        """Judge the copies in the slots, and what claims their places."""
+        """Make a block of the best copies in the slots."""
         self._close_block(block)
         address = block.address
         revisions: list[Revision] = []
@@ -242,31 +242,42 @@ class BlockAssembler:
                 revision = Revision(address, slot.leaf.hash)
             revisions.append(revision)
         whole = Block(block.summary, tuple(revisions))
-        given = self._given.add(whole)
-        for rival in self._loose.take_claims(address, given.documents):
-            self._waiting -= 1
-            self._problems.append(judge_rival(rival, address))
+        self._given.add(whole)
         return whole
 
     def _settle(self, address: BlockAddress) -> IncompleteBlockError | None:
         """Decide what becomes of a block for which nothing more comes."""
         block = self._blocks.get(address)
         if block is None:
-            missing = _SUMMARY if self._given.at(address) is None else _LEAVES
-            return self._drop_loose(address, (missing,))
+            return self._settle_given(address)
         for slot in block.slots:
             if slot.is_missing:
                 self._fill_by_document(slot)
-        documents = frozenset([slot.leaf.document_id or "" for slot in block.slots])
         if not block.missing:
             self._ready[address] = None
-            return self._drop_loose(address, (_LEAVES,), documents)
+            documents = [slot.leaf.document_id for slot in block.slots]
+            self._judge_rivals(address, frozenset([found for found in documents if found]))
+            return self._drop_loose(address, (_LEAVES,))
         self._close_block(block)
         self._waiting -= block.parts - 1
         lacking = tuple([f"document {s.leaf.document_id}" for s in block.slots if s.is_missing])
         return self._drop_loose(address, lacking) or IncompleteBlockError(
             address.strand_id, address.sequence_no, lacking
         )
+
+    def _settle_given(self, address: BlockAddress) -> IncompleteBlockError | None:
+        """Settle what claims a block that was given out, or that never came."""
+        given = self._given.at(address)
+        if given is None:
+            return self._drop_loose(address, (_SUMMARY,))
+        self._judge_rivals(address, given.documents)
+        return self._drop_loose(address, (_LEAVES,))
+
+    def _judge_rivals(self, address: BlockAddress, documents: frozenset[str]) -> None:
+        """Report what claims a place that another revision has by its hash."""
+        for rival in self._loose.take_claims(address, documents):
+            self._waiting -= 1
+            self._problems.append(judge_rival(rival, address))
 
     def _fill_by_document(self, slot: Slot) -> None:
         """Join what claims the slot's block and document, whatever its hash."""
@@ -278,13 +289,10 @@ class BlockAssembler:
             slot.block.missing -= 1
 
     def _drop_loose(
-        self,
-        address: BlockAddress,
-        missing: tuple[str, ...],
-        but: frozenset[str] = frozenset(),
+        self, address: BlockAddress, missing: tuple[str, ...]
     ) -> IncompleteBlockError | None:
         """Give up what claims a block and fits nothing; None when there is no such thing."""
-        loose = self._loose.take_others(address, but)
+        loose = self._loose.take_claims(address)
         if not loose:
             return None
         self._waiting -= len(loose)

@@ -27,7 +27,7 @@ from qldb_stream.events import (
     TransactionInfo,
 )
 from qldb_stream.hashing import dot, merkle_root
-from qldb_stream.ion import IVM, load_slice
+from qldb_stream.ion import IVM, IonSlice, load_slice
 from qldb_stream.report import Problem, ProblemCode
 
 __all__ = [
@@ -36,8 +36,10 @@ __all__ = [
     "conflict",
     "judge_rival",
     "recomputes",
+    "revision_mark",
     "same_revision",
     "same_summary",
+    "slice_mark",
     "summary_recomputes",
     "worse_revision",
     "worse_summary",
@@ -58,16 +60,35 @@ def same_revision(a: Revision, b: Revision) -> bool:
     """
     Say whether two copies are equal; bytes that do not decode equal only themselves.
 
-    What was delivered twice is the same bytes, so these are compared first.
+    What was delivered twice is the same bytes, so these are compared before values.
     """
-    if a.metadata is not None and b.metadata is not None:
-        first, second = a.metadata.ion, b.metadata.ion
-        if first.start == second.start and first.buf == second.buf:
-            return True
+    if revision_mark(a) == revision_mark(b):
+        return True
     try:
         return a == b
     except DecodeError:
         return False
+
+
+def revision_mark(revision: Revision) -> int:
+    """Mark a revision by what is plain in it and by the bytes of what is not."""
+    metadata = revision.metadata
+    return hash(
+        (
+            revision.address,
+            revision.hash,
+            revision.data_hash,
+            revision.table,
+            revision.unknown_fields,
+            None if metadata is None else slice_mark(metadata.ion),
+            slice_mark(revision.data_ion),
+        )
+    )
+
+
+def slice_mark(part: IonSlice | None) -> int:
+    """Mark a slice by its place and the record that it is in; 0 for none."""
+    return 0 if part is None else hash((part.start, part.end, part.buf)) or 1
 
 
 def recomputes(revision: Revision) -> bool:
@@ -276,4 +297,4 @@ def _same_info(
     """Say whether two are the same place of the same bytes, which is equal and cheap."""
     if a is None or b is None:
         return a is b
-    return a.ion.start == b.ion.start and a.ion.buf == b.ion.buf
+    return slice_mark(a.ion) == slice_mark(b.ion)

@@ -12,8 +12,9 @@ import attrs
 
 from qldb_stream.assembly._copies import (
     conflict,
-    judge_rival,
     recomputes,
+    revision_mark,
+    slice_mark,
     summary_recomputes,
     worse_revision,
     worse_summary,
@@ -64,7 +65,7 @@ class GivenBlocks:
             block.address,
             _summary_mark(summary),
             (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info)),
-            {found.hash: _revision_mark(found) for found in block.revisions},
+            {found.hash: _mark_unless_system(found) for found in block.revisions},
             frozenset([found.metadata.id for found in block.revisions if found.metadata]),
             frozenset([found.hash for found in block.revisions if _is_delete(found)]),
         )
@@ -79,14 +80,9 @@ class GivenBlocks:
         """Look up a block by its address."""
         return self._blocks.get(address)
 
-    def find(self, revision: Revision) -> GivenBlock | None:
-        """Look up the block that has a revision, by its hash, else by what it claims."""
-        given = self._by_hash.get(revision.hash)
-        if given is None:
-            given = self._blocks.get(revision.address)
-            if given is not None and revision.document_id not in given.documents:
-                return None
-        return given
+    def with_hash(self, digest: bytes) -> GivenBlock | None:
+        """Look up the block that lists a revision's hash."""
+        return self._by_hash.get(digest)
 
     def forget(self, address: BlockAddress) -> None:
         """Forget the blocks up to an address, as far as they were given out in order."""
@@ -106,8 +102,6 @@ class GivenBlocks:
 def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None:
     """Say what is wrong with a copy that came after its block; None for a duplicate."""
     address = given.address
-    if revision.hash not in given.revisions:
-        return judge_rival(revision, address)
     mark = given.revisions[revision.hash]
     if mark is None:
         return Problem(
@@ -117,7 +111,7 @@ def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None
             address.sequence_no,
             revision.document_id,
         )
-    if mark == _revision_mark(revision):
+    if mark == revision_mark(revision):
         return None
     is_sound = (_is_delete(revision) and revision.hash in given.deletes) or recomputes(revision)
     if is_sound and revision.address == address:
@@ -137,6 +131,10 @@ def judge_late_summary(summary: BlockSummary, given: GivenBlock) -> Problem | No
     if is_plain_same and have_same_parts:
         return None
     return conflict(given.address, "the parts of one given out before")
+
+
+def _mark_unless_system(revision: Revision) -> int | None:
+    return None if revision.metadata is None else revision_mark(revision)
 
 
 def _is_delete(revision: Revision) -> bool:
@@ -160,12 +158,4 @@ def _summary_mark(summary: BlockSummary) -> int:
 
 
 def _info_mark(info: TransactionInfo | RedactionInfo | None) -> int:
-    """Mark the record's bytes around what is not plain; 0 for nothing."""
-    return 0 if info is None else hash((info.ion.buf, info.ion.start)) or 1
-
-
-def _revision_mark(revision: Revision) -> int | None:
-    if revision.metadata is None:
-        return None
-    part = revision.metadata.ion
-    return hash((part.buf, part.start))
+    return 0 if info is None else slice_mark(info.ion)

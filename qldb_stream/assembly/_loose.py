@@ -31,24 +31,18 @@ class LooseRevisions:
     def take(self, digest: bytes) -> list[Revision]:
         """Give up all copies of a hash."""
         found = self._by_hash.pop(digest, [])
-        for revision in found:
-            self._drop_claim(revision)
+        for address in {revision.address for revision in found}:
+            self._drop_claim(address, digest)
         return found
 
-    def take_claims(self, address: BlockAddress, documents: frozenset[str]) -> list[Revision]:
-        """Give up what claims a block and one of some documents."""
+    def take_claims(
+        self, address: BlockAddress, documents: frozenset[str] | None = None
+    ) -> list[Revision]:
+        """Give up what claims a block and one of some documents, None for any."""
         return [
             self._take_one(revision)
             for revision in self._claiming(address)
-            if revision.document_id in documents
-        ]
-
-    def take_others(self, address: BlockAddress, documents: frozenset[str]) -> list[Revision]:
-        """Give up what claims a block and none of some documents."""
-        return [
-            self._take_one(revision)
-            for revision in self._claiming(address)
-            if revision.document_id not in documents
+            if documents is None or revision.document_id in documents
         ]
 
     def oldest(self) -> BlockAddress | None:
@@ -64,20 +58,17 @@ class LooseRevisions:
         ]
 
     def _take_one(self, revision: Revision) -> Revision:
-        copies = self._by_hash[revision.hash]
-        self._by_hash[revision.hash] = [copy for copy in copies if copy is not revision]
-        if not self._by_hash[revision.hash]:
-            del self._by_hash[revision.hash]
-        self._drop_claim(revision)
+        digest, address = revision.hash, revision.address
+        others = [copy for copy in self._by_hash[digest] if copy is not revision]
+        self._by_hash[digest] = others
+        if not others:
+            del self._by_hash[digest]
+        if all(copy.address != address for copy in others):
+            self._drop_claim(address, digest)
         return revision
 
-    def _drop_claim(self, revision: Revision) -> None:
-        """Forget a claim, unless another copy of the hash makes it, too."""
-        copies = self._by_hash.get(revision.hash, ())
-        if any(copy.address == revision.address for copy in copies):
-            return
-        hashes = self.claims.get(revision.address)
-        if hashes is not None:
-            hashes.pop(revision.hash, None)
-            if not hashes:
-                del self.claims[revision.address]
+    def _drop_claim(self, address: BlockAddress, digest: bytes) -> None:
+        hashes = self.claims[address]
+        del hashes[digest]
+        if not hashes:
+            del self.claims[address]
