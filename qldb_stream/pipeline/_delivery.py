@@ -48,6 +48,10 @@ class Delivery:
         self._documents = 0
         self._redactions: list[tuple[str, int]] = []
 
+    def position_of(self, strand_id: str) -> Position | None:
+        """Ask the sink what it has of a strand."""
+        return self._sink.position(strand_id)
+
     def add(self, checked: CheckedBlock) -> None:
         """
         Take the next block; apply the run when it is full or the strand changes.

@@ -1,26 +1,26 @@
 """
 `run`: one bounded source, from its items to a sink and a report.
 
-This is the thin edge around `PipelineCore`: it reads the source, asks the sink for its
-positions, and hands the core's blocks over. `verify_source` is the same run without a
-sink, so what a replay refuses is what verification names.
+This is the thin edge around `PipelineCore`: `iter_checked` reads the source and asks for
+the sink's positions, `Pipeline` hands what comes out over. `verify_source` is the same
+run without a sink, so what a replay refuses is what verification names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress, BlockSummary, Need, RevisionDetails
-from qldb_stream.pipeline._core import NO_GAPS, PipelineCore
+from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
 from qldb_stream.plugins import open_sink
-from qldb_stream.report import Gap, ReplayReport, VerifyReport
+from qldb_stream.report import Gap, Position, ReplayReport, VerifyReport
 from qldb_stream.sources import Progress
 from qldb_stream.typing import Item, Sink
 
-__all__ = ["Pipeline", "verify_source"]
+__all__ = ["Pipeline", "iter_checked", "verify_source"]
 
 
 class Pipeline:
@@ -107,7 +107,7 @@ class Pipeline:
         delivery = None
         if sink is not None:
             delivery = Delivery(sink, batch_blocks=self._batch_blocks, token=self._token)
-        self._run = _Run(core, sink, delivery)
+        self._run = _Run(core, delivery)
         self._run.read(source, self._progress)
         return self._run.report()
 
@@ -132,30 +132,76 @@ def verify_source(source: Input, *, progress: Progress | None = None) -> VerifyR
     return Pipeline(None, progress=progress).run(source).verification
 
 
-class _Run:
-    """One run: the core, the sink, and what has come of them so far."""
+def iter_checked(
+    core: PipelineCore,
+    source: Input,
+    *,
+    position_of: Callable[[str], Position | None] = lambda _strand_id: None,
+    progress: Progress | None = None,
+) -> Iterator[CheckedBlock]:
+    """
+    Feed a source to a core, to its end, and iterate over what comes out.
 
-    def __init__(self, core: PipelineCore, sink: Sink | None, delivery: Delivery | None) -> None:
+    Args:
+        core: fresh, and made for the order in which the source's items come.
+        source: what is fed.
+        position_of: is asked for what a sink has of a strand, once for each strand.
+        progress: is told how a source made by `open_source` is read.
+
+    Yields:
+        Each whole block with its verdict; `core.report()` sums up what is past.
+
+    Raises:
+        QldbStreamError: what `Pipeline.run` raises, the sink's own errors apart.
+    """
+    place: BlockAddress | None = None
+    for address, item in iter_placed(source, progress):
+        if address != place:
+            if place is not None:
+                core.finish(place)
+                yield from _ready(core)
+            place = address
+        strand_id = _strand_of(item)
+        if strand_id is not None and not core.knows(strand_id):
+            core.open_strand(strand_id, position_of(strand_id))
+        core.feed(item)
+        yield from _ready(core)
+    core.close()
+    yield from _ready(core)
+
+
+def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:
+    while not isinstance(checked := core.next_block(), Need):
+        yield checked
+
+
+def _strand_of(item: Item) -> str | None:
+    if isinstance(item, BlockSummary):
+        return item.address.strand_id
+    if isinstance(item, RevisionDetails):
+        return item.revision.address.strand_id
+    return None
+
+
+class _Run:
+    """One run: the core, the delivery, and what has come of them so far."""
+
+    def __init__(self, core: PipelineCore, delivery: Delivery | None) -> None:
         self._core = core
-        self._sink = sink
         self._delivery = delivery
 
     def read(self, source: Input, progress: Progress | None) -> None:
         """Read the source to its end, delivering as blocks come out."""
-        place: BlockAddress | None = None
-        for address, item in iter_placed(source, progress):
-            if address != place:
-                if place is not None:
-                    self._core.finish(place)
-                    self._deliver()
-                place = address
-            self._open_strand(item)
-            self._core.feed(item)
-            self._deliver()
-        self._core.close()
-        self._deliver()
-        if self._delivery is not None:
-            self._delivery.flush()
+        delivery = self._delivery
+        if delivery is None:
+            for _ in iter_checked(self._core, source, progress=progress):
+                pass
+            return
+        for checked in iter_checked(
+            self._core, source, position_of=delivery.position_of, progress=progress
+        ):
+            delivery.add(checked)
+        delivery.flush()
 
     def report(self) -> ReplayReport:
         """Sum up what has come of it so far."""
@@ -163,22 +209,3 @@ class _Run:
         if self._delivery is None:
             return ReplayReport(verification)
         return self._delivery.report(verification)
-
-    def _open_strand(self, item: Item) -> None:
-        """Ask the sink for its position when a strand is met for the first time."""
-        if isinstance(item, BlockSummary):
-            strand_id = item.address.strand_id
-        elif isinstance(item, RevisionDetails):
-            strand_id = item.revision.address.strand_id
-        else:
-            return
-        if not self._core.knows(strand_id):
-            position = None if self._sink is None else self._sink.position(strand_id)
-            self._core.open_strand(strand_id, position)
-
-    def _deliver(self) -> None:
-        checked = self._core.next_block()
-        while not isinstance(checked, Need):
-            if self._delivery is not None:
-                self._delivery.add(checked)
-            checked = self._core.next_block()

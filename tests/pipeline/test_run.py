@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from qldb_stream.errors import SinkUnavailableError, UsageError
 from qldb_stream.events import Block, BlockSummary, RevisionDetails
 from qldb_stream.parsers.record import parse_record
-from qldb_stream.pipeline import Pipeline, verify_source
+from qldb_stream.pipeline import Order, Pipeline, PipelineCore, Verdict, iter_checked, verify_source
 from qldb_stream.report import Gap, Position, ProblemCode, ReplayReport, VerifyReport
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.memory import MemorySink
@@ -355,3 +355,11 @@ def test_killed_runs_end_in_the_state_of_one_clean_run(tmp_path: Path) -> None:
     Pipeline(clean, batch_blocks=3).run(open_source([tmp_path / "archive"]))
     clean.close()
     assert (tmp_path / "clean.jsonl").read_bytes() == out.read_bytes()
+
+
+def test_checked_blocks_can_be_taken_without_a_sink(tmp_path: Path) -> None:
+    """Whoever compares or counts gets the blocks that a replay would deliver."""
+    core = PipelineCore(Order.SORTED)
+    checked = list(iter_checked(core, write_source(tmp_path, records_without(30))))
+    assert BLOCKS[:30] == [found.block for found in checked if found.verdict is Verdict.DELIVER]
+    assert [(ProblemCode.GAP, 30)] == codes(core.report().problems)
