@@ -123,7 +123,9 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
     setting = Setting(
         seed, blocks, kills, chance.choice(_BATCHES), chance.choice(_RULES), whole_way
     )
-    journal = make_journal(seed, blocks=blocks, shape=JournalShape(erased=bool(seed % 2)))
+    journal = make_journal(
+        seed, blocks=blocks, shape=JournalShape(most_revisions=2, erased=bool(seed % 2))
+    )
     source = list(journal)
     replay = _make_replay(setting, journal, source, folder)
     most_runs = max(1, 2 * blocks // (kills * setting.batch_blocks))
