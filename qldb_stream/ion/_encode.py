@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from math import copysign
+from math import copysign, isnan, nan
 from struct import pack
 from typing import Any, Final
 
@@ -81,7 +81,8 @@ def _encode_int(value: int, _symbols: SymbolWriter, _depth: int) -> bytes:
 def _encode_float(value: float, _symbols: SymbolWriter, _depth: int) -> bytes:
     if value == 0 and copysign(1, value) > 0:
         return b"\x40"
-    return b"\x48" + pack(">d", value)
+    # Ion knows one nan: sign and payload of Python's are dropped.
+    return b"\x48" + pack(">d", nan if isnan(value) else value)
 
 
 def _encode_decimal(value: Decimal, _symbols: SymbolWriter, _depth: int) -> bytes:

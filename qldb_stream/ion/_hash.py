@@ -9,16 +9,19 @@ Equal values give equal hashes, whatever Ion lets be written in several ways: pa
 and float64, nan, long or short lengths, NOP padding, the order of fields, coefficients with leading
 zeros.
 
-Choices on timestamps. Where the reference `ionhash` 1.2.1 differs (it hashes what amazon.ion 0.9.3
-writes of the parsed value), ours is:
+Choices on timestamps, where the reference `ionhash` 1.2.1 differs (it hashes what amazon.ion 0.9.3
+writes of the parsed value):
 
 - an offset on a timestamp of year, month or day means nothing and is hashed as unknown (0xC0), as
   good/equivs/timestampSuperfluousOffset wants it; the reference keeps it;
 - a fraction whose coefficient is minus zero is plus zero; the reference keeps the sign.
 
-Where it agrees: the fields are UTC, and the offset counts; an unknown offset is not Z; a fraction
-of zero without decimal places (0d0, 0d1, -0d0) is no fraction, 0d-3 is three places; every place
-counts.
+And on floats: Ion knows one nan, so it is hashed without sign and payload; the reference keeps
+them.
+
+Where it agrees on timestamps: the fields are UTC, and the offset counts; an unknown offset is not
+Z; a fraction of zero without decimal places (0d0, 0d1, -0d0) is no fraction, 0d-3 is three places;
+every place counts.
 """
 
 from __future__ import annotations

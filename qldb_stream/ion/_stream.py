@@ -144,8 +144,9 @@ def to_slice(value: Any) -> IonSlice:
     if isinstance(value, IonSlice):
         return value
     symbols, body = write_value(lambda symbols: encode(value, symbols, 0))
-    data = stream_bytes(symbols, body)
-    return IonSlice(data, len(data) - len(body), len(data), symbols.table())
+    table, declaration = symbols.finish()
+    data = IVM + declaration + body
+    return IonSlice(data, len(data) - len(body), len(data), table)
 
 
 def dumps(value: Any) -> bytes:

@@ -14,7 +14,7 @@ from typing import Final
 
 from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._primitives import maybe_table_start, varuint_bytes
-from qldb_stream.ion._symbols import SYSTEM_TEXTS, SymbolTable
+from qldb_stream.ion._symbols import SYSTEM_TABLE, SYSTEM_TEXTS, SymbolTable
 from qldb_stream.ion._types import FIRST_WRAPPER, IVM, MAX_IMPORTED_SYMBOLS, STACK_EXHAUSTED
 
 _NO_IMPORTS: Final[Mapping[tuple[str, int], int]] = {}
@@ -76,37 +76,41 @@ class SymbolWriter:
                     return self.imported_sid((name, version), sid - first + 1, count)
         return self.sid(text)
 
-    def table(self) -> SymbolTable:
-        """Build the table of all ids given out."""
-        texts: list[str | None] = list(SYSTEM_TEXTS)
-        ranges: list[tuple[int, str, int, int]] = []
-        for (name, version), count in self._imports.items():
-            ranges.append((len(texts), name, version, count))
-            texts.extend([None] * count)
-        return SymbolTable((*texts, *self._texts), tuple(ranges))
+    def finish(self) -> tuple[SymbolTable, bytes]:
+        """
+        Build the table of all ids given out, and the bytes that declare it.
 
-    def table_bytes(self) -> bytes:
-        """Write the local symbol table; nothing at all when the system's symbols are enough."""
+        The bytes are empty when the system's symbols are enough.
+        """
         if self._imports or len(self._texts) > MAX_REMEMBERED_TEXTS:
-            return _table_bytes(self._texts, self._imports)
-        return _remembered_table_bytes(tuple(self._texts)) if self._texts else b""
+            return _make_table(self._texts, self._imports)
+        return _remembered_table(tuple(self._texts)) if self._texts else (SYSTEM_TABLE, b"")
 
 
-# A table that is written again and again, because documents of one shape are, is put together once.
+# Documents of one shape need one table again and again: it is put together once, and what Ion Hash
+# keeps with it is shared by them all.
 MAX_REMEMBERED_TEXTS: Final = 256
 
 
 @lru_cache(maxsize=256)
-def _remembered_table_bytes(texts: tuple[str, ...]) -> bytes:
-    return _table_bytes(texts, _NO_IMPORTS)
+def _remembered_table(texts: tuple[str, ...]) -> tuple[SymbolTable, bytes]:
+    return _make_table(texts, _NO_IMPORTS)
 
 
-def _table_bytes(texts: Sequence[str], imports: Mapping[tuple[str, int], int]) -> bytes:
+def _make_table(
+    texts: Sequence[str], imports: Mapping[tuple[str, int], int]
+) -> tuple[SymbolTable, bytes]:
     fields = b"\x87" + container(0xB0, b"".join([string_bytes(text) for text in texts]))
     if imports:
         tables = [_import_bytes(*shared, count) for shared, count in imports.items()]
         fields = b"\x86" + container(0xB0, b"".join(tables)) + fields
-    return container(0xE0, b"\x81\x83" + container(0xD0, fields))
+    known: list[str | None] = list(SYSTEM_TEXTS)
+    ranges: list[tuple[int, str, int, int]] = []
+    for (name, version), count in imports.items():
+        ranges.append((len(known), name, version, count))
+        known.extend([None] * count)
+    declaration = container(0xE0, b"\x81\x83" + container(0xD0, fields))
+    return SymbolTable((*known, *texts), tuple(ranges)), declaration
 
 
 def _import_bytes(name: str, version: int, max_id: int) -> bytes:
@@ -200,4 +204,4 @@ def _checked_imports(imports: dict[tuple[str, int], int]) -> dict[tuple[str, int
 
 def stream_bytes(symbols: SymbolWriter, value: bytes) -> bytes:
     """Write a stream of one value: version marker, symbol table, value."""
-    return IVM + symbols.table_bytes() + value
+    return IVM + symbols.finish()[1] + value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -51,6 +51,7 @@ FORMS: list[tuple[Any, str]] = [
     (0.0, "40"),
     (-0.0, "48 80 00 00 00 00 00 00 00"),
     (1.5, "48 3f f8 00 00 00 00 00 00"),
+    (-nan, "48 7f f8 00 00 00 00 00 00"),
     (inf, "48 7f f0 00 00 00 00 00 00"),
     (Decimal(0), "50"),
     (Decimal("-0"), "52 80 80"),
