@@ -9,7 +9,8 @@ applied before it failed is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from qldb_stream.errors import PluginError, QldbStreamError
@@ -24,6 +25,7 @@ __all__ = ["BATCH_BLOCKS", "Delivery"]
 BATCH_BLOCKS: Final = 100
 """Blocks to a run, unless the caller says otherwise: one fsync is spread over them."""
 
+_OURS: Final = "qldb_stream."
 _BATCH_BYTES: Final = 8 * 2**20  # two of the largest transactions, facts 5.8
 
 
@@ -50,7 +52,8 @@ class Delivery:
 
     def position_of(self, strand_id: str) -> Position | None:
         """Ask the sink what it has of a strand."""
-        return self._sink.position(strand_id)
+        with _named(self._sink, "position"):
+            return self._sink.position(strand_id)
 
     def add(self, checked: CheckedBlock) -> None:
         """
@@ -80,7 +83,8 @@ class Delivery:
 
         Raises:
             QldbStreamError: whatever the sink raised; `applied` counts what it took.
-            PluginError: it took nothing and raised nothing.
+            PluginError: it took nothing and raised nothing, or what it raised is none of
+                ours; it is named.
         """
         run, position = self._run, self._position
         self._run, self._run_bytes, self._position = [], 0, None
@@ -109,21 +113,21 @@ class Delivery:
     def _apply(self, run: list[Block], position: Position) -> list[Block]:
         """Apply a run; answer what of it the sink has left over."""
         try:
-            reached = self._sink.apply(run, position, self._token)
+            with _named(self._sink, "apply"):
+                reached = self._sink.apply(run, position, self._token)
         except QldbStreamError:
             self._count_durable(run, position.strand_id)
             raise
         rest = list(reached.pending(run))
         self._count(run[: len(run) - len(rest)])
         if len(rest) == len(run):
-            name = type(self._sink).__name__
-            raise PluginError(name, "Sink.apply", "applied no block and raised nothing")
+            raise _plugin_error(self._sink, "apply", "applied no block and raised nothing")
         return rest
 
     def _count_durable(self, run: Sequence[Block], strand_id: str) -> None:
         """Count what a failed sink applied all the same, if it can still say so."""
         try:
-            reached = self._sink.position(strand_id)
+            reached = self.position_of(strand_id)
         except QldbStreamError:
             return  # the failure that is under way says more than this one
         if reached is not None:
@@ -136,6 +140,25 @@ class Delivery:
             if block.summary.redaction_info is not None:
                 address = block.address
                 self._redactions.append((address.strand_id, address.sequence_no))
+
+
+@contextmanager
+def _named(sink: Sink, method: str) -> Iterator[None]:
+    """Name the sink when somebody else's code fails; our own bugs stay what they are."""
+    try:
+        yield
+    except QldbStreamError:
+        raise
+    except Exception as exc:
+        if type(sink).__module__.startswith(_OURS):
+            raise
+        # No more than the type: the text may quote a document.
+        raise _plugin_error(sink, method, f"raised {type(exc).__name__}") from exc
+
+
+def _plugin_error(sink: Sink, method: str, problem: str) -> PluginError:
+    kind = type(sink)
+    return PluginError(f"{kind.__module__}.{kind.__qualname__}", f"Sink.{method}", problem)
 
 
 def _size(block: Block) -> int:

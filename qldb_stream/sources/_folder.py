@@ -51,13 +51,13 @@ def open_source(paths: Sequence[str | Path], *, progress: Progress | None = None
     counted in `passed_over`); what a file holds is told by its bytes, not by its name.
 
     Args:
-        paths: files and folders, at least one.
+        paths: files and folders; one, or several.
         progress: is told how reading goes on.
 
     Raises:
         UsageError: a path does not exist, may not be read, or is neither file nor folder.
     """
-    found = find_files(paths)
+    found = find_files([paths] if isinstance(paths, str | Path) else paths)
     return FolderSource(found.files, found.passed_over, progress)
 
 

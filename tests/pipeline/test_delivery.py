@@ -175,6 +175,37 @@ def test_a_sink_that_has_nothing_counts_nothing() -> None:
     assert 0 == delivery.applied
 
 
+class Buggy(MemorySink):
+    """Somebody else's sink, with a bug that quotes a document."""
+
+    def position(self, strand_id: str) -> Position | None:
+        """Fail."""
+        raise KeyError(strand_id)
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Fail."""
+        raise ValueError(f"secret {blocks} {position} {token}")
+
+
+def test_a_foreign_failure_names_the_sink_and_quotes_nothing() -> None:
+    """What is none of our errors becomes one, without the text that may hold contents."""
+    delivery = Delivery(Buggy(), batch_blocks=1, token=0)
+    with pytest.raises(PluginError) as caught:
+        delivery.add(checked(BLOCKS[0]))
+    assert caught.value.plugin.endswith("test_delivery.Buggy")
+    assert ("Sink.apply", "raised ValueError") == (caught.value.hook, caught.value.problem)
+    with pytest.raises(PluginError, match=r"Sink\.position: raised KeyError"):
+        delivery.position_of("x")
+
+
+def test_our_own_bug_stays_what_it_is() -> None:
+    """A failure within our own sinks is not blamed on a plug-in."""
+    sink = MemorySink()
+    sink.blocks = None  # type: ignore[assignment]  # a bug, as it were
+    with pytest.raises(TypeError):
+        Delivery(sink, batch_blocks=1, token=0).add(checked(BLOCKS[0]))
+
+
 class Idle(MemorySink):
     """A sink that does nothing and says nothing."""
 

@@ -125,6 +125,13 @@ def test_it_is_a_bounded_source_that_knows_places(tmp_path: Path) -> None:
     assert list(source.items()) == [item for _, item in source.placed_items()]
 
 
+def test_one_path_needs_no_list(tmp_path: Path) -> None:
+    """A text is a path, not a sequence of paths of one letter."""
+    (tmp_path / "all").write_bytes(firehose_object(RECORDS))
+    names = open_source([tmp_path]).names
+    assert names == open_source(tmp_path).names == open_source(str(tmp_path)).names
+
+
 def moved(record: bytes, sequence_no: int) -> bytes:
     """Change the number in a record's own block address."""
     at = record.index(b"\x8e\x96" + JOURNAL.strand_id.encode()) + 24
