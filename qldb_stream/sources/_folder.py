@@ -43,7 +43,9 @@ _FRAME_CACHE_BYTES: Final = 32 * 2**20
 """A window of 10,000 shuffled records of a kilobyte fits three times."""
 
 
-def open_source(paths: Sequence[str | Path], *, progress: Progress | None = None) -> FolderSource:
+def open_source(
+    paths: str | Path | Sequence[str | Path], *, progress: Progress | None = None
+) -> FolderSource:
     """
     Open files and folders of Kinesis or Firehose bytes as one bounded source.
 
