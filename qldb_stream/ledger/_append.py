@@ -41,10 +41,10 @@ def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
     if changes.added:
         connection.executemany(_INSERT_ENTRY, changes.added)
     if changes.tables:
-        _write_catalog(store, sealed, changes)
+        _write_catalog(store, changes)
 
 
-def _write_catalog(store: Store, sealed: Sealed, changes: Changes) -> None:
+def _write_catalog(store: Store, changes: Changes) -> None:
     connection = store.connection
     connection.executemany(
         "INSERT OR REPLACE INTO catalog_table (no, id, name, active) VALUES (?, ?, ?, ?)",
@@ -57,7 +57,4 @@ def _write_catalog(store: Store, sealed: Sealed, changes: Changes) -> None:
         "INSERT INTO catalog_index (no, id, table_no, field) VALUES (?, ?, ?, ?)",
         [(index.no, index.id, table.no, index.field) for table, index in changes.created],
     )
-    connection.executemany(
-        _INSERT_ENTRY,
-        iter_new_entries(store, changes, sealed.block.sequence_no, changes.record.documents),
-    )
+    connection.executemany(_INSERT_ENTRY, iter_new_entries(store, changes))

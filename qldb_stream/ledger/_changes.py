@@ -21,23 +21,37 @@ Entry = tuple[int, bytes, str]
 @attrs.frozen(eq=False)
 class Changes:
     """
-    The rows that a commit changes, and its record for other transactions.
+    The rows that a commit changes, and what other transactions are checked against.
 
     Attributes:
+        sequence_no: the block's number.
+        documents: all that changed.
         removed: index entries that are no longer, as (index number, key, document id).
         added: index entries that are new, of the documents that changed.
+        kept: index entries that stay, of the documents that changed.
         tables: tables whose definition changed.
         created: indexes that are new, each with its table, to be built.
         dropped: numbers of the indexes that are no longer.
-        record: what other transactions are checked against.
     """
 
+    sequence_no: int
+    documents: Sequence[PendingDocument]
     removed: list[Entry]
     added: list[Entry]
+    kept: list[Entry]
     tables: Sequence[Table]
     created: list[tuple[Table, Index]]
     dropped: list[int]
-    record: CommitRecord
+
+    def record(self) -> CommitRecord:
+        """Say what changed, for transactions that are open."""
+        return CommitRecord(
+            self.sequence_no,
+            frozenset(name for table in self.tables for name in (table.id, table.name)),
+            frozenset([document.table.no for document in self.documents]),
+            frozenset([entry[:2] for entry in (*self.removed, *self.added, *self.kept)]),
+            frozenset([(document.table.no, document.id) for document in self.documents]),
+        )
 
 
 def find_changes(
@@ -59,31 +73,23 @@ def find_changes(
     """
     removed: list[Entry] = []
     added: list[Entry] = []
-    touched: list[tuple[int, bytes]] = []
+    kept: list[Entry] = []
     for document in documents:
-        indexes = document.table.indexes
-        if not indexes:
+        if not document.table.indexes:
             continue
         before_keys = _keys_before(document, base_keys)
-        after_keys = keys_after(document)
-        for no, new in after_keys.items():
+        for no, new in keys_after(document).items():
             old = before_keys.get(no)
+            if old == new:
+                if new is not None:
+                    kept.append((no, new, document.id))
+                continue
             if old is not None:
-                touched.append((no, old))
-                if old != new:
-                    removed.append((no, old, document.id))
-            if new is not None and old != new:
-                touched.append((no, new))
+                removed.append((no, old, document.id))
+            if new is not None:
                 added.append((no, new, document.id))
-    record = CommitRecord(
-        sequence_no,
-        frozenset(name for table in tables for name in (table.id, table.name)),
-        frozenset([document.table.no for document in documents]),
-        frozenset(touched),
-        frozenset([(document.table.no, document.id) for document in documents]),
-    )
     created, dropped = _index_changes(tables, before)
-    return Changes(removed, added, tables, created, dropped, record)
+    return Changes(sequence_no, documents, removed, added, kept, tables, created, dropped)
 
 
 def _keys_before(
@@ -124,21 +130,15 @@ def _index_changes(
     return created, dropped
 
 
-def iter_new_entries(
-    store: Store, changes: Changes, size: int, written: frozenset[tuple[int, str]]
-) -> Iterator[Entry]:
+def iter_new_entries(store: Store, changes: Changes) -> Iterator[Entry]:
     """
     Iterate over the entries of new indexes for documents that were there before.
 
-    Args:
-        store: where the documents are.
-        changes: names the new indexes.
-        size: how many blocks there were.
-        written: (table number, document id) that the commit itself changes; their entries
-            are in `changes.added`.
+    Those of the documents that the commit itself changes are in `changes.added`.
     """
+    written = {(document.table.no, document.id) for document in changes.documents}
     for table, index in changes.created:
-        for revision in store.iter_table(table.no, size):
+        for revision in store.iter_table(table.no, changes.sequence_no):
             if revision.data is None or (table.no, revision.document_id) in written:
                 continue
             key = keys_of(load_slice(revision.data), [index])[index.no]

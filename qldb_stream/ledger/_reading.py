@@ -39,7 +39,8 @@ class Reading:
         self.environment = environment
         self.limits = limits
         self.numbers = Numbers(environment.new_id, _refuse_number, _refuse_number)
-        self._open: Final[weakref.WeakSet[Transaction]] = weakref.WeakSet()
+        # Views, not transactions: a cursor whose transaction nobody keeps still reads its view.
+        self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._nothing: Final = CommitLog()
         self._snapshot: State | None = None
 
@@ -50,21 +51,23 @@ class Reading:
                 return self._snapshot
             return self.store.state()
 
-    def begin(self, transaction: Transaction) -> View:
+    def begin(self) -> View:
         """Give a new transaction its view."""
         with self.store.lock:
             self._let_go()
             if self._snapshot is None:
                 self._execute("BEGIN")
                 self._snapshot = self.store.state()
-            self._open.add(transaction)
-            return View(
+            view = View(
                 self.store,
                 self._nothing,
+                None,
                 self._snapshot,
                 self.strand_id,
                 self.environment.now_ms,
             )
+            self._open.add(view)
+            return view
 
     def check_writable(self) -> None:
         """
@@ -83,7 +86,7 @@ class Reading:
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction, and the snapshot with the last one."""
         with self.store.lock:
-            self._open.discard(transaction)
+            self._open.discard(transaction.view)
             self._let_go()
 
     def _let_go(self) -> None:

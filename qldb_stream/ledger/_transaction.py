@@ -55,7 +55,7 @@ class Journal(Protocol):
     limits: Limits | None
     numbers: Numbers
 
-    def begin(self, transaction: Transaction) -> View:
+    def begin(self) -> View:
         """Give a new transaction its view."""
 
     def check_writable(self) -> None:
@@ -87,7 +87,7 @@ class Transaction:
 
     def __init__(self, journal: Journal) -> None:
         self.transaction_id: Final = journal.environment.new_id()
-        self.view: Final[View] = journal.begin(self)
+        self.view: Final[View] = journal.begin()
         self.statements: Final[list[ExecutedStatement]] = []
         self._journal: Final = journal
         self._received: Final[list[bytes]] = []

@@ -20,6 +20,7 @@ from qldb_stream.ledger._changes import keys_after
 from qldb_stream.ledger._committed import CommittedView
 from qldb_stream.ledger._occ import CommitLog, ReadSet
 from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import CHUNK_ROWS, Store, StoredRevision
 from qldb_stream.partiql import Lookup, TableKind, TableRef, index_key, no_such_variable
@@ -51,6 +52,7 @@ class View:
         self,
         store: Store,
         log: CommitLog,
+        recent: RecentKeys | None,
         state: State,
         strand_id: str,
         now_ms: Callable[[], int],
@@ -64,6 +66,7 @@ class View:
         self.doomed = False
         self._store: Final = store
         self._log: Final = log
+        self._recent: Final = recent
         self._built_indexes: Final = state.catalog.index_numbers
         self._own_keys: Final[dict[tuple[int, bytes], dict[str, PendingDocument]]] = {}
         self._documents: Final[dict[tuple[int, str], StoredRevision | None]] = {}
@@ -208,10 +211,23 @@ class View:
         found = self._found.get((index.no, key))
         if found is not None:
             return found
-        first = self._store.index_chunk(table.no, index.no, key, "")
-        if len(first) < CHUNK_ROWS and not self._is_behind():
-            return self._keep(table, (index.no, key), first)
+        with self._store.lock:  # nobody commits between reading and learning
+            if next(self._log.since(self.size), None) is None:
+                first = self._read_newest(table, (index.no, key))
+                if len(first) < CHUNK_ROWS:
+                    return self._keep(table, (index.no, key), first)
         return self._iter_found(table, index, key)
+
+    def _read_newest(self, table: Table, key: tuple[int, bytes]) -> list[StoredRevision]:
+        """Read the first chunk of what is under a key at the newest block."""
+        if self._recent is None:
+            return self._store.index_chunk(table.no, *key, "")
+        alone = self._recent.maybe_alone(key)
+        if alone is not None:
+            return [alone]
+        first = self._store.index_chunk(table.no, *key, "")
+        self._recent.learn(key, first)
+        return first
 
     def _keep(
         self, table: Table, key: tuple[int, bytes], found: list[StoredRevision]
@@ -223,11 +239,6 @@ class View:
             self._remember((table.no, revision.document_id), revision)
             self.base_keys[key[0], revision.document_id] = key[1]
         return found
-
-    def _is_behind(self) -> bool:
-        """Tell whether others have committed since the snapshot."""
-        with self._store.lock:
-            return next(self._log.since(self.size), None) is not None
 
     def _iter_found(self, table: Table, index: Index, key: bytes) -> Iterator[StoredRevision]:
         seen: set[str] = set()

@@ -31,6 +31,7 @@ from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._seal import Draft, Sealed, seal
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store
@@ -67,7 +68,9 @@ class Writing:
             count(store.last_index_no() + 1).__next__,
         )
         self._log: Final = CommitLog()
-        self._open: Final[weakref.WeakSet[Transaction]] = weakref.WeakSet()
+        self._recent: Final = RecentKeys()
+        # Views, not transactions: a cursor whose transaction nobody keeps still reads its view.
+        self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._commits: Final = threading.RLock()
         self._group: _Group | None = None
 
@@ -81,13 +84,18 @@ class Writing:
                 return group.before
             return self._state
 
-    def begin(self, transaction: Transaction) -> View:
+    def begin(self) -> View:
         """Give a new transaction its view; changes after it are remembered from now on."""
         with self.store.lock:
             view = View(
-                self.store, self._log, self.state(), self.strand_id, self.environment.now_ms
+                self.store,
+                self._log,
+                self._recent,
+                self.state(),
+                self.strand_id,
+                self.environment.now_ms,
             )
-            self._open.add(transaction)
+            self._open.add(view)
         return view
 
     def check_writable(self) -> None:
@@ -96,13 +104,13 @@ class Writing:
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction, and the changes that only it could still ask for."""
         with self.store.lock:
-            self._open.discard(transaction)
+            self._open.discard(transaction.view)
             self._forget()
 
     def _forget(self) -> None:
         """Forget changes that every open transaction has in its snapshot."""
         if len(self._log) and self._group is None:
-            needed = [transaction.view.size for transaction in self._open]
+            needed = [view.size for view in self._open]
             self._log.forget_before(min(needed, default=self._state.size))
 
     # --- commits ---------------------------------------------------------------------------
@@ -166,7 +174,16 @@ class Writing:
             self._state = sealed.state
             # The committing transaction is open still; only others ask what it changed.
             if len(self._open) > 1 or self._group is not None:
-                self._log.append(changes.record)
+                self._log.append(changes.record())
+            self._move_on(sealed, changes)
+
+    def _move_on(self, sealed: Sealed, changes: Changes) -> None:
+        """Bring what is remembered of index keys to the new block."""
+        self._recent.forget([entry[:2] for entry in (*changes.removed, *changes.added)])
+        if changes.kept:
+            revisions = {revision.document_id: revision for revision in sealed.revisions}
+            for no, key, document_id in changes.kept:
+                self._recent.move_on((no, key), revisions[document_id])
 
     def _append_to_group(self, group: _Group, sealed: Sealed, changes: Changes) -> None:
         if group.failed:
@@ -187,9 +204,10 @@ class Writing:
         with suppress(LedgerFileError):
             self._state = self.store.state()
         self._log.forget_from(self._state.size)
+        self._recent.clear()
         if self._state.size != before.size:
-            for transaction in self._open:
-                transaction.view.doomed = True
+            for view in self._open:
+                view.doomed = True
 
     # --- groups ----------------------------------------------------------------------------
 
