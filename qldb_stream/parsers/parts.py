@@ -36,6 +36,7 @@ from qldb_stream.parsers.layouts import maybe_address, maybe_time
 
 __all__ = [
     "MAX_NUMBER",
+    "UNKNOWN_TEXT",
     "Fields",
     "iter_structs",
     "maybe_digest",
@@ -55,6 +56,9 @@ __all__ = [
 
 Fields: TypeAlias = dict[str, tuple[int, int]]
 """The fields of one struct: name to (start, end) in the record's bytes."""
+
+UNKNOWN_TEXT: Final = "$0"
+"""Ion's own spelling of a name whose text is unknown; all of a struct's go by it."""
 
 MAX_NUMBER: Final = 2**63 - 1
 """The largest sequence number and version; the service's own type is Java's long."""
@@ -126,12 +130,18 @@ def struct_fields(buf: bytes, span: tuple[int, int], table: SymbolTable, path: s
 def _struct_fields_with_care(
     buf: bytes, span: tuple[int, int], table: SymbolTable, path: str
 ) -> Fields:
+    value = IonSlice(buf, span[0], span[1], table)
     try:
-        return parse_fields(buf, span[0], span[1], table)
-    except IonDecodeError as exc:
+        fields = parse_fields(buf, span[0], span[1], table)
+    except IonDecodeError:
         _check_type(buf, span, "struct", _STRUCT, path)
-        _refuse_repeated(IonSlice(buf, span[0], span[1], table), path)
-        raise exc from None
+        _refuse_repeated(value, path)
+        raise
+    # ion's reader leaves these out; dropped in silence they would hide a damaged name.
+    for name, found in iter_fields(value):
+        if name is None:
+            fields[UNKNOWN_TEXT] = (found.start, found.end)
+    return fields
 
 
 def unknown_names(fields: Fields, known: frozenset[str], prefix: str) -> tuple[str, ...]:

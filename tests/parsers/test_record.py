@@ -483,6 +483,14 @@ def test_unknown_fields_of_a_summary_are_named(path: str, name: str) -> None:
     assert ("revisionSummaries.extra",) == summary_of(with_leaf(SUMMARY, extra=1)).unknown_fields
 
 
+def test_fields_of_unknown_text_are_named_as_ion_names_them() -> None:
+    """A name that the symbol table does not tell is $0, and is not dropped in silence."""
+    place = DETAILS.index(b"\x89tableInfo")
+    damaged = DETAILS[:place] + b"\x99" + DETAILS[place + 1 :]
+    revision = details_of(damaged).revision
+    assert (None, ("payload.$0",)) == (revision.table, revision.unknown_fields)
+
+
 def test_unknown_fields_of_other_parts_break_nothing() -> None:
     """Fields beside those of a control record or an address are passed over."""
     control = edit_field(edit_field(CONTROL, "extra", 1), "payload.extra", 2)
