@@ -23,8 +23,6 @@ Keys = dict[int, bytes | None]
 
 def keys_of(document: IonSlice, indexes: Sequence[Index]) -> Keys:
     """Give a document's key in each of some indexes."""
-    if not indexes:
-        return {}
     try:
         fields = parse_fields(document.buf, document.start, document.end, document.symbols)
     except IonDecodeError:  # annotated, or a name given twice

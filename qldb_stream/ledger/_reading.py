@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from qldb_stream.errors import LedgerFileError
 from qldb_stream.events import BlockAddress
@@ -69,7 +67,7 @@ class Reading:
             self._open.add(view)
             return view
 
-    def check_writable(self) -> None:
+    def check_writable(self) -> NoReturn:
         """
         Refuse to write.
 
@@ -100,8 +98,7 @@ class Reading:
         except sqlite3.Error as exc:
             raise LedgerFileError(self.store.path, str(exc)) from exc
 
-    @contextmanager
-    def group_commit(self) -> Iterator[None]:
+    def group_commit(self) -> NoReturn:
         """
         Refuse to group commits.
 
@@ -109,7 +106,6 @@ class Reading:
             LedgerFileError: always.
         """
         self.check_writable()
-        yield
 
     def close(self) -> None:
         """Let the snapshot go."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from qldb_stream.errors import PartiqlEvaluationError
+from qldb_stream.events import RevisionKind
 from qldb_stream.ion import timestamp_ms
 from qldb_stream.ledger import Ledger
-from tests.ledger.support import NOON_MS, Clock, ask, make_cars, memory, run
+from tests.ledger import published
+from tests.ledger.support import NOON_MS, Clock, ask, check_journal, make_cars, memory, run
 
 WHOLE = "SELECT VALUE h FROM history(Car{}) AS h"
 MILES = "SELECT VALUE h.data.miles FROM history(Car{}) AS h"
@@ -105,3 +107,22 @@ def test_documents_come_in_the_order_of_their_ids() -> None:
             timestamp_ms(NOON_MS)
             == run(ledger, "SELECT * FROM history(Car)")[0]["metadata"]["txTime"]
         )
+
+
+def test_an_erased_revision_keeps_its_place() -> None:
+    """Without its data, with H(data) in its stead, a revision still verifies (facts 2.6)."""
+    with make_history(Clock()) as ledger:
+        first = next(ledger.blocks(2)).revisions[0]
+        assert first.data_ion is not None
+        store = ledger._journal.store  # noqa: SLF001 - what a redaction will do to the file
+        store.connection.execute(
+            "UPDATE revision SET data = NULL, data_hash = ? WHERE hash = ?",
+            (first.data_ion.hash(), first.hash),
+        )
+        row, *_ = run(ledger, "SELECT * FROM history(Car)")
+        assert ["blockAddress", "hash", "dataHash", "metadata"] == list(row)
+        assert first.data_ion.hash() == row["dataHash"]
+        assert RevisionKind.REDACTED is next(ledger.blocks(2)).revisions[0].kind
+        check_journal(ledger)
+        published.check_journal(ledger.stream_records(aggregated=False))
+        assert b"dataHash" in list(ledger.stream_records(2, aggregated=False))[2]

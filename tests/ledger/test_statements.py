@@ -342,6 +342,18 @@ def test_rows_are_buffered_before_their_snapshot_changes() -> None:
         assert 450 == len(list(cursor)) == len(list(cursor))
 
 
+def test_a_long_result_is_computed_page_by_page() -> None:
+    """Rows come as they are asked for, also twice at once; none is missed."""
+    with memory() as ledger:
+        make_cars(ledger)
+        run(ledger, "INSERT INTO Car ?", [{"vin": "A", "n": n} for n in range(450)])
+        cursor = ledger.start_transaction().execute_statement("SELECT VALUE n FROM Car")
+        pairs = list(zip(cursor, cursor, strict=True))
+        assert [(n, n) for n, _ in pairs] == pairs
+        assert list(range(450)) == sorted(n for n, _ in pairs)
+        assert 450 == len(list(cursor.iter_slices()))
+
+
 def test_an_aborted_transactions_rows_end() -> None:
     """What was not computed before the abort is not computed after it."""
     with memory() as ledger:
