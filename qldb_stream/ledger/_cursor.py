@@ -3,7 +3,8 @@ The rows that a statement gave.
 
 Strategy: the first page is computed when the statement is executed, so that most errors
 come from there; the rest comes as it is asked for, and is buffered before the transaction
-runs another statement or commits. A cursor can be iterated again and again.
+writes. What was not asked for before the transaction is over is never computed. A
+cursor can be iterated again and again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from qldb_stream.errors import TransactionClosedError
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.partiql import Bag
 
@@ -27,12 +29,15 @@ class Cursor:
     """
     The rows of one statement, decoded one by one; iterable more than once.
 
-    Each is what `amazon.ion` users know: plain Python where that loses nothing.
+    Each is what `amazon.ion` users know: plain Python where that loses nothing. When the
+    transaction is over, rows that were computed can still be read; asking for one that was
+    not is a TransactionClosedError.
     """
 
     def __init__(self, buffer: list[Any], rest: Iterator[Any] | None = None) -> None:
         self._buffer: Final = buffer
         self._rest = rest  # None: all rows are in the buffer
+        self._closed: TransactionClosedError | None = None
 
     @classmethod
     def start(cls, rows: Iterator[Any]) -> Cursor:
@@ -52,9 +57,14 @@ class Cursor:
         """Iterate over the rows as they are, each still or again in its bytes."""
         return map(to_slice, self._iter_rows())
 
+    @property
+    def complete(self) -> bool:
+        """Tell whether all rows have been computed."""
+        return self._rest is None
+
     def fill(self) -> None:
         """
-        Compute and keep all rows that are left; called before their snapshot changes.
+        Compute and keep all rows that are left; called before what they are read from changes.
 
         Raises:
             LedgerError: a row could not be computed.
@@ -63,9 +73,11 @@ class Cursor:
             self._buffer.extend(self._rest)
             self._rest = None
 
-    def discard(self) -> None:
-        """Give up the rows that were not computed; those that were stay."""
-        self._rest = None
+    def close(self, reason: TransactionClosedError) -> None:
+        """Compute no more rows, because the transaction is over."""
+        if self._rest is not None:
+            self._rest = iter(())
+            self._closed = reason
 
     def _iter_rows(self) -> Iterator[Any]:
         at = 0
@@ -75,6 +87,8 @@ class Cursor:
                 at += 1
             if self._rest is None:
                 return
+            if self._closed is not None:
+                raise self._closed
             page = list(islice(self._rest, PAGE_ROWS))
             self._buffer.extend(page)
             if len(page) < PAGE_ROWS:

@@ -91,7 +91,7 @@ class Transaction:
         self.statements: Final[list[ExecutedStatement]] = []
         self._journal: Final = journal
         self._received: Final[list[bytes]] = []
-        self._cursor: Cursor | None = None
+        self._unfinished: Final[list[Cursor]] = []
         self._status = _Status.OPEN
         self._began_ms: Final = journal.environment.now_ms()
 
@@ -118,9 +118,6 @@ class Transaction:
                 After any but the last two the transaction is open and as it was.
         """
         self._check_open()
-        if self._cursor is not None:
-            self._cursor.fill()
-            self._cursor = None
         start_ms = self._journal.environment.now_ms()
         values: list[Any] = []
         hashes: list[bytes] = []
@@ -157,8 +154,6 @@ class Transaction:
         self._check_open()
         if commit_digest is not None and commit_digest not in self._commit_digests():
             raise StatementError("Digests don't match")
-        if self._cursor is not None:
-            self._cursor.fill()
         try:
             address = self._journal.commit(self)
         except BaseException:
@@ -189,8 +184,8 @@ class Transaction:
 
     def _close(self, status: _Status) -> None:
         self._status = status
-        if self._cursor is not None:
-            self._cursor.discard()
+        for cursor in self._unfinished:
+            cursor.close(TransactionClosedError(self.transaction_id, status.value))
         self._journal.end(self)
 
     # --- statements ------------------------------------------------------------------------
@@ -210,9 +205,12 @@ class Transaction:
     ) -> Cursor:
         plan = prepared.plan
         if isinstance(plan, SelectPlan):
-            self._cursor = Cursor.start(plan.iter_rows(context))
-            return self._cursor
+            cursor = Cursor.start(plan.iter_rows(context))
+            if not cursor.complete:
+                self._unfinished.append(cursor)
+            return cursor
         self._journal.check_writable()
+        self._finish_reading()
         if plan is None:
             return Cursor([{"tableId": self._define(prepared)}])
         # H(document) is H(parameter) where a parameter is stored as it came.
@@ -222,6 +220,11 @@ class Transaction:
         else:
             changed = self._modify(plan, context, known)
         return Cursor([{"documentId": document_id} for document_id in changed])
+
+    def _finish_reading(self) -> None:
+        """Compute what earlier statements still owe, before it changes under them."""
+        while self._unfinished:
+            self._unfinished.pop().fill()
 
     def _define(self, prepared: PreparedStatement) -> str:
         parsed = prepared.parsed

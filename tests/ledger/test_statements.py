@@ -354,15 +354,19 @@ def test_a_long_result_is_computed_page_by_page() -> None:
         assert 450 == len(list(cursor.iter_slices()))
 
 
-def test_an_aborted_transactions_rows_end() -> None:
-    """What was not computed before the abort is not computed after it."""
+@pytest.mark.parametrize("close", [Transaction.commit, Transaction.abort])
+def test_rows_that_were_not_computed_end_with_the_transaction(close: Any) -> None:
+    """Those that were are still there; asking for more says that the transaction is over."""
     with memory() as ledger:
         make_cars(ledger)
         run(ledger, "INSERT INTO Car ?", [{"vin": "A", "n": n} for n in range(450)])
         transaction = ledger.start_transaction()
         cursor = transaction.execute_statement("SELECT VALUE n FROM Car")
-        transaction.abort()
-        assert 200 == len(list(cursor))
+        close(transaction)
+        rows = iter(cursor)
+        assert 200 == len([next(rows) for _ in range(200)])
+        with pytest.raises(TransactionClosedError, match=transaction.transaction_id):
+            next(rows)
 
 
 def test_nested_values_of_a_row_are_decoded() -> None:

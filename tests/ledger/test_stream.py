@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from aws_kinesis_agg import deaggregator
 
 from qldb_stream import BlockAssembler, deaggregate, parse_record
 from qldb_stream.events import (
@@ -127,7 +128,6 @@ def test_frames_of_many_records(count: int) -> None:
 
 def test_our_frames_are_read_by_the_public_package() -> None:
     """aws-kinesis-agg, the peer, finds the same records under the same keys."""
-    deaggregator = pytest.importorskip("aws_kinesis_agg.deaggregator")
     with memory() as ledger:
         make_cars(ledger, "A")
         *_, frame = ledger.stream_records()
