@@ -14,15 +14,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from qldb_stream.events import BlockAddress, Metadata, TableInfo
+from qldb_stream.events import BlockAddress, Metadata, RevisionSummary, TableInfo
 from qldb_stream.ion import IonSlice, SymbolTable
 
-__all__ = ["maybe_address", "maybe_metadata", "maybe_table", "maybe_time"]
+__all__ = ["maybe_address", "maybe_leaf", "maybe_metadata", "maybe_table", "maybe_time"]
 
 _STRUCT_OF_14: Final = 0xDE  # a struct whose length is a VarUInt: 14 bytes and more
 _ENDS: Final = 0x80  # the bit that ends a VarUInt
 _ID: Final = b"\x8e\x96"  # a string of 22 bytes
 _ID_BYTES: Final = 22
+_DIGEST: Final = b"\xae\xa0"  # a blob of 32 bytes
+_LEAF: Final = b"\xde\xbc"  # a struct of 60 bytes: a digest, an id, a byte for each name
+_LEAF_BYTES: Final = 62
 _NUMBERS: Final = range(0x20, 0x28)  # ints of up to seven bytes, none negative
 _STRING: Final = 0x80
 _LONG_STRING: Final = 0x8E
@@ -109,6 +112,26 @@ def maybe_table(buf: bytes, pos: int, end: int, table: SymbolTable) -> TableInfo
         ):
             return None
         return TableInfo(buf[name:table_id].decode(), buf[table_id + 3 : end].decode())
+    except (IndexError, UnicodeDecodeError):
+        return None
+
+
+def maybe_leaf(buf: bytes, pos: int, end: int, table: SymbolTable) -> RevisionSummary | None:
+    """Read a revision summary: hash, then document id."""
+    texts = table.texts
+    document = end - 3 - _ID_BYTES
+    try:
+        if (
+            end - pos != _LEAF_BYTES
+            or buf[pos : pos + 2] != _LEAF
+            or buf[pos + 3 : pos + 5] != _DIGEST
+            or buf[document + 1 : document + 3] != _ID
+            or texts[buf[pos + 2] ^ _ENDS] != "hash"
+            or texts[buf[document] ^ _ENDS] != "documentId"
+            or not buf[pos + 2] & buf[document] & _ENDS
+        ):
+            return None
+        return RevisionSummary(buf[pos + 5 : document], buf[document + 3 : end].decode())
     except (IndexError, UnicodeDecodeError):
         return None
 

@@ -38,6 +38,7 @@ __all__ = [
     "MAX_NUMBER",
     "UNKNOWN_TEXT",
     "Fields",
+    "element_spans",
     "iter_structs",
     "maybe_digest",
     "maybe_span",
@@ -294,7 +295,7 @@ def need_digests(
             buf[start + 2 : end]
             if buf[start] == _LONG_BLOB and end - start == _DIGEST_SPAN
             else _read_digest(buf, (start, end), f"{path}[{index}]")
-            for index, (start, end) in enumerate(_element_spans(buf, span, table, path))
+            for index, (start, end) in enumerate(element_spans(buf, span, table, path))
         ]
     )
 
@@ -309,7 +310,7 @@ def iter_structs(
         EnvelopeError: it is no list, or an element is no struct or gives a name twice.
         IonDecodeError: its bytes are not sound Ion.
     """
-    for index, bounds in enumerate(_element_spans(buf, span, table, path)):
+    for index, bounds in enumerate(element_spans(buf, span, table, path)):
         of_list = f"{path}[{index}]"
         yield struct_fields(buf, bounds, table, of_list), of_list
 
@@ -352,10 +353,16 @@ def need_address(buf: bytes, fields: Fields, table: SymbolTable, path: str) -> B
     )
 
 
-def _element_spans(
+def element_spans(
     buf: bytes, span: tuple[int, int], table: SymbolTable, path: str
 ) -> list[tuple[int, int]]:
-    """Find the elements of a list; the loop is that of `struct_fields` without names."""
+    """
+    Find the elements of a list; the loop is that of `struct_fields` without names.
+
+    Raises:
+        EnvelopeError: it is no list.
+        IonDecodeError: its bytes are not sound Ion.
+    """
     spans: list[tuple[int, int]] = []
     try:
         pos = _body_start(buf, span[0], _LONG_LIST)

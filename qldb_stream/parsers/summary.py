@@ -11,9 +11,10 @@ from qldb_stream.events import (
     TransactionInfo,
 )
 from qldb_stream.ion import SymbolTable
+from qldb_stream.parsers.layouts import maybe_leaf
 from qldb_stream.parsers.parts import (
     Fields,
-    iter_structs,
+    element_spans,
     maybe_span,
     maybe_struct,
     need_address,
@@ -21,6 +22,7 @@ from qldb_stream.parsers.parts import (
     need_digests,
     need_string,
     need_time,
+    struct_fields,
     unknown_names,
 )
 
@@ -107,10 +109,15 @@ def parse_revision_summaries(
         return (), ()
     summaries: list[RevisionSummary] = []
     unknown: tuple[str, ...] = ()
-    for found, of_list in iter_structs(buf, span, table, path + ".revisionSummaries"):
-        has_document = maybe_span(buf, found, "documentId") is not None
-        document_id = need_string(buf, found, "documentId", of_list) if has_document else None
-        summaries.append(RevisionSummary(need_digest(buf, found, "hash", of_list), document_id))
-        if not _SUMMARY.issuperset(found):
+    path += ".revisionSummaries"
+    for index, (start, end) in enumerate(element_spans(buf, span, table, path)):
+        leaf = maybe_leaf(buf, start, end, table)
+        if leaf is None:
+            of_list = f"{path}[{index}]"
+            found = struct_fields(buf, (start, end), table, of_list)
+            has_document = maybe_span(buf, found, "documentId") is not None
+            document_id = need_string(buf, found, "documentId", of_list) if has_document else None
+            leaf = RevisionSummary(need_digest(buf, found, "hash", of_list), document_id)
             unknown += unknown_names(found, _SUMMARY, "revisionSummaries.")
+        summaries.append(leaf)
     return tuple(summaries), tuple(dict.fromkeys(unknown))
