@@ -220,7 +220,8 @@ def test_a_batch_of_nothing_is_empty() -> None:
     """A batch without records has none, and one of strange values names each."""
     assert [] == walk_batch(b'{"Records":[]}')
     found = walk_batch(b'{"Records":[1,{"Data":[]},{"kinesis":{}},{"Data":"\\u00e4"}]}')
-    assert [CarrierError] * 4 == [type(one.error) for one in found if isinstance(one, Undecodable)]
+    found += walk_batch(b'{"Records":[{"Data":"\\u0041BCD"}]}')
+    assert [CarrierError] * 5 == [type(one.error) for one in found if isinstance(one, Undecodable)]
 
 
 def test_reading_again_tells_that_something_else_is_there() -> None:
@@ -363,6 +364,7 @@ def test_a_length_that_swallows_the_next_record_is_noticed() -> None:
         (MARKER + b"\xde\x7f\xff", IonDecodeError),
         (MARKER + b"\xe3\x81\x84\x20", IonDecodeError),
         (MARKER + dumps({})[4:] + b"junk", EnvelopeError),
+        (MARKER + b"\xe3\x81\x83\xd0" * 40 + dumps({})[4:], IonDecodeError),
         (b"\xf3\x89\x9a\xc2", AggregationError),
         (b"{", IonDecodeError),
     ],

@@ -22,7 +22,7 @@ from qldb_stream.events import (
     RevisionSummary,
     TableInfo,
 )
-from qldb_stream.ion import dumps, iter_text, loads
+from qldb_stream.ion import dumps, iter_text, load_slice, loads
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.testing import (
@@ -31,6 +31,7 @@ from qldb_stream.testing import (
     edit_field,
     flip_bit,
     iter_flips,
+    locate_field,
     make_journal,
 )
 from qldb_stream.testing.strategies import journals
@@ -247,6 +248,38 @@ def test_uncommon_values_are_read(path: str, value: Any) -> None:
         revision.table.table_id,
         details.stream_arn,
     )
+
+
+def test_padded_numbers_are_read() -> None:
+    """Zeros in front of an int change nothing, however many."""
+    place = DETAILS.index(b"\x85\x20", DETAILS.rindex(b"\x8e\x96") - 40)
+    for padded in (b"\x21\x07", b"\x28" + bytes(7) + b"\x07", b"\x2b" + bytes(10) + b"\x07"):
+        more = len(padded) - 1
+        metadata = DETAILS.rindex(b"\xde", 0, place)
+        grown = DETAILS[: metadata + 1] + bytes([DETAILS[metadata + 1] + more])
+        grown += DETAILS[metadata + 2 : place + 1] + padded + DETAILS[place + 2 :]
+        assert 7 == _version_of(grown, metadata, more)
+
+
+def _version_of(record: bytes, metadata: int, more: int) -> int:
+    """Read the version of a record whose metadata grew, all structs around it with it."""
+    for start in sorted(_structs_around(record, metadata)):
+        length = (record[start + 1] << 7 | record[start + 2] & 0x7F) + more
+        long = bytes([length >> 7, 0x80 | length & 0x7F])
+        record = record[: start + 1] + long + record[start + 3 :]
+    revision = details_of(record).revision
+    assert revision.metadata is not None
+    return revision.metadata.version
+
+
+def _structs_around(record: bytes, inner: int) -> set[int]:
+    """Find the type bytes of envelope, payload and revision, which have two length bytes."""
+    value = load_slice(DETAILS)
+    found = {value.start}
+    for path in ("payload", "payload.revision"):
+        found.add(locate_field(DETAILS, path)[0])
+    assert all(start < inner for start in found)
+    return found
 
 
 # --- mandatory parts ---
@@ -489,6 +522,13 @@ def test_fields_of_unknown_text_are_named_as_ion_names_them() -> None:
     damaged = DETAILS[:place] + b"\x99" + DETAILS[place + 1 :]
     revision = details_of(damaged).revision
     assert (None, ("payload.$0",)) == (revision.table, revision.unknown_fields)
+
+
+def test_unknown_metadata_of_a_delete_is_named() -> None:
+    """A revision with nothing but its mandatory parts says what is new in them, too."""
+    deleted = drop_field(DETAILS, "payload.revision.data")
+    record = edit_field(deleted, "payload.revision.metadata.extra", 1)
+    assert ("metadata.extra",) == details_of(record).revision.unknown_fields
 
 
 def test_unknown_fields_of_other_parts_break_nothing() -> None:

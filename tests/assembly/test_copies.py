@@ -1,0 +1,126 @@
+"""Copies: which one is the genuine one, and why."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+import pytest
+
+from qldb_stream.assembly._copies import (
+    choose_revision,
+    recomputes,
+    same_revision,
+    summary_recomputes,
+)
+from qldb_stream.assembly._given import GivenBlocks
+from qldb_stream.assembly._loose import LooseRevisions
+from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
+from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.report import DeleteRule, ProblemCode
+from qldb_stream.testing import JournalShape, make_journal
+
+SHAPE: Final = JournalShape(least_revisions=2, redactions=0.3, system=0.2, deletes=0.3)
+BLOCKS: Final = [block for block in make_journal(7, blocks=40, shape=SHAPE) if block.revisions]
+REVISIONS: Final = [found for block in BLOCKS for found in block.revisions]
+FULL: Final = next(found for found in REVISIONS if found.data_ion is not None)
+
+
+def broken(part: IonSlice) -> IonSlice:
+    """Make a slice that does not decode."""
+    return IonSlice(b"\xd3\x84\xef\xff", 0, 4, part.symbols)
+
+
+def test_every_sound_summary_recomputes() -> None:
+    """Inserts, deletes, redactions, statements: every hash fits its own parts."""
+    assert {True} == {summary_recomputes(block.summary) for block in BLOCKS}
+
+
+@pytest.mark.parametrize("rule", DeleteRule)
+def test_every_sound_revision_recomputes(rule: DeleteRule) -> None:
+    """Deletes by whichever rule; a hash alone is no proof of anything."""
+    shape = attrs.evolve(SHAPE, delete_rule=rule)
+    for block in make_journal(7, blocks=30, shape=shape):
+        for revision in block.revisions:
+            assert (revision.kind is not RevisionKind.SYSTEM) == recomputes(revision)
+
+
+def test_what_does_not_decode_does_not_recompute() -> None:
+    """Damaged bytes make no exception, and equal only themselves."""
+    assert FULL.data_ion is not None
+    damaged = attrs.evolve(FULL, data_ion=broken(FULL.data_ion))
+    assert not recomputes(damaged)
+    assert same_revision(damaged, damaged)
+    assert not same_revision(damaged, FULL)
+
+
+def test_copies_that_do_not_decode_are_a_conflict() -> None:
+    """Two copies of damaged bytes differ in what cannot be read."""
+    assert FULL.data_ion is not None
+    assert FULL.metadata is not None
+    copies = [
+        attrs.evolve(FULL, data_ion=broken(FULL.data_ion)),
+        attrs.evolve(FULL, data_ion=IonSlice(b"\xd3\x84\xef\xfe", 0, 4, FULL.data_ion.symbols)),
+        attrs.evolve(FULL, data_ion=to_slice({"a": 1})),
+    ]
+    best, problems = choose_revision(copies, FULL.address)
+    again, _ = choose_revision(copies[::-1], FULL.address)
+    assert best is again
+    assert {ProblemCode.CONFLICT} == {problem.code for problem in problems}
+    assert {"the bytes of data_ion"} == {problem.field for problem in problems}
+
+
+def test_a_damaged_copy_and_a_false_redaction_are_a_conflict() -> None:
+    """Whether they are one revision cannot be told when the data cannot be hashed."""
+    assert FULL.data_ion is not None
+    copies = [
+        attrs.evolve(FULL, data_ion=broken(FULL.data_ion)),
+        attrs.evolve(FULL, data_ion=None, data_hash=bytes(32)),
+    ]
+    _, problems = choose_revision(copies, FULL.address)
+    assert [ProblemCode.CONFLICT] == [problem.code for problem in problems]
+
+
+def test_unknown_fields_can_be_the_only_difference() -> None:
+    """They belong to what a copy says."""
+    copies = [FULL, attrs.evolve(FULL, unknown_fields=("new",))]
+    _, problems = choose_revision(copies, FULL.address)
+    assert ["unknown fields"] == [problem.field for problem in problems]
+
+
+def test_loose_revisions_are_found_by_hash_and_by_claim() -> None:
+    """Several copies of one hash may claim one block, or two."""
+    loose = LooseRevisions()
+    elsewhere = BlockAddress("other", 3)
+    copies = [
+        FULL,
+        attrs.evolve(FULL, table=None),
+        attrs.evolve(FULL, address=elsewhere),
+    ]
+    for copy in copies:
+        assert not loose.has(copy)
+        loose.add(copy)
+        assert loose.has(copy)
+    assert FULL.address == loose.oldest()
+    assert copies[:2] == loose.take_claims(FULL.address, frozenset([FULL.document_id or ""]))
+    assert [] == loose.take_claims(FULL.address)
+    assert elsewhere == loose.oldest()
+    assert copies[2:] == loose.take(FULL.hash)
+    assert [] == loose.take(FULL.hash)
+    assert loose.oldest() is None
+
+
+def test_a_hash_of_two_blocks_leads_to_the_later_one() -> None:
+    """No sound journal has that; forgetting the earlier one leaves the later alone."""
+    summary = BLOCKS[0].summary
+    system = (Revision(summary.address, bytes(32)),)
+    later = attrs.evolve(summary, address=BlockAddress("~", 0))
+    given = GivenBlocks(100)
+    given.add(Block(summary, system))
+    given.add(Block(later, system))
+    given.forget(summary.address)
+    found = given.with_hash(bytes(32))
+    assert found is not None
+    assert (later.address, None) == (found.address, given.at(summary.address))
+    given.forget(later.address)
+    assert given.with_hash(bytes(32)) is None
