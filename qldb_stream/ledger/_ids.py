@@ -1,8 +1,8 @@
 """
 Ids as QLDB writes them: 128 random bits as 22 base62 characters (facts 2.2).
 
-Strategy: the digits are taken two at a time from a table of all 3,844 pairs, because
-every insert needs an id.
+Strategy: every insert needs an id, so the digits are taken two at a time from a table of
+all 3,844 pairs, and the number is cut into parts that fit into a machine word first.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ID_CHARACTERS: Final = 22
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = [high + low for high in _DIGITS for low in _DIGITS]
 _BASE: Final = len(_PAIRS)
-# Two halves that fit into a machine word are divided faster than one number of 128 bits.
-_HALF: Final = _BASE**5
+_FOUR: Final = _BASE**2  # values of four characters
+_EIGHT: Final = _BASE**4
 _ID_BYTES: Final = 16
 
 
@@ -33,16 +33,18 @@ def encode_id(number: int) -> str:
     Returns:
         22 characters of `[0-9A-Za-z]`, padded with `0` on the left.
     """
-    pairs: list[str] = []
-    high, low = divmod(number, _HALF)
-    for _ in range(5):
-        low, pair = divmod(low, _BASE)
-        pairs.append(_PAIRS[pair])
-    for _ in range(6):
-        high, pair = divmod(high, _BASE)
-        pairs.append(_PAIRS[pair])
-    pairs.reverse()
-    return "".join(pairs)
+    rest, low = divmod(number, _EIGHT)
+    high, middle = divmod(rest, _EIGHT)
+    head, tail = divmod(high, _FOUR)  # six characters: two, then four
+    return (
+        _PAIRS[head] + _PAIRS[tail // _BASE] + _PAIRS[tail % _BASE] + _eight(middle) + _eight(low)
+    )
+
+
+def _eight(number: int) -> str:
+    """Write eight characters."""
+    high, low = divmod(number, _FOUR)
+    return _PAIRS[high // _BASE] + _PAIRS[high % _BASE] + _PAIRS[low // _BASE] + _PAIRS[low % _BASE]
 
 
 def new_id() -> str:

@@ -99,6 +99,10 @@ class CommitLog:
                 return
             yield record
 
+    def has_changes(self, size: int) -> bool:
+        """Tell whether a block came after a snapshot of `size` blocks."""
+        return bool(self._records) and self._records[-1].sequence_no >= size
+
     def changed_documents(self, table_no: int, size: int) -> set[str]:
         """Give the documents of a table that changed after a snapshot of `size` blocks."""
         return {

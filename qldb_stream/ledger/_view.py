@@ -153,7 +153,9 @@ class View:
         if index.no not in self._built_indexes:
             return False
         with self._store.lock:
-            return not any(table.id in record.names for record in self._log.since(self.size))
+            return not self._log.has_changes(self.size) or not any(
+                table.id in record.names for record in self._log.since(self.size)
+            )
 
     def _iter_ids(self, table: Table, ids: Iterable[str]) -> Iterator[Current]:
         for document_id in ids:
@@ -212,7 +214,7 @@ class View:
         if found is not None:
             return found
         with self._store.lock:  # nobody commits between reading and learning
-            if next(self._log.since(self.size), None) is None:
+            if not self._log.has_changes(self.size):
                 first = self._read_newest(table, (index.no, key))
                 if len(first) < CHUNK_ROWS:
                     return self._keep(table, (index.no, key), first)
