@@ -36,6 +36,8 @@ _C_READER_ALTERS: Final = re.compile(
 
 _C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
 
+_MAX_READS_AT_END: Final = 1000
+
 _POSITION: Final = re.compile(r"at position (\d+)")  # in amazon.ion's messages
 
 # amazon.ion (0.9.3 and 0.15.0) writes a symbol whose text is $ and digits without the quotes it
@@ -112,11 +114,33 @@ def _maybe_c_reader(text: str) -> Iterator[Any] | None:
     return values
 
 
+class _EndingText(io.StringIO):
+    """
+    Text that says so when it is asked again and again for more than there is.
+
+    amazon.ion's Python reader (0.9.3 and 0.15.0) asks for ever when a comment is open at the end of
+    text that ends in a long string; sound text makes it ask a few times.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._asked_in_vain = 0
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Read on, up to the end and a bounded number of times beyond it."""
+        data = super().read(size)
+        if not data:
+            self._asked_in_vain += 1
+            if self._asked_in_vain > _MAX_READS_AT_END:
+                raise EOFError
+        return data
+
+
 def _iter_python(text: str) -> Iterator[Any]:
     """Read with amazon.ion's Python part, its errors translated."""
     from amazon.ion import simpleion
 
-    values = simpleion.load_python(io.StringIO(text), single_value=False, parse_eagerly=False)
+    values = simpleion.load_python(_EndingText(text), single_value=False, parse_eagerly=False)
     while True:
         try:
             value = next(values)

@@ -115,6 +115,13 @@ def test_what_is_no_ion_text_is_refused(text: str) -> None:
     assert 0 <= caught.value.offset <= len(text) + 14
 
 
+@pytest.mark.parametrize("text", ["'''a'''/*", "'''a'''//\n/* b", "['''a''' /*"])
+def test_text_that_ends_inside_a_comment_is_refused(text: str) -> None:
+    """An open comment after a long string, at which amazon.ion reads for ever, is refused."""
+    with pytest.raises(IonDecodeError):
+        read(text)
+
+
 def test_values_before_a_broken_one_are_read() -> None:
     """Text is read lazily."""
     values = iter_text("1 [2] }")
