@@ -233,7 +233,7 @@ def _standalone(data: IonSlice) -> bytes:
     of those must not leave behind.
     """
     buf = data.buf
-    if data.end == len(buf) and data.start == _end_of_table(buf):
+    if data.end == len(buf) and buf.startswith(IVM) and data.start == _end_of_table(buf):
         return buf
     return data.to_bytes()
 

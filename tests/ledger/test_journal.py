@@ -286,6 +286,18 @@ def test_a_value_before_the_document_in_its_stream_is_not_stored() -> None:
         assert {"a": 1} == revision.data
 
 
+@pytest.mark.parametrize("fields", [{}, {"a": 1}, {"b": 0, "a": "x" * 200}])
+def test_a_value_without_its_stream_is_given_one(fields: dict[str, Any]) -> None:
+    """A slice whose buffer is the value alone is stored as a stream that can be read."""
+    document = load_slice(dumps(fields))
+    bare = document.buf[document.start : document.end]
+    with memory() as ledger:
+        make_cars(ledger)
+        run(ledger, "INSERT INTO Car ?", IonSlice(bare, 0, len(bare), document.symbols))
+        assert [fields] == run(ledger, "SELECT VALUE c FROM Car AS c")
+        check_journal(ledger)
+
+
 def test_a_large_document_keeps_its_long_symbol_table() -> None:
     """A symbol table of more than 13 bytes, and one of more than 127, are found the same."""
     documents = [{f"field{number}": number for number in range(count)} for count in (1, 40)]
