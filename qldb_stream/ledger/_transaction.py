@@ -138,6 +138,9 @@ class Transaction:
         """
         Validate what was read, journal what was written, and end the transaction.
 
+        A transaction that wrote nothing is validated but makes no block; QLDB most likely
+        made one (facts 2.3, an inference), and nobody who replays or verifies needs it.
+
         Args:
             commit_digest: the client's, 32 bytes (facts 2.8); compared when given.
 
