@@ -3,10 +3,11 @@ Tell fields that are new from fields that are damaged.
 
 Fields that the facts do not know break nothing: the service may have added some. But
 an optional part whose name is damaged would vanish without any hash noticing. Damage
-leaves one of three traces, and each of them is a failure: a name that is a known one
-but for one bit (in the symbol table's text); a known name, or an id, where it does not
-belong (a damaged symbol id leads to another of the record's own names); an unknown name
-beside an optional part that is gone.
+leaves one of five traces, and each of them is a failure: a name that is a known one
+but for one bit (in the symbol table's text); a name without text (in the symbol's type);
+a name that is cut off or runs on (in the symbol's length);
+a known name, or an id, where it does not belong (a damaged symbol id leads to another of
+the record's own names); an unknown name beside an optional part that is gone.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ _OPTIONAL: Final = (
     b"tableInfo",
     b"documentId",
 )
+_OPTIONAL_TEXTS: Final = tuple(name.decode() for name in _OPTIONAL)
 _KNOWN: Final = frozenset(
     (
-        *(name.decode() for name in _OPTIONAL),
+        *_OPTIONAL_TEXTS,
         *("qldbStreamArn", "recordType", "payload", "controlRecordType", "revision"),
         *("blockAddress", "strandId", "sequenceNo", "transactionId", "blockTimestamp"),
         *("blockHash", "entriesHash", "previousBlockHash", "entriesHashList", "hash"),
@@ -48,7 +50,11 @@ _KNOWN: Final = frozenset(
 )
 _ID: Final = re.compile(r"[0-9A-Za-z]{22}")
 
+_NO_TEXT: Final = "$0"  # how the parsers name a field whose name has no text
+
+_NAMELESS: Final = "a field's name has no text, which the service never wrote"
 _NEIGHBOUR: Final = "the name of an unknown field is one bit away from a known one"
+_CUT: Final = "the name of an unknown field begins a known one, or begins with one"
 _MISPLACED: Final = "a known name or an id is the name of a field where it does not belong"
 _INSTEAD: Final = "the record has an unknown field where tableInfo should be"
 
@@ -73,10 +79,21 @@ def check_unknown_fields(
         own = name.rpartition(".")[2]
         if neighbour is not None:
             yield _failed(_NEIGHBOUR, document_id, neighbour)
+        elif own == _NO_TEXT:
+            yield _failed(_NAMELESS, document_id, name)
         elif own in _KNOWN or _ID.fullmatch(own):
             yield _failed(_MISPLACED, document_id, name)
+        elif (cut := _maybe_cut(own)) is not None:
+            yield _failed(_CUT, document_id, cut)
         elif lacks_table and name.startswith("payload."):
             yield _failed(_INSTEAD, document_id, "tableInfo")
+
+
+def _maybe_cut(name: str) -> str | None:
+    for known in _OPTIONAL_TEXTS:
+        if known.startswith(name) or name.startswith(known):
+            return known
+    return None
 
 
 def _failed(detail: str, document_id: str | None, field: str) -> Check:
