@@ -29,6 +29,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Final
 
@@ -236,21 +239,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=1, help="the first round's seed")
     parser.add_argument("--blocks", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=8, help="kills in a round, about")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rounds at one time")
     options = parser.parse_args(arguments)
     started, killed = time.monotonic(), 0
-    for seed in range(options.first, options.first + options.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            done = run_round(Path(folder), seed, blocks=options.blocks, kills=options.kills)
-        done.check()
-        killed += done.kills
-        found = done.comparison
-        _say(f"{done.setting}: {done.kills} kills, {found.revisions} revisions equal")
+    seeds = range(options.first, options.first + options.rounds)
+    # Started afresh, not forked: rounds fork, and what forks must have no threads.
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        work = partial(_run_in_folder, blocks=options.blocks, kills=options.kills)
+        for done in pool.map(work, seeds):
+            killed += done.kills
+            found = done.comparison
+            _say(f"{done.setting}: {done.kills} kills, {found.revisions} revisions equal")
     seconds = time.monotonic() - started
     _say(
         f"{options.rounds} rounds of {options.blocks} blocks, {killed} kills: every destination "
         f"equals its source, every block was applied once ({seconds:.0f} s)"
     )
     return 0
+
+
+def _run_in_folder(seed: int, *, blocks: int, kills: int) -> Round:
+    """Run and check one round in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_round(Path(folder), seed, blocks=blocks, kills=kills)
+    done.check()
+    return done
 
 
 def _say(line: str) -> None:
