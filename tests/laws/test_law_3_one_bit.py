@@ -197,3 +197,27 @@ def test_each_bit_of_a_synthetic_journal_is_found(data: st.DataObject) -> None:
     assert not report.ok
     numbers = {p.sequence_no for p in report.problems}
     assert place.address.sequence_no in numbers or isinstance(event, BlockSummary)
+
+
+@pytest.mark.parametrize("redacts", [False, True], ids=["DDL", "redaction"])
+def test_each_bit_of_a_summary_without_revisions_is_found(*, redacts: bool) -> None:
+    """No part that stands alone in its block can vanish: the block's own checks find it."""
+    record = next(
+        record
+        for record, event in journal(2, erased=False)
+        if isinstance(event, BlockSummary)
+        and not event.revision_summaries
+        and event.transaction_info is not None
+        and redacts is (event.redaction_info is not None)
+    )
+    # Without revisions nothing repeats the address and the id; the chain holds the number.
+    alone = ("payload.transactionId", "payload.blockAddress", *UNCOVERED["BLOCK_SUMMARY"])
+    silent_bytes = {b for span in spans(record, alone) for b in span}
+    missed = []
+    for bit, flipped in iter_flips(record):
+        damaged = read(flipped)
+        if isinstance(damaged, BlockSummary) and bit // 8 not in silent_bytes:
+            leaves = tuple(Revision(damaged.address, s.hash) for s in damaged.revision_summaries)
+            if verify_block(Block(damaged, leaves)).ok:
+                missed.append(bit)
+    assert [] == missed
