@@ -84,9 +84,9 @@ def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
         fail(start, "a timestamp lacks its year, or has an hour without a minute")
     utc = _make_utc(parts, start)
     exponent, coefficient = _read_fraction(buf, pos, stop) if pos < stop else (0, 0)
-    offset: int | None = _check_offset(utc, -minutes if negative else minutes, start)
-    if precision < MINUTE or (negative and minutes == 0):
-        offset = None
+    offset: int | None = None
+    if precision >= MINUTE and not (negative and minutes == 0):
+        offset = _check_offset(utc, -minutes if negative else minutes, start)
     return Instant(utc, precision, offset, exponent, coefficient)
 
 

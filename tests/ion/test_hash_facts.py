@@ -101,6 +101,7 @@ SAME = {
     "decimal minus zero": ["52 80 80", "53 80 80 00", "53 00 80 80"],
     "timestamps with padded years": ["63 c0 0f e5", "64 c0 00 0f e5"],
     "years with an offset": ["63 c0 0f e5", "63 80 0f e5", "63 81 0f e5", "63 c4 0f e5"],
+    "the first year with an offset": ["62 c0 81", "62 81 81", "62 c4 81"],
     "seconds with no fraction": [
         "68 80 0f d0 81 81 80 80 80",
         "69 80 0f d0 81 81 80 80 80 80",
