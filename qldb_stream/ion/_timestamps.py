@@ -84,6 +84,8 @@ def read_timestamp(buf: bytes, start: int, stop: int) -> Instant:
         fail(start, "a timestamp lacks its year, or has an hour without a minute")
     utc = _make_utc(parts, start)
     exponent, coefficient = _read_fraction(buf, pos, stop) if pos < stop else (0, 0)
+    if minutes >= _DAY_MINUTES:
+        fail(start, "a timestamp's offset is a day or more")
     offset: int | None = None
     if precision >= MINUTE and not (negative and minutes == 0):
         offset = _check_offset(utc, -minutes if negative else minutes, start)
@@ -100,8 +102,6 @@ def _make_utc(parts: list[int], offset: int) -> datetime:
 
 
 def _check_offset(utc: datetime, minutes: int, offset: int) -> int:
-    if not -_DAY_MINUTES < minutes < _DAY_MINUTES:
-        fail(offset, "a timestamp's offset is a day or more")
     if utc.year in {1, 9999}:
         try:
             utc + timedelta(minutes=minutes)
