@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import heapq
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -52,7 +53,7 @@ from qldb_stream.report import (
     VerifyReport,
 )
 from qldb_stream.typing import Item
-from qldb_stream.verification import ChainVerifier
+from qldb_stream.verification import ChainVerifier, verify_block
 
 __all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict"]
 
@@ -115,6 +116,11 @@ class _Strand:
     explained: list[int] = attrs.field(factory=list)
     is_begun: bool = False
 
+    def has(self, block: Block) -> bool:
+        """Say whether the sink had a block before this run."""
+        had = self.gate.had
+        return had is not None and block.address.sequence_no <= had.sequence_no
+
     def pop_explained(self, until: int) -> set[int]:
         """Take the explained numbers up to one."""
         found = set()
@@ -152,6 +158,8 @@ class PipelineCore:
             self._sequencer = Sequencer(self._live_starts, gaps=gaps)
         else:
             self._sequencer = Sequencer(EARLIEST, sorted_input=True)
+        # Live blocks that the sink has: out of turn, since the sequencer waits for later ones.
+        self._had: deque[Block] = deque()
         self._verifier = ChainVerifier()
         self._tally = Tally()
         self._start = start
@@ -217,6 +225,8 @@ class PipelineCore:
 
     def next_block(self) -> CheckedBlock | Need:
         """Give the next checked block, or NEED_MORE."""
+        if self._had:
+            return self._pass_over(self._had.popleft())
         block = self._sequencer.next_block()
         while not isinstance(block, Need):
             first = self._first(block.address.strand_id)
@@ -241,6 +251,9 @@ class PipelineCore:
         for block in blocks:
             if not self.knows(block.address.strand_id):
                 self.open_strand(block.address.strand_id, None)
+            if self._order is Order.LIVE and self._strands[block.address.strand_id].has(block):
+                self._had.append(block)
+                continue
             try:
                 self._sequencer.feed(block)
             except ConflictError as exc:
@@ -262,13 +275,22 @@ class PipelineCore:
             self._report_hole(strand_id, strand.next, number - 1)
         strand.next = number + 1
         verification = self._verifier.feed(block)
-        revisions = sum(revision.metadata is not None for revision in block.revisions)
-        self._tally.add_verification(verification, revisions)
+        self._tally.add_verification(verification, _count_revisions(block))
         verdict, problem = strand.gate.admit(block, is_verified=verification.ok)
         if problem is not None:
             self._tally.add_problem(problem)
         position = strand.gate.position if verdict is Verdict.DELIVER else None
         return CheckedBlock(block, verification, verdict, position)
+
+    def _pass_over(self, block: Block) -> CheckedBlock:
+        """Verify a live block that the sink has; its place in the chain is behind us."""
+        verification = verify_block(block)
+        self._tally.add_verification(verification, _count_revisions(block))
+        gate = self._strands[block.address.strand_id].gate
+        verdict, problem = gate.admit(block, is_verified=verification.ok)
+        if problem is not None:
+            self._tally.add_problem(problem)
+        return CheckedBlock(block, verification, verdict, None)
 
     def _begin_chain(self, strand_id: str, strand: _Strand, number: int) -> None:
         """Link the first block to what the sink has, when it comes after that."""
@@ -309,6 +331,11 @@ class PipelineCore:
 
 def _address(block: Block) -> BlockAddress:
     return block.address
+
+
+def _count_revisions(block: Block) -> int:
+    """Count the revisions that have contents."""
+    return sum(revision.metadata is not None for revision in block.revisions)
 
 
 def _missing(

@@ -45,6 +45,7 @@ class StrandGate:
         gaps: numbers whose absence the owner has declared.
 
     Attributes:
+        had: what the sink had when the run began.
         position: the position after the last block that was let through.
         is_held: whether the strand has been stopped.
     """
@@ -52,10 +53,10 @@ class StrandGate:
     def __init__(
         self, strand_id: str, position: Position | None, first: int | None, gaps: Sequence[Gap]
     ) -> None:
+        self.had = position
         self.position = position
         self.is_held = False
         self._strand_id = strand_id
-        self._had = position
         self._next = first if position is None else position.sequence_no + 1
         self._gaps = sorted(gaps, key=lambda gap: gap.first)
         self._stop: int | None = None
@@ -68,7 +69,7 @@ class StrandGate:
 
     def stop(self, number: int, code: ProblemCode) -> None:
         """Let no block through from a number on; a lost block that the sink has is none."""
-        had = self._had
+        had = self.had
         if code is ProblemCode.INCOMPLETE and had is not None and number <= had.sequence_no:
             return
         self._stop = number if self._stop is None else min(self._stop, number)
@@ -91,7 +92,7 @@ class StrandGate:
         is_stopped = self._stop is not None and self._stop <= number
         if problem is not None or is_stopped or not is_verified:
             self.is_held = True
-        if self._had is not None and number <= self._had.sequence_no:
+        if self.had is not None and number <= self.had.sequence_no:
             # What the sink has, it has; that the source is not sound stops what follows.
             return Verdict.SKIP, problem
         crossed = self._cross(number)
@@ -103,7 +104,7 @@ class StrandGate:
 
     def _compare(self, block: Block) -> Problem | None:
         """Compare with what the sink has at its position."""
-        had, number = self._had, block.address.sequence_no
+        had, number = self.had, block.address.sequence_no
         if had is None:
             return None
         self._is_compared = self._is_compared or number == had.sequence_no

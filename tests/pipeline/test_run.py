@@ -176,6 +176,28 @@ def test_a_mended_source_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (True, 12, 28, BLOCKS) == (report.ok, report.skipped, report.applied, sink.blocks)
 
 
+@pytest.mark.parametrize("start", [None, 0, 12])
+def test_events_that_the_sink_has_are_counted_as_skipped(start: int | None) -> None:
+    """An iterable of events tells as much of what the sink had as an archive does."""
+    sink = MemorySink()
+    events = [parse_record(record) for record in RECORDS]
+    Pipeline(sink, start=0).run([event for event in events if number_of(event) < 12])
+    report = Pipeline(sink, start=start).run(events)
+    assert (True, BLOCKS) == (report.ok, sink.blocks)
+    assert (12, 28, 40) == (report.skipped, report.applied, report.verification.blocks)
+
+
+def test_an_event_that_is_not_what_the_sink_has_stops_the_strand() -> None:
+    """A live block at the sink's position that is another one is named, and nothing follows."""
+    sink = MemorySink()
+    other = make_journal(77, blocks=40, strand_id=STRAND)
+    events = [parse_record(record) for record in other.iter_records()]
+    Pipeline(sink, start=0).run(map(parse_record, records_without(*range(12, 40))))
+    report = Pipeline(sink, start=0).run(events)
+    assert ProblemCode.CHAIN in {problem.code for problem in report.verification.problems}
+    assert (0, BLOCKS[:12]) == (report.applied, sink.blocks)
+
+
 def test_a_declared_gap_is_crossed_and_kept(tmp_path: Path) -> None:
     """The owner's word is in the position, and the chain is checked again behind it."""
     gap = Gap(11, 13, "shard lost")
