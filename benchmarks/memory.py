@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks._timing import Row, ceiling_row
-from qldb_stream.testing import make_journal, shuffled
+from qldb_stream.testing import JournalShape, make_journal, shuffled
 
 ARCHIVE_BYTES = 300_000_000
 FILE_BYTES = 5_000_000  # what Firehose's buffer holds before it writes an object
 WINDOW = 10_000
 MISSING_BLOCK = 1_000
+DOCUMENT_BYTES = 1_000
 
 
 def run() -> list[Row]:
@@ -53,7 +54,8 @@ def _write(folder: Path) -> int:
 def _records() -> Iterator[bytes]:
     """Give records until the archive is large enough, all but those of one block."""
     size = 0
-    for number, written in enumerate(make_journal(7, blocks=10_000_000).iter_block_records()):
+    journal = make_journal(7, blocks=10_000_000, shape=JournalShape(document_bytes=DOCUMENT_BYTES))
+    for number, written in enumerate(journal.iter_block_records()):
         if number != MISSING_BLOCK:
             yield from written
         size += sum(map(len, written))
