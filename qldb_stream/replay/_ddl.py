@@ -18,11 +18,9 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.partiql import parse_statement
 from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
 from qldb_stream.replay._operations import TableChange
+from qldb_stream.verification import first_keyword
 
-# The first word after blanks and comments (facts 5.1).
-_IS_DDL: Final = re.compile(
-    r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(?:CREATE|DROP|UNDROP)\b", re.IGNORECASE | re.DOTALL
-)
+_DDL: Final = ("CREATE", "DROP", "UNDROP")
 
 # Facts 5.1, CREATE TABLE.
 _TABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -41,7 +39,7 @@ def iter_ddl(address: BlockAddress, texts: Iterable[str]) -> Iterator[tuple[int,
             that QLDB would not have taken (facts 5.1).
     """
     for index, text in enumerate(texts):
-        if _IS_DDL.match(text):
+        if first_keyword(text) in _DDL:
             yield index, _parse_ddl(address, index, text)
 
 

@@ -11,6 +11,8 @@ Rules (design, "Replaying into a ledger"):
   the last DROP TABLE of its table.
 - Version 0 is an insert, a later one an update, a delete a delete. A redacted
   revision becomes a placeholder that keeps its hashes, so that versions keep step.
+- A block whose transactionInfo names a document without a revision is refused: an
+  unhashed document id was stripped, or a record is missing.
 - Hash-only system revisions and the source's own `qldb_stream_*` tables are left out.
 
 Ids are the source's; binding them is the executor's job.
@@ -36,6 +38,7 @@ from qldb_stream.replay._operations import (
     Operation,
     TableChange,
 )
+from qldb_stream.verification import missing_documents
 
 REDACTED_FIELD: Final = "qldb_stream_redacted"
 
@@ -66,6 +69,7 @@ def redaction_placeholder(revision: Revision) -> IonSlice:
 
 def _plan(block: Block) -> BlockPlan:
     summary = block.summary
+    _check_documents(block)
     left_out: dict[str, int] = {}
     tables = [
         (index, change)
@@ -88,6 +92,20 @@ def _plan(block: Block) -> BlockPlan:
         summary.redaction_info is not None,
         left_out,
     )
+
+
+def _check_documents(block: Block) -> None:
+    """Make sure that every document has its revision, unless it came and went in the block."""
+    info = block.summary.transaction_info
+    if info is None:
+        return
+    present = {revision.document_id for revision in block.revisions}
+    for document_id, may_have_passed in missing_documents(info, present).items():
+        if not may_have_passed:
+            raise refusal(
+                block.address,
+                f"transactionInfo names document {document_id}, but there is no revision of it",
+            )
 
 
 def _is_own(table: str | None, left_out: dict[str, int]) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.hashing import DIGEST_BYTES, dot, merkle_root
 from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome, ProblemCode
+from qldb_stream.verification._documents import check_missing, missing_documents
 from qldb_stream.verification._repeated import check_leaves, check_repeated
 from qldb_stream.verification._revision import check_revision
 from qldb_stream.verification._unknown import check_unknown_fields
@@ -113,13 +114,16 @@ def verify_block(block: Block, *, delete_rule: DeleteRule | None = None) -> Bloc
             a delete is not checkable (facts 1.4).
 
     Returns:
-        Every check with its outcome: for each revision REVISION_HASH and MISMATCH, then
+        Every check with its outcome: for each revision REVISION_HASH and MISMATCH, a
+        MISMATCH for each document that has none, then
         REVISIONS_ROOT, TRANSACTION_INFO, REDACTION_INFO, ENTRIES_HASH and BLOCK_HASH as
         far as they apply. Nothing raises because of the block's contents.
     """
     checks, rule = _check_revisions(block, delete_rule)
     checks.extend(check_leaves(block))
-    checks.extend(_check_summary(block))
+    missing = _missing(block)
+    checks.extend(check_missing(missing))
+    checks.extend(_check_summary(block, missing))
     return BlockVerification(block.address, tuple(checks), rule)
 
 
@@ -155,10 +159,23 @@ def _maybe_documents(summary: BlockSummary) -> Mapping[str, DocumentInfo] | None
         return None  # _check_transaction_info says so
 
 
-def _check_summary(block: Block) -> Iterator[Check]:
+def _missing(block: Block) -> Mapping[str, bool]:
+    """Give the documents that neither leaves nor revisions have; none when nothing names any."""
+    info = block.summary.transaction_info
+    if info is None:
+        return {}
+    present = {leaf.document_id for leaf in block.summary.revision_summaries}
+    present.update(revision.document_id for revision in block.revisions)
+    try:
+        return missing_documents(info, present)
+    except DecodeError:
+        return {}  # _check_transaction_info says so
+
+
+def _check_summary(block: Block, missing: Mapping[str, bool]) -> Iterator[Check]:
     summary = block.summary
     members = frozenset(summary.entries_hash_list)
-    yield from _check_root(block, members)
+    yield from _check_root(block, members, missing)
     yield _check_transaction_info(block, members)
     yield from _check_redaction_info(summary, members)
     yield _check_entries(summary)
@@ -167,15 +184,16 @@ def _check_summary(block: Block) -> Iterator[Check]:
         yield from check_unknown_fields(summary.unknown_fields)
 
 
-def _check_root(block: Block, members: frozenset[bytes]) -> Iterator[Check]:
+def _check_root(
+    block: Block, members: frozenset[bytes], missing: Mapping[str, bool]
+) -> Iterator[Check]:
     """Check the leaves that the summary lists; `check_leaves` ties the revisions to them."""
     summaries = block.summary.revision_summaries
     leaves = [s.hash for s in summaries] or [r.hash for r in block.revisions]
     if leaves:
         root = _maybe_root(leaves)
         yield _ROOT_OK if root is not None and root in members else _ROOT_WRONG
-    documents = _maybe_documents(block.summary)
-    if documents and not _has_documents(block):
+    if not all(missing.values()) and not _has_documents(block):
         yield _ROOT_GONE
 
 

@@ -126,7 +126,8 @@ class ChainVerifier:
 
         Returns:
             32 bytes, what GetDigest gives at the last block; None when the strand is
-            unknown, did not start at block 0 or has holes.
+            unknown, did not start at block 0, has holes, or has a block 0 that names a
+            block before it.
         """
         strand = self._strands.get(strand_id)
         if strand is None or strand.frontier is None:
@@ -199,7 +200,7 @@ def _link(strand: _Strand | None, block: Block) -> Check:
 def _advance(strand: _Strand, block: Block, rule: DeleteRule | None) -> None:
     number = block.address.sequence_no
     if strand.first is None:
-        _start(strand, number)
+        _start(strand, block)
     elif number > strand.last + 1:
         strand.missing.append((strand.last + 1, number - 1))
         strand.frontier = None
@@ -213,11 +214,13 @@ def _advance(strand: _Strand, block: Block, rule: DeleteRule | None) -> None:
     strand.delete_rule = strand.delete_rule or rule
 
 
-def _start(strand: _Strand, number: int) -> None:
+def _start(strand: _Strand, block: Block) -> None:
     """Note the first block fed; after `resume` a hole may lie before it."""
+    number = block.address.sequence_no
     resumed = strand.last >= 0
     strand.first = number
     if resumed and number > strand.last + 1:
         strand.missing.append((strand.last + 1, number - 1))
-    if number == 0 and not resumed:
+    # A block 0 with a predecessor may be a later one, renumbered: no root is this journal's.
+    if number == 0 and not resumed and block.summary.previous_block_hash in _NOTHING_BEFORE:
         strand.frontier = MerkleFrontier()

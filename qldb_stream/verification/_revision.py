@@ -16,6 +16,7 @@ from qldb_stream.errors import DecodeError
 from qldb_stream.hashing import DIGEST_BYTES, dot
 from qldb_stream.ion import dumps, ion_hash
 from qldb_stream.report import Check, DeleteRule, Outcome, ProblemCode
+from qldb_stream.verification._statements import deletes_documents
 
 if TYPE_CHECKING:
     from qldb_stream.events import BlockSummary, Revision, Statement
@@ -114,7 +115,7 @@ def _maybe_objection(
     if rule is not None:
         return "a delete that does not fit the rule that has fitted in this strand"
     statements = _statements_of(revision, summary)
-    if statements and not any("delete" in s.statement.lower() for s in statements):
+    if statements and not any(deletes_documents(s.statement) for s in statements):
         return "the revision has no data, and none of its statements deletes"
     return None
 

@@ -185,6 +185,42 @@ def test_tables_of_a_destination_are_left_out_and_counted() -> None:
     assert {"qldb_stream_ids": 2, "qldb_stream_position": 1} == dict(plan.left_out)
 
 
+@pytest.mark.parametrize(
+    "stripped", [(), (Revision(BlockAddress(STRAND, 5), digest(1)),)], ids=["left out", "hash-only"]
+)
+def test_a_document_without_its_revision_is_refused(stripped: tuple[Revision, ...]) -> None:
+    """What transactionInfo names must not vanish from the repeated journal."""
+    planned = block(
+        5,
+        revision(5, 2, 0, {}),
+        *stripped,
+        statements=["INSERT INTO Things ?", "UPDATE Things AS t SET t.isDeleted = true"],
+        documents={1: (THINGS, [0, 1]), 2: (THINGS, [0])},
+    )
+    with pytest.raises(ReplayRefusedError) as caught:
+        plan_block(planned)
+    expected = f"transactionInfo names document {document_id(1)}, but there is no revision of it"
+    assert refusal(expected) == caught.value
+
+
+def test_a_document_that_came_and_went_has_nothing_to_repeat() -> None:
+    """One created and deleted in its transaction may have no revision (facts 2.3)."""
+    planned = block(
+        5,
+        revision(5, 2, 0, {}),
+        statements=["INSERT INTO Things ?", "DELETE FROM Things"],
+        documents={1: (THINGS, [0, 1]), 2: (THINGS, [0])},
+    )
+    assert ["2"] == kinds(planned)
+
+
+def test_comments_before_a_statement_are_passed_in_linear_time() -> None:
+    """However many stand there, the first word is found at once."""
+    comments = "/**/" * 200
+    texts = [f"{comments}SELECT 'create'", f"{comments}CREATE TABLE Things"]
+    assert ["CreateTable"] == kinds(block(5, statements=texts))
+
+
 def test_a_redaction_is_told() -> None:
     """A block with redactionInfo says so, and its other changes are still planned."""
     assert plan_block(block(5, redacts=True)).redacts

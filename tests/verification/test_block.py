@@ -15,12 +15,14 @@ from qldb_stream.events import (
     BlockAddress,
     BlockSummary,
     RedactionInfo,
+    Revision,
     RevisionDetails,
     RevisionKind,
     RevisionSummary,
     TableInfo,
     TransactionInfo,
 )
+from qldb_stream.hashing import dot, merkle_root
 from qldb_stream.ion import IonSlice, SymbolTable, loads, to_slice
 from qldb_stream.parsers.export import parse_export
 from qldb_stream.parsers.kpl import deaggregate
@@ -336,9 +338,108 @@ def test_without_transaction_info_nobody_is_blamed() -> None:
 
 
 def test_changed_documents_without_revisions_fail() -> None:
-    """A block whose transactionInfo names documents has revisions."""
+    """A block whose transactionInfo names documents has revisions, and each is named."""
     gone = Block(attrs.evolve(INSERT.summary, revision_summaries=()))
-    assert {("REVISIONS_ROOT", None, "revisionSummaries")} == failures(gone)
+    expected = {
+        ("REVISIONS_ROOT", None, "revisionSummaries"),
+        ("MISMATCH", id_of(INSERT), "revisionSummaries"),
+    }
+    assert expected == failures(gone)
+
+
+def with_hash_only(block: Block, leaf_hash: bytes, *replaced: int) -> Block:
+    """Put one leaf and revision that are only a hash where some documents were."""
+    at = replaced[0]
+    leaves, revisions = list(block.summary.revision_summaries), list(block.revisions)
+    for index in reversed(replaced):
+        del leaves[index], revisions[index]
+    leaves.insert(at, RevisionSummary(leaf_hash))
+    revisions.insert(at, Revision(block.address, leaf_hash))
+    changed = with_summary(block, revision_summaries=tuple(leaves))
+    return attrs.evolve(changed, revisions=tuple(revisions))
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_document_cannot_pass_as_a_system_revision(at: int) -> None:
+    """A leaf's document id is not hashed, but transactionInfo still names the document."""
+    stripped = with_hash_only(SEVERAL, SEVERAL.revisions[at].hash, at)
+    assert {("MISMATCH", id_of(SEVERAL, at), "revisionSummaries")} == failures(stripped)
+
+
+def test_two_documents_cannot_pass_as_one_system_revision() -> None:
+    """Two leaves joined into one keep the root, and both documents are named."""
+    joined = dot(SEVERAL.revisions[0].hash, SEVERAL.revisions[1].hash)
+    expected = {("MISMATCH", id_of(SEVERAL, at), "revisionSummaries") for at in (0, 1)}
+    assert expected == failures(with_hash_only(SEVERAL, joined, 0, 1))
+
+
+def with_statements(block: Block, *texts: str, statements: list[int] | None = None) -> Block:
+    """Give a block of one document with other statements, and a hash that fits them."""
+    assert block.summary.transaction_info is not None
+    written = block.summary.transaction_info.ion.decode()
+    like = written["statements"][0]
+    written["statements"] = [like | {"statement": text} for text in texts]
+    for document in written["documents"].values():
+        document["statements"] = list(range(len(texts))) if statements is None else statements
+    info = TransactionInfo(to_slice(written))
+    entries = (*block.summary.entries_hash_list, info.ion.hash())
+    root = merkle_root(entries)
+    return with_summary(
+        block,
+        transaction_info=info,
+        entries_hash_list=entries,
+        entries_hash=root,
+        block_hash=dot(root, block.summary.previous_block_hash),
+    )
+
+
+def without_revisions(block: Block) -> Block:
+    """Give a block that lists nothing of what its transaction changed."""
+    return attrs.evolve(with_summary(block, revision_summaries=()), revisions=())
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("INSERT INTO T ?", "DELETE FROM T"),
+        ("-- new\ninsert INTO T ?", "UPDATE T SET a = 1", "FROM T AS t REMOVE t"),
+    ],
+)
+def test_a_document_created_and_deleted_at_once_is_not_checkable(texts: tuple[str, ...]) -> None:
+    """Whether such documents are named without a revision is open (facts 2.3)."""
+    passed = without_revisions(with_statements(INSERT, *texts))
+    assert set() == failures(passed)
+    [check] = [c for c in verify_block(passed).checks if c.outcome is Outcome.NOT_CHECKABLE]
+    assert (ProblemCode.MISMATCH, id_of(INSERT)) == (check.name, check.document_id)
+
+
+@pytest.mark.parametrize(
+    ("texts", "statements"),
+    [
+        (("INSERT INTO T ?", "UPDATE T AS t SET t.isDeleted = ?"), None),
+        (("INSERT INTO T ?", "DELETE FROM T"), [0]),
+        (("INSERT INTO T ?", "DELETE FROM T"), [1]),
+        (("INSERT INTO T ?", "DELETE FROM T"), [0, 2]),
+        (("INSERT INTO T ?", "DELETE FROM T"), []),
+        (("UPDATE T SET a = 1", "DELETE FROM T"), None),
+    ],
+    ids=["update", "insert only", "delete only", "unknown", "none", "not created"],
+)
+def test_no_other_document_does_without_a_revision(
+    texts: tuple[str, ...], statements: list[int] | None
+) -> None:
+    """Only an insert first and a delete last leave nothing."""
+    gone = without_revisions(with_statements(INSERT, *texts, statements=statements))
+    assert ("MISMATCH", id_of(INSERT), "revisionSummaries") in failures(gone)
+
+
+def test_statements_that_cannot_be_read_excuse_no_document() -> None:
+    """A document without a revision fails when nothing tells what was done to it."""
+    info = INSERT.summary.transaction_info
+    assert info is not None
+    broken = TransactionInfo(to_slice(info.ion.decode() | {"statements": [1]}))
+    gone = without_revisions(with_summary(INSERT, transaction_info=broken))
+    assert ("MISMATCH", id_of(INSERT), "revisionSummaries") in failures(gone)
 
 
 def test_revisions_without_summaries_are_their_own_leaves() -> None:
@@ -510,6 +611,14 @@ def test_a_delete_that_fits_no_rule_fails_once_a_rule_has_fitted() -> None:
 def test_what_only_looks_like_a_delete_fails(damaged: Block) -> None:
     """A revision that lost its data is no delete."""
     assert {("REVISION_HASH", id_of(damaged), None)} == failures(damaged)
+
+
+def test_an_update_of_a_field_called_deleted_is_no_delete() -> None:
+    """A statement deletes by its keywords, not by a name that has the word in it."""
+    texts = "UPDATE T AS t SET t.isDeleted = ? WHERE t.a = 1", "FROM T AS t REMOVE t"
+    update, remove = (with_revision(with_statements(UPDATE, t), data_ion=None) for t in texts)
+    assert {("REVISION_HASH", id_of(UPDATE), None)} == failures(update)
+    assert set() == failures(remove)
 
 
 def test_a_strange_delete_without_known_statements_is_not_checkable() -> None:

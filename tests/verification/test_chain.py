@@ -83,6 +83,16 @@ def test_block_0_may_name_nothing_or_zeros_before_it() -> None:
     assert [Outcome.VERIFIED, Outcome.VERIFIED, Outcome.NOT_CHECKABLE] == list(outcomes.values())
 
 
+@pytest.mark.parametrize("previous", [b"x", bytes(31) + b"x"])
+def test_a_block_0_that_names_a_predecessor_leaves_no_root(previous: bytes) -> None:
+    """It may be a later block, renumbered: no digest is given of what may be a part."""
+    verifier = ChainVerifier()
+    verifier.feed(Block(attrs.evolve(BLOCKS[0].summary, previous_block_hash=previous)))
+    verifier.feed(BLOCKS[1])
+    assert (StrandReport(STRAND, 0, 1),) == verifier.strands()
+    assert Outcome.NOT_CHECKABLE is verifier.check_digest(STRAND, bytes(32), at(1)).outcome
+
+
 def test_holes_are_written_down_and_the_chain_goes_on_after_them() -> None:
     """Each hole is a range, both ends included; the block after it stands alone."""
     verifier = fed(0, 1)
