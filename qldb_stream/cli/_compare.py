@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from qldb_stream.cli._journal import RecordedJournal, is_database
-from qldb_stream.cli._ledgers import open_existing_ledger
+from qldb_stream.cli._journal import RecordedJournal
+from qldb_stream.cli._ledgers import is_database, open_existing_ledger
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import (
     console,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from qldb_stream.cli._options import files_argument
-from qldb_stream.cli._output import count, print_json
+from qldb_stream.cli._output import count, make_printable, print_json
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import (
@@ -43,12 +43,12 @@ def describe(item: Item, *, with_data: bool) -> dict[str, Any]:
 
 
 def make_line(shown: Mapping[str, Any]) -> str:
-    """Give a described event as a line for people, its type first."""
+    """Give a described event as a line for people, its type first, nothing to obey in it."""
     words = [f"{shown['type']:<17}"]
     words += [write(shown) for write in _WORDS[shown["type"]]]
     if shown.get("data") is not None:
         words.append(shown["data"])
-    return "  ".join(word for word in words if word)
+    return make_printable("  ".join(word for word in words if word))
 
 
 def _control(item: ControlRecord) -> dict[str, Any]:

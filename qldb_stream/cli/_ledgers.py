@@ -1,23 +1,54 @@
-"""Open a ledger that a command is told to read."""
+"""Open files that a command is told to read, and change none of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.ledger import Ledger
 
-__all__ = ["open_existing_ledger"]
+__all__ = ["is_database", "open_existing_ledger"]
+
+# https://www.sqlite.org/fileformat.html, section 1.3: how every database file begins.
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+
+
+def is_database(path: str) -> bool:
+    """
+    Say whether a path is a database file, as ledgers are.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if not _is_file(path):
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
 
 
 def open_existing_ledger(path: str) -> Ledger:
     """
-    Open a ledger file; unlike `Ledger.open`, never make one.
+    Open a ledger file to read; a writer may have it open.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it cannot be read.
         LedgerFileError: the file is no ledger.
     """
-    if not Path(path).is_file():
+    if not _is_file(path):
         raise UsageError(f"there is no ledger file {path}")
-    return Ledger.open(path)
+    return Ledger.open(path, read_only=True)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError as exc:  # a name that is too long, a folder that may not be entered
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path: str, exc: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read: {exc.strerror}")

@@ -19,6 +19,7 @@ from qldb_stream.report import Level, Problem, ReplayReport, StrandReport, Verif
 __all__ = [
     "console",
     "count",
+    "make_printable",
     "make_table",
     "print_json",
     "print_problems",
@@ -75,6 +76,16 @@ def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     return table
 
 
+def make_printable(text: str) -> str:
+    """Escape what a terminal would obey or not show: a journal may hold any text."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def print_verification(report: VerifyReport) -> None:
     """Print strands, what could not be checked, problems, and the verdict."""
     _print_details(report)
@@ -128,7 +139,7 @@ def print_replay(report: ReplayReport, destination: str) -> None:
     )
     out.print(make_table(f"Delivered to {escape(destination)}", ("", "#"), rows))
     for note in _notes(report):
-        out.print(f"  {escape(note)}", soft_wrap=True)
+        out.print(f"  {escape(make_printable(note))}", soft_wrap=True)
     sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
     if not report.ok:
         sentence += f"; {count(len(report.verification.problems), 'problem')} found"
@@ -148,7 +159,7 @@ def print_problems(problems: Sequence[Problem]) -> None:
 def print_verdict(*, ok: bool, sentence: str) -> None:
     """Print the last line: what it all came to."""
     mark = "[bold green]ok[/]" if ok else "[bold red]not ok[/]"
-    console().print(f"{mark}: {escape(sentence)}", soft_wrap=True)
+    console().print(f"{mark}: {escape(make_printable(sentence))}", soft_wrap=True)
 
 
 def _print_details(report: VerifyReport) -> None:
@@ -205,4 +216,4 @@ def _problem_row(problem: Problem) -> tuple[object, ...]:
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None else escape(str(value))
+    return "-" if value is None else escape(make_printable(str(value)))

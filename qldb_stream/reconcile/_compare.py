@@ -22,7 +22,6 @@ import attrs
 from qldb_stream.events import Block
 from qldb_stream.reconcile._current import compare_current
 from qldb_stream.reconcile._destination import (
-    OWN_TABLES,
     Repeat,
     Written,
     iter_repeats,
@@ -31,7 +30,7 @@ from qldb_stream.reconcile._destination import (
 from qldb_stream.reconcile._differences import Comparison, Difference
 from qldb_stream.reconcile._notes import Notes
 from qldb_stream.reconcile._revisions import compare_revision, note_newest
-from qldb_stream.replay import Driver, IdRecord
+from qldb_stream.replay import OWN_TABLES, Driver, IdRecord
 
 _FIRST_DIFFERENCES: Final = 1_000
 """How many differences are kept; a person reads fewer, and memory is bounded."""
@@ -61,6 +60,8 @@ def compare_ledgers(
 
     Raises:
         LedgerError: the destination cannot be read.
+        ReplayRefusedError: the destination's journal has DDL that cannot be read.
+        SourceError: there is no room for what must be remembered.
         DecodeError: a source block's transactionInfo cannot be read; verify it first.
     """
     findings = _Findings(limit)

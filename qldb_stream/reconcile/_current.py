@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 from qldb_stream.ion import ion_hash
-from qldb_stream.reconcile._destination import OWN_TABLES
 from qldb_stream.reconcile._differences import Difference
 from qldb_stream.reconcile._notes import Newest, Notes
-from qldb_stream.replay import Driver, Transaction
+from qldb_stream.replay import OWN_TABLES, Driver, Transaction
 
 _READ_TABLES: Final = (
     "SELECT VALUE t FROM information_schema.user_tables AS t WHERE t.status = 'ACTIVE'"
@@ -22,10 +21,25 @@ def compare_current(driver: Driver, notes: Notes) -> Iterator[tuple[int, list[Di
     Compare the current documents of all tables that were replayed.
 
     Yields:
-        For each table how many documents were compared, and what is wrong with them.
+        For each table how many documents were compared, and what is wrong with them; last
+        what is wrong with the tables.
     """
-    for table in driver.execute_lambda(_read_tables):
+    tables = driver.execute_lambda(_read_tables)
+    for table in tables:
         yield driver.execute_lambda(partial(_compare_table, table=table, notes=notes))
+    yield 0, list(_iter_misplaced(notes, {str(table["tableId"]) for table in tables}))
+
+
+def _iter_misplaced(notes: Notes, active: Collection[str]) -> Iterator[Difference]:
+    """Compare which tables are there with what the replay dropped; empty ones apart."""
+    for table_id, name, strand_id in notes.iter_tables():
+        is_expected = not notes.tables.is_dropped(table_id)
+        if is_expected == (table_id in active):
+            continue
+        what = "the table is missing, with its documents"
+        if not is_expected:
+            what = "the table is there, which the source has dropped"
+        yield Difference(what, strand_id, table=name, destination_id=table_id)
 
 
 def _read_tables(txn: Transaction) -> list[Mapping[str, Any]]:

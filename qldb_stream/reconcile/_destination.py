@@ -3,23 +3,22 @@ A destination's journal, read as the repeats of one strand's blocks.
 
 A block of the destination repeats source block n when it wrote position n of the
 strand. One that wrote only this library's own tables, or nothing, repeats none. One
-that wrote users' tables without a position is somebody else's change.
+that wrote users' tables without a position is somebody else's change. Tables that a repeat
+dropped are noted; a table that anybody else dropped stays expected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, Revision
-from qldb_stream.reconcile._notes import Notes
-from qldb_stream.replay import IDS_TABLE, POSITION_TABLE, IdRecord
-
-OWN_TABLES: Final = "qldb_stream_"
+from qldb_stream.reconcile._notes import Notes, is_storable
+from qldb_stream.replay import IDS_TABLE, OWN_TABLES, POSITION_TABLE, IdRecord, iter_ddl
 
 
 @attrs.frozen
@@ -29,6 +28,7 @@ class Written:
     table: str
     document_id: str
     revision: Revision
+    table_id: str | None = None
 
     @cached_property
     def data_hash(self) -> bytes | None:
@@ -65,6 +65,9 @@ def iter_repeats(blocks: Iterable[Block], strand_id: str, notes: Notes) -> Itera
                 position = _position(item.revision) or position
             elif not item.table.startswith(OWN_TABLES):
                 written.append(item)
+                notes.tables.see(item.table, item.table_id)
+        if position is not None:
+            _note_ddl(block, notes)
         number = block.address.sequence_no
         if position is None and written:
             yield Repeat(number, None, tuple(written))
@@ -83,17 +86,31 @@ def iter_written(block: Block) -> Iterator[Written]:
         table = revision.table
         if table is None and document_id in documents:
             table = documents[document_id].table
-        yield Written("" if table is None else table.table_name, document_id, revision)
+        if table is None:
+            yield Written("", document_id, revision)
+        else:
+            yield Written(table.table_name, document_id, revision, table.table_id)
+
+
+def _note_ddl(block: Block, notes: Notes) -> None:
+    """Note which tables a repeat dropped and took back."""
+    info = block.summary.transaction_info
+    if info is not None:
+        texts = (statement.statement for statement in info.statements)
+        for _, change in iter_ddl(block.address, texts):
+            notes.tables.change(change)
 
 
 def _position(revision: Revision) -> tuple[str, int] | None:
     found = _fields(revision)
     strand_id, number = found.get("strand_id"), found.get("sequence_no")
-    return (str(strand_id), int(number)) if strand_id and isinstance(number, int) else None
+    return (str(strand_id), int(number)) if strand_id and is_storable(number) else None
 
 
 def _note(revision: Revision, notes: Notes) -> None:
     found = _fields(revision)
+    if not is_storable(found.get("version_offset")):
+        return  # damaged: its document will stand for nothing, which is reported
     try:
         record = IdRecord(
             str(found["source_id"]),
@@ -101,8 +118,8 @@ def _note(revision: Revision, notes: Notes) -> None:
             str(found["table_id"]),
             int(found["version_offset"]),
         )
-    except (KeyError, TypeError, ValueError):
-        return  # damaged: its document will stand for nothing, which is reported
+    except KeyError:
+        return  # damaged as well
     notes.record(record)
 
 

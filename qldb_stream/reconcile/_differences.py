@@ -13,8 +13,9 @@ class Difference:
     One place where a destination is not what its source says.
 
     `strand_id`, `sequence_no` and `document_id` are the source's; `destination_no` and
-    `destination_id` are the block and the document of the destination. None where
-    unknown or where the difference is about a whole block.
+    `destination_id` are the block and the document of the destination (the table, where the
+    difference is about a whole one). None where unknown or where the difference is about a
+    whole block.
     """
 
     what: str

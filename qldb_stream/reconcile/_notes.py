@@ -2,7 +2,8 @@
 What a comparison must remember of each document, on disk when it is much.
 
 A temporary SQLite database keeps its pages in a bounded cache and spills to a
-temporary file by itself, so that memory stays bounded whatever the ledgers hold.
+temporary file by itself, so that memory stays bounded whatever the ledgers hold. Tables are
+few and are remembered in memory.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 import attrs
 
+from qldb_stream.errors import SourceError
+from qldb_stream.reconcile._tables import Tables
 from qldb_stream.replay import IdRecord
 
 _SCHEMA: Final = """
@@ -45,6 +48,8 @@ WHERE destination_id = ?
 """
 _COLUMNS: Final = "destination_id, source_id, strand_id, sequence_no, table_name, data_hash"
 
+_MAX_INTEGER: Final = 2**63 - 1  # what SQLite keeps
+
 
 @attrs.frozen
 class Newest:
@@ -58,10 +63,20 @@ class Newest:
     data_hash: bytes | None
 
 
+def is_storable(value: object) -> TypeGuard[int]:
+    """Say whether a value is a block's number or a version that can be noted."""
+    return isinstance(value, int) and 0 <= value <= _MAX_INTEGER
+
+
 class Notes:
-    """Documents by destination id: what they stand for, and what was last said of them."""
+    """
+    Documents by destination id: what they stand for, and what was last said of them.
+
+    Every method raises SourceError when the temporary database cannot be used.
+    """
 
     def __init__(self) -> None:
+        self.tables: Final = Tables()
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_SCHEMA)
 
@@ -72,15 +87,15 @@ class Notes:
     def record(self, record: IdRecord) -> None:
         """Note what a destination document stands for."""
         row = (record.destination_id, record.source_id, record.table_id, record.version_offset)
-        self._db.execute(_RECORD, row)
+        self._execute(_RECORD, row)
 
     def find(self, destination_id: str) -> IdRecord | None:
         """Give what a destination document stands for."""
-        row = self._db.execute(
+        row = self._first(
             "SELECT source_id, destination_id, table_id, version_offset FROM document"
             " WHERE destination_id = ?",
             (destination_id,),
-        ).fetchone()
+        )
         return None if row is None else IdRecord(*row)
 
     def source_ids(self, destination_ids: Collection[str]) -> dict[str, str]:
@@ -90,8 +105,8 @@ class Notes:
 
     def has_source(self, source_id: str) -> bool:
         """Say whether anything stands for a source document."""
-        row = self._db.execute("SELECT 1 FROM document WHERE source_id = ?", (source_id,))
-        return row.fetchone() is not None
+        row = self._first("SELECT 1 FROM document WHERE source_id = ?", (source_id,))
+        return row is not None
 
     def newest(self, newest: Newest) -> None:
         """Note a document's newest revision."""
@@ -102,15 +117,15 @@ class Notes:
             newest.data_hash,
             newest.destination_id,
         )
-        self._db.execute(_NEWEST, row)
+        self._execute(_NEWEST, row)
 
     def see(self, destination_id: str) -> Newest | None:
         """Mark a document as present, and give its newest revision."""
-        self._db.execute("UPDATE document SET seen = 1 WHERE destination_id = ?", (destination_id,))
-        row = self._db.execute(
+        self._execute("UPDATE document SET seen = 1 WHERE destination_id = ?", (destination_id,))
+        row = self._first(
             f"SELECT {_COLUMNS} FROM document WHERE destination_id = ?",  # noqa: S608 - a constant
             (destination_id,),
-        ).fetchone()
+        )
         return None if row is None else Newest(*row)
 
     def iter_unseen(self, table_id: str) -> Iterator[Newest]:
@@ -119,6 +134,37 @@ class Notes:
             f"SELECT {_COLUMNS} FROM document"  # noqa: S608 - a constant
             " WHERE table_id = ? AND data_hash IS NOT NULL AND NOT seen"
         )
-        with closing(self._db.execute(query, (table_id,))) as rows:
-            for row in rows:
-                yield Newest(*row)
+        for row in self._iter_rows(query, (table_id,)):
+            yield Newest(*row)
+
+    def iter_tables(self) -> Iterator[tuple[str, str, str]]:
+        """Yield id, name and strand of each table with documents that should be present."""
+        query = (
+            "SELECT table_id, min(table_name), min(strand_id) FROM document"
+            " WHERE data_hash IS NOT NULL GROUP BY table_id"
+        )
+        yield from self._iter_rows(query, ())
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as exc:
+            raise _unusable(exc) from exc
+
+    def _first(self, query: str, values: tuple[Any, ...]) -> Any:
+        try:
+            return self._db.execute(query, values).fetchone()
+        except sqlite3.Error as exc:
+            raise _unusable(exc) from exc
+
+    def _iter_rows(self, query: str, values: tuple[Any, ...]) -> Iterator[Any]:
+        with closing(self._execute(query, values)) as rows:
+            try:
+                yield from rows
+            except sqlite3.Error as exc:
+                raise _unusable(exc) from exc
+
+
+def _unusable(exc: sqlite3.Error) -> SourceError:
+    """Tell what SQLite raised as an error of the source: there is no room, or no disk."""
+    return SourceError("the temporary notes", f"cannot be kept: {exc}")

@@ -5,6 +5,7 @@ The plan is pure (`plan_block`); `Replay` carries one plan out in one transactio
 anything with pyqldb's interface. Nothing here opens a connection, commits or retries.
 """
 
+from qldb_stream.replay._ddl import OWN_TABLES, iter_ddl
 from qldb_stream.replay._execute import Replay
 from qldb_stream.replay._operations import BlockPlan, ChangeKind, DocumentChange, Operation
 from qldb_stream.replay._plan import plan_block, redaction_placeholder
@@ -17,6 +18,7 @@ from qldb_stream.replay._work import Outcome
 
 __all__ = [
     "IDS_TABLE",
+    "OWN_TABLES",
     "POSITION_TABLE",
     "BlockPlan",
     "ChangeKind",
@@ -32,6 +34,7 @@ __all__ = [
     "Transaction",
     "find_ids",
     "has_own_tables",
+    "iter_ddl",
     "lookup_ids",
     "make_own_tables",
     "parse_id_rule",

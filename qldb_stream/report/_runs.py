@@ -75,8 +75,8 @@ class VerifyReport:
 
     @property
     def level(self) -> Level:
-        """Say whether everything could be checked."""
-        return Level.PARTIAL if self.not_checkable else Level.FULL
+        """Say whether everything could be checked; without a block nothing was."""
+        return Level.PARTIAL if self.not_checkable or not self.blocks else Level.FULL
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `verify --json` prints."""

@@ -116,11 +116,9 @@ def rehearse(
         vehicles: how large the story is; 60 vehicles make some 200 blocks.
 
     Raises:
-        UsageError: the folder is not empty.
+        UsageError: the folder is not empty, or cannot be made or read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty: name a folder that is, or that does not exist")
+    _make_folder(folder)
     with Ledger.open(folder / SOURCE, name="vehicle-registration") as source:
         chapters = tuple(tell_story(source.driver(), seed=seed, vehicles=vehicles))
         on_step(_told(chapters))
@@ -136,6 +134,16 @@ def rehearse(
             comparison = compare_ledgers(source.blocks(), destination)
         on_step(_compared(comparison))
     return Rehearsal(chapters, verification, replay, *proofs, comparison)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as exc:
+        raise UsageError(f"{folder} cannot be used as a folder: {exc.strerror}") from exc
+    if not is_empty:
+        raise UsageError(f"{folder} is not empty: name a folder that is, or that does not exist")
 
 
 def prove_chain(ledger: Ledger) -> ChainProof:

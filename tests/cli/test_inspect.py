@@ -10,6 +10,7 @@ import attrs
 
 from qldb_stream.events import Block, BlockSummary, TransactionInfo
 from qldb_stream.ion import to_slice
+from qldb_stream.ledger import Ledger
 from qldb_stream.testing import JournalShape, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
@@ -115,3 +116,16 @@ def test_unreadable_transaction_info(run: Run, tmp_path: Path) -> None:
 
 def _with_info(summary: BlockSummary, info: TransactionInfo) -> BlockSummary:
     return attrs.evolve(summary, transaction_info=info)
+
+
+def test_statements_give_no_orders_to_a_terminal(run: Run, tmp_path: Path) -> None:
+    """Control characters in a statement's text are printed escaped."""
+    with Ledger.open(tmp_path / "source.ledger") as ledger:
+        statement = "CREATE TABLE Things -- \x1b]0;owned\x07\x9b2J"
+        ledger.driver().execute_lambda(lambda txn: txn.execute_statement(statement))
+        write_archive(ledger.stream_records(), tmp_path / "in")
+    answer = run("inspect", tmp_path / "in")
+
+    assert 0 == answer.code
+    assert all(letter == "\n" or letter.isprintable() for letter in answer.out)
+    assert r"CREATE TABLE Things -- \x1b]0;owned\x07\x9b2J" in answer.out

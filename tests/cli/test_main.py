@@ -122,7 +122,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
     assert 2 == answer.code
     assert {
         "ok": False,
-        "level": "full",
+        "level": "partial",
         "blocks": 0,
         "revisions": 0,
         "not_checkable": {},

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from qldb_stream.cli._output import count, print_replay, print_verification
+from qldb_stream.cli._output import (
+    count,
+    make_printable,
+    print_problems,
+    print_replay,
+    print_verification,
+)
 from qldb_stream.report import (
     Problem,
     ProblemCode,
@@ -70,3 +76,18 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
 def test_count() -> None:
     """One thing is singular, all other numbers are plural."""
     assert ["0 ids", "1 id", "2,000 ids"] == [count(n, "id") for n in (0, 1, 2000)]
+
+
+def test_control_characters_are_shown() -> None:
+    """What a terminal would obey is escaped, letters of all languages stay."""
+    assert "a\\x1b[31m\\n\\u202eb" == make_printable("a\x1b[31m\n\u202eb")
+    assert "Zoë 北京 [x]" == make_printable("Zoë 北京 [x]")
+
+
+def test_no_control_character_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A journal's text in a table cannot give the terminal orders."""
+    print_problems([Problem(ProblemCode.MISMATCH, "differs", "s" * 22, 1, "doc\x1b[2J", "txId")])
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "doc\\x1b[2J" in out

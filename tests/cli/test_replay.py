@@ -96,6 +96,23 @@ def test_an_altered_destination(run: Run, recorded: Path, source: Path, tmp_path
     assert for_people.out.splitlines()[-1].startswith("not ok: source and destination do not agree")
 
 
+def test_a_dropped_table(run: Run, recorded: Path, source: Path, tmp_path: Path) -> None:
+    """A table that somebody dropped in the destination is named, and compare exits with 1."""
+    destination = tmp_path / "destination.ledger"
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    with Ledger.open(destination) as ledger:
+        ledger.driver().execute_lambda(lambda txn: txn.execute_statement("DROP TABLE Person"))
+    as_json = run("compare", source, destination, "--json")
+    for_people = run("compare", source, destination)
+
+    assert (1, False) == (as_json.code, as_json.json()["ok"])
+    assert [("the table is missing, with its documents", "Person")] == [
+        (found["what"], found["table"]) for found in as_json.json()["differences"]
+    ]
+    assert 1 == for_people.code
+    assert "Person" in for_people.out
+
+
 def test_compare_with_records(run: Run, recorded: Path, tmp_path: Path) -> None:
     """A destination can be compared with the very records that were replayed into it."""
     destination = tmp_path / "destination.ledger"
@@ -227,6 +244,38 @@ def test_a_file_that_is_no_ledger(run: Run, tmp_path: Path) -> None:
     answer = run("ids", path, "x")
 
     assert (2, 1) == (answer.code, answer.err.count("\n"))
+
+
+@pytest.mark.parametrize("command", [("ids", "FILE", "x"), ("compare", "FILE", "FILE")])
+def test_an_empty_file_stays_empty(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Commands that read make no ledger of an empty file, nor anything beside it."""
+    path = tmp_path / "empty.ledger"
+    path.touch()
+    answer = run(*(str(path) if word == "FILE" else word for word in command))
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
+    assert [("empty.ledger", 0)] == [(p.name, p.stat().st_size) for p in tmp_path.iterdir()]
+
+
+def test_beside_a_writer(run: Run, source: Path) -> None:
+    """A ledger that somebody writes can be compared, and its ids looked up."""
+    with Ledger.open(source):
+        assert (1, "") == (run("ids", source, "0" * 22).code, run("ids", source, "0" * 22).err)
+        assert "" == run("compare", source, source).err
+
+
+@pytest.mark.parametrize("path", ["n" * 300, "/proc/self/mem"])
+def test_a_file_that_cannot_be_read(
+    run: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A name that is too long, and a file that fails when read, are wrong usage, named."""
+    if path.startswith("/") and not Path(path).exists():
+        pytest.skip("only Linux has this file")
+    monkeypatch.chdir(tmp_path)
+    for command in (("ids", path, "x"), ("compare", source, path), ("compare", path, source)):
+        answer = run(*command)
+        assert (2, "", 1) == (answer.code, answer.out, answer.err.count("\n"))
+        assert path in answer.err
 
 
 def test_a_declared_gap(run: Run, tmp_path: Path) -> None:

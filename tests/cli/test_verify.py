@@ -98,7 +98,7 @@ def test_nothing_readable(run: Run, tmp_path: Path) -> None:
     answer = run("verify", tmp_path / "noise", "--json")
     said = answer.json()
 
-    assert (2, False) == (answer.code, said["ok"])
+    assert (2, False, "partial") == (answer.code, said["ok"], said["level"])
     assert ["UNDECODABLE"] == [problem["code"] for problem in said["problems"]]
     assert said["error"].startswith("nothing readable in ")
     assert f"qldb-stream: {said['error']}\n" == answer.err

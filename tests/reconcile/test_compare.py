@@ -10,11 +10,13 @@ from typing import Any
 import attrs
 import pytest
 
+from qldb_stream.errors import SourceError
 from qldb_stream.events import Block, Revision, TableInfo
 from qldb_stream.ion import IonSlice, dumps, to_slice
 from qldb_stream.ledger import Ledger
 from qldb_stream.reconcile import Comparison, Difference, compare_ledgers
-from qldb_stream.replay import lookup_ids
+from qldb_stream.reconcile._notes import Notes
+from qldb_stream.replay import IdRecord, lookup_ids
 from qldb_stream.report import Position
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.testing import JournalShape, make_journal
@@ -150,6 +152,57 @@ def test_a_document_altered_in_the_file_is_named(tmp_path: Path) -> None:
     assert ("the data differs", 3) == (
         comparison.differences[0].what,
         comparison.differences[0].sequence_no,
+    )
+
+
+def test_a_table_that_somebody_dropped_is_named(ledger: Ledger) -> None:
+    """A table that the replay did not drop must be there while it has documents."""
+    (record,) = lookup_ids(ledger, [document_id(1)])
+    run(ledger, "DROP TABLE Things")
+    expected = Difference(
+        "the table is missing, with its documents",
+        STRAND,
+        table="Things",
+        destination_id=record.table_id,
+    )
+    assert expected == only(compare_ledgers(BLOCKS, ledger))
+    run(ledger, "CREATE TABLE Things")
+    assert expected == only(compare_ledgers(BLOCKS, ledger))
+
+
+def test_a_table_that_the_source_dropped_is_not_expected(ledger: Ledger) -> None:
+    """A table may be dropped by the source, be made anew, and come back."""
+    dropped = [*BLOCKS, block(5, statements=["DROP TABLE Things"])]
+    replay(ledger, dropped)
+    assert Comparison(blocks=6, revisions=4) == compare_ledgers(dropped, ledger)
+
+    other = TableInfo("Things", "5bCdEfGhIjKlMnOpQrStU2")
+    anew = [
+        *dropped,
+        block(6, statements=["CREATE TABLE Things"]),
+        block(7, revision(7, 8, 0, {"n": 8}, table=other)),
+    ]
+    replay(ledger, anew)
+    assert Comparison(blocks=8, revisions=5, documents=1) == compare_ledgers(anew, ledger)
+
+    undropped = [
+        *anew,
+        block(8, statements=["DROP TABLE Things"]),
+        block(9, statements=[f'UNDROP TABLE "{THINGS.table_id}"']),
+    ]
+    replay(ledger, undropped)
+    assert Comparison(blocks=10, revisions=5, documents=1) == compare_ledgers(undropped, ledger)
+
+
+def test_a_table_that_somebody_took_back_is_named(ledger: Ledger) -> None:
+    """A table that the source dropped must not be there."""
+    dropped = [*BLOCKS, block(5, statements=["DROP TABLE Things"])]
+    replay(ledger, dropped)
+    (record,) = lookup_ids(ledger, [document_id(1)])
+    run(ledger, f'UNDROP TABLE "{record.table_id}"')
+    assert (
+        "the table is there, which the source has dropped"
+        == only(compare_ledgers(dropped, ledger)).what
     )
 
 
@@ -333,9 +386,33 @@ def test_revisions_redacted_on_both_sides_are_equal(ledger: Ledger) -> None:
 def test_damaged_rows_of_ours_are_passed_over(ledger: Ledger) -> None:
     """Rows of our own tables that say nothing neither map ids nor repeat blocks."""
     run(ledger, "INSERT INTO qldb_stream_ids VALUE {'source_id': 'x'}")
+    run(ledger, "INSERT INTO qldb_stream_ids VALUE {'source_id': 'x', 'version_offset': 0}")
     run(ledger, "INSERT INTO qldb_stream_position VALUE {'strand_id': 'x'}")
     run(ledger, "DELETE FROM qldb_stream_ids AS i WHERE i.source_id = 'x'")
     assert compare_ledgers(BLOCKS, ledger).ok
+
+
+def test_numbers_that_no_journal_has_are_damage(ledger: Ledger) -> None:
+    """Numbers beyond 2**63 in rows of ours are as good as none, and the rest is compared."""
+    far = {"strand_id": STRAND, "sequence_no": 1 << 63, "source_id": document_id(1)}
+    record = {"destination_id": "x", "table_id": "t", "version_offset": 1 << 63}
+    run(ledger, "INSERT INTO qldb_stream_position ?", far)
+    run(ledger, "INSERT INTO qldb_stream_ids ?", far | record)
+    run(ledger, "INSERT INTO qldb_stream_ids ?", far | record | {"version_offset": -1})
+    assert compare_ledgers(BLOCKS, ledger).ok
+
+
+def test_notes_that_cannot_be_kept_are_told() -> None:
+    """What the temporary database raises is told as an error of the source."""
+    notes = Notes()
+    notes.close()
+    for use in (
+        lambda: notes.find("x"),
+        lambda: notes.record(IdRecord("s", "d", "t")),
+        lambda: list(notes.iter_tables()),
+    ):
+        with pytest.raises(SourceError, match="the temporary notes cannot be kept"):
+            use()
 
 
 def test_documents_of_another_strand_are_its_own(ledger: Ledger) -> None:

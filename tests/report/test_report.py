@@ -87,10 +87,12 @@ def test_a_replay_report_adds_what_was_applied() -> None:
 
 
 def test_ok_and_level_follow_from_what_was_found() -> None:
-    """No problem is ok; something that could not be checked is a partial level."""
-    assert (True, Level.FULL) == (VerifyReport().ok, VerifyReport().level)
+    """No problem is ok; what could not be checked, or nothing at all, is a partial level."""
+    full = VerifyReport(blocks=1)
+    assert (True, Level.FULL) == (full.ok, full.level)
     partial = VerifyReport(not_checkable={"why": 1})
     assert (True, Level.PARTIAL) == (partial.ok, partial.level)
+    assert Level.PARTIAL is VerifyReport().level
     assert not VerifyReport(problems=(GAP,)).ok
     assert not ReplayReport(VerifyReport(problems=(GAP,))).ok
 

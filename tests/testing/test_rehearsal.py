@@ -57,6 +57,16 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         rehearse(tmp_path, lambda _step: None)
 
 
+@pytest.mark.parametrize("path", ["/dev/null/x", "/dev/null", "n" * 300])
+def test_what_cannot_be_a_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A path under a file, a file, and a name that is too long are wrong usage."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot be used as a folder"):
+        rehearse(Path(path), lambda _step: None)
+
+
 def test_what_is_the_replays_own(rehearsal: Rehearsal) -> None:
     """The destination holds the story's revisions, and the replay's own apart from them."""
     assert rehearsal.source.revisions == rehearsal.destination.revisions
