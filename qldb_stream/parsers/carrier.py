@@ -52,6 +52,9 @@ _MAX_KEPT_BYTES: Final = 1 << 16  # of undecodable bytes; more are named, not he
 _OVERLAP_BYTES: Final = 64  # the longest start that may be cut by the end of a window
 _BATCH: Final = re.compile(rb'"(?:Records|kinesis|Data)"\s*:')
 _TEXT_FIELD: Final = b"qldbStreamArn"
+_DATA_KEYS: Final = ("data", "Data")
+_MAX_KEY_BYTES: Final = len('"' + 4 * "\\u0064")  # four letters, each of them escaped
+_QUOTE: Final = re.compile(rb'\\.|"', re.DOTALL)  # in sound JSON, all else is no end of a text
 
 # After damage, starts that are none cost effort: each byte read in vain counts several times.
 # Sound data never comes near the end of it; hostile data costs time in proportion to its length.
@@ -210,7 +213,7 @@ def _maybe_batch(record: bytes) -> list[Any] | None:
     if not _BATCH.search(record) or _TEXT_FIELD in record:
         return None
     try:
-        batch = json.loads(record)
+        batch = json.loads(str(record, "utf-8"))  # of bytes it would take UTF-16, too
     except (ValueError, RecursionError):
         return None
     records = batch.get("Records") if isinstance(batch, dict) else batch
@@ -231,8 +234,9 @@ def _iter_batch(
 ) -> Iterator[UserRecord | Undecodable]:
     """Give the user records of a batch; each stands where its base64 text stands."""
     place = 0
+    members = _iter_data_members(text_of_batch)
     for number, found in enumerate(texts):
-        span = _find_text(text_of_batch, found, place)
+        span = _next_span(members, found)
         if span is None:
             error = CarrierError(
                 f"Kinesis record {number}", pos + place, "it has no data in base64"
@@ -253,19 +257,43 @@ def _iter_batch(
             yield UserRecord(user_record, offset, length, index if is_frame else None)
 
 
-def _find_text(text_of_batch: bytes, found: object, place: int) -> tuple[int, int] | None:
-    """Find where a text stands; JSON may write a slash with a backslash before it."""
-    if not isinstance(found, str) or not found.isascii():
+def _iter_data_members(batch: bytes) -> Iterator[tuple[int, int, str]]:
+    """
+    Walk sound JSON once, and give the text members that are called like data.
+
+    Yields:
+        Where the text between its quotes starts and ends, and what it means.
+    """
+    quotes = (match.start() for match in _QUOTE.finditer(batch) if match[0] == b'"')
+    key_end = -1
+    for opening, closing in zip(quotes, quotes, strict=True):
+        if key_end >= 0 and batch[key_end:opening].strip() == b":":
+            yield opening + 1, closing, json.loads(batch[opening : closing + 1])
+        is_short = closing - opening <= _MAX_KEY_BYTES
+        is_key = is_short and json.loads(batch[opening : closing + 1]) in _DATA_KEYS
+        key_end = closing + 1 if is_key else -1
+
+
+def _next_span(members: Iterator[tuple[int, int, str]], found: object) -> tuple[int, int] | None:
+    """
+    Find where a text stands, after those that were found before.
+
+    Every text of `_maybe_batch` is such a member and they come in the same order, so
+    taking the next equal one finds them all in one walk.
+    """
+    if not isinstance(found, str):
         return None
-    for written in (found, found.replace("/", "\\/")):
-        start = text_of_batch.find(written.encode(), place)
-        if start >= 0:
-            return start, start + len(written)
-    return None
+    return next(((start, end) for start, end, value in members if value == found), None)
 
 
 def _undo_base64(data: bytes, name: str) -> bytes:
-    return decode_base64(data.replace(b"\\/", b"/"), name)
+    if b"\\" not in data:
+        return decode_base64(data, name)
+    try:
+        plain = json.loads(b'"' + data + b'"')
+    except ValueError as exc:
+        raise CarrierError(name, 0, f"its data is no text of JSON: {exc}") from exc
+    return decode_base64(plain, name)
 
 
 def _open_data(data: bytes, index: int | None, name: str) -> bytes:

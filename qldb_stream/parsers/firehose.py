@@ -8,20 +8,17 @@ of these apart by content; this module undoes gzip and parses.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from qldb_stream.errors import CarrierError, DecodeError
+from qldb_stream.errors import DecodeError
 from qldb_stream.events import Event, Undecodable
 from qldb_stream.parsers.carrier import iter_user_records
+from qldb_stream.parsers.gunzip import CHUNK_BYTES, GZIP_MAGIC, gunzip_limit, iter_gunzipped
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.parsers.window import BytesReadable
 
 __all__ = ["parse_firehose_object"]
-
-_GZIP: Final = b"\x1f\x8b"
-_GZIP_WINDOW: Final = 31  # zlib: a gzip header and the largest window
 
 MAX_OBJECT_BYTES: Final = 1 << 29
 """Firehose buffers at most 128 MiB for an object; more than this is no object of it."""
@@ -42,15 +39,15 @@ def parse_firehose_object(
         ControlRecord, BlockSummary or RevisionDetails.
 
     Raises:
-        CarrierError: gzip is damaged, or makes more than MAX_OBJECT_BYTES; nothing that
-            is found in a carrier starts at some place.
+        CarrierError: gzip is damaged, or makes more than MAX_OBJECT_BYTES or than
+            `gunzip_limit` allows; nothing that is found in a carrier starts at some place.
         AggregationError: a frame is damaged.
         EnvelopeError: a user record is none of QLDB's.
         IonDecodeError: a user record is not sound Ion.
             Without `on_error` these raise when the part is reached, and end the iteration;
             with it only damaged gzip raises.
     """
-    plain = gunzip(data, name) if data.startswith(_GZIP) else data
+    plain = _gunzip(data, name) if data.startswith(GZIP_MAGIC) else data
     for found in iter_user_records(BytesReadable(plain, name)):
         if isinstance(found, Undecodable):
             undecodable = found
@@ -67,27 +64,8 @@ def parse_firehose_object(
         on_error(undecodable)
 
 
-def gunzip(data: bytes, name: str) -> bytes:
-    """
-    Undo gzip, members back to back included.
-
-    Raises:
-        CarrierError: damaged or cut off, or more than MAX_OBJECT_BYTES come out.
-    """
-    parts: list[bytes] = []
-    left = MAX_OBJECT_BYTES
-    rest = data
-    while rest:
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            part = member.decompress(rest, left + 1)
-        except zlib.error as exc:
-            raise CarrierError(name, len(data) - len(rest), f"damaged gzip: {exc}") from exc
-        left -= len(part)
-        if left < 0:
-            raise CarrierError(name, 0, f"gzip of more than {MAX_OBJECT_BYTES} bytes")
-        if not member.eof:
-            raise CarrierError(name, len(data), "gzip is cut off")
-        parts.append(part)
-        rest = member.unused_data.lstrip(b"\0")
-    return b"".join(parts)
+def _gunzip(data: bytes, name: str) -> bytes:
+    """Undo gzip, members back to back included."""
+    chunks = (data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES))
+    limit = min(MAX_OBJECT_BYTES, gunzip_limit(len(data)))
+    return b"".join(iter_gunzipped(chunks, name, limit))

@@ -3,36 +3,23 @@ Undo gzip once, into a temporary file, so that everything behind it can be read 
 
 One temporary file holds all that was decompressed, one after the other; it has no name
 and goes away with the process, however that ends. Damage costs only what comes after
-it: what was decompressed before stays, and the rest is reported.
-
-Bounds: a file that decompresses to more than 64 MiB and to more than 200 times its
-own length is a bomb and refused. A journal cannot reach that ratio: every record
-carries hashes, which do not compress, while gzip's own limit is about 1,030.
+it: what was decompressed before stays, and the rest is reported. The rules of gzip and
+its bounds are those of `parsers.gunzip`.
 """
 
 from __future__ import annotations
 
 import tempfile
-import zlib
-from collections.abc import Iterable, Iterator
-from typing import IO, Final
+from typing import IO
 
 import attrs
 
 from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
+from qldb_stream.parsers.gunzip import CHUNK_BYTES, GZIP_MAGIC, gunzip_limit, iter_gunzipped
 from qldb_stream.sources._files import FileReadable, iter_chunks
 
 __all__ = ["GZIP_MAGIC", "Spool", "SpooledReadable"]
-
-GZIP_MAGIC: Final = b"\x1f\x8b\x08"
-"""Identification and the only compression method (RFC 1952, section 2.3.1)."""
-
-MAX_RATIO: Final = 200
-MAX_BYTES_AT_ANY_RATIO: Final = 64 * 2**20
-
-_CHUNK_BYTES: Final = 2**18
-_GZIP_WINDOW: Final = 31  # zlib's name for: a gzip header and trailer, the largest window
 
 
 class Spool:
@@ -55,17 +42,15 @@ class Spool:
             SourceError: the temporary file cannot be written.
         """
         start = self._end
-        limit = max(MAX_BYTES_AT_ANY_RATIO, MAX_RATIO * readable.size)
+        limit = gunzip_limit(readable.size)
         problem = None
         try:
-            for data in _decompress(iter_chunks(readable, _CHUNK_BYTES)):
+            for data in iter_gunzipped(iter_chunks(readable, CHUNK_BYTES), "gzip", limit):
                 self._append(data)
-                if self._end - start > limit:
-                    raise _BrokenError(f"more than {limit} bytes: a decompression bomb, refused")
-        except _BrokenError as exc:
-            if self._end - start > limit:
+        except CarrierError as exc:
+            if exc.offset > limit:
                 self._end = start
-            problem = str(exc)
+            problem = exc.problem
         spooled = SpooledReadable(self, readable.name, start, self._end - start)
         if problem is None:
             return spooled, None
@@ -110,37 +95,3 @@ class SpooledReadable:
         """Read `size` bytes at `offset`; fewer only at the end."""
         size = max(0, min(size, self.size - offset))
         return self.spool.read_at(self.start + offset, size)
-
-
-class _BrokenError(Exception):
-    """What is wrong with gzip data; never leaves this module."""
-
-
-def _decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress members back to back; zeros between and after them are padding."""
-    member = zlib.decompressobj(_GZIP_WINDOW)
-    started = False
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if not started:
-                data = data.lstrip(b"\0")
-                started = bool(data)
-            yield from _feed(member, data)
-            data = member.unused_data
-            if member.eof:
-                member, started = zlib.decompressobj(_GZIP_WINDOW), False
-    if started:
-        raise _BrokenError("ends in the middle")
-
-
-def _feed(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    """Decompress some data in pieces of bounded size."""
-    while data:
-        try:
-            piece = member.decompress(data, _CHUNK_BYTES)
-        except zlib.error as exc:
-            raise _BrokenError(str(exc)) from exc
-        if piece:
-            yield piece
-        data = member.unconsumed_tail

@@ -81,3 +81,9 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(CarrierError, match="more than 1000 bytes"):
         list(parse_firehose_object(gzip.compress(bytes(1001))))
     assert [] == list(parse_firehose_object(gzip.compress(b"\n" * 1000)))
+
+
+def test_many_empty_gzip_members_cost_their_length() -> None:
+    """A member more does not copy the whole rest once more."""
+    packed = gzip.compress(b"") * 30_000 + gzip.compress(RECORDS[0])
+    assert EVENTS[:1] == list(parse_firehose_object(packed))

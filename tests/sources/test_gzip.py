@@ -13,8 +13,9 @@ import pytest
 
 from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
+from qldb_stream.parsers.gunzip import MAX_BYTES_AT_ANY_RATIO
 from qldb_stream.sources._files import FilePool, FileReadable, find_files
-from qldb_stream.sources._gzip import MAX_BYTES_AT_ANY_RATIO, Spool
+from qldb_stream.sources._gzip import Spool
 
 TEXT = Random(5).randbytes(600_000)
 
@@ -51,7 +52,7 @@ def test_what_was_whole_before_the_damage_is_kept(tmp_path: Path) -> None:
     assert TEXT.startswith(data)
     assert problem is not None
     name = str(tmp_path / "00")
-    error = CarrierError("gzip", len(data), "ends in the middle")
+    error = CarrierError("gzip", len(data), "gzip ends in the middle")
     assert Undecodable(name, len(data), 0, error) == problem
 
 
