@@ -16,6 +16,10 @@ _PUT_DOCUMENT: Final = """
 INSERT INTO document VALUES (?, ?, ?)
 ON CONFLICT (table_no, id) DO UPDATE SET revision_no = excluded.revision_no
 """
+# By number and id: a number that another writer gave away is not found, so that the INSERT
+# fails instead of overwriting that table.
+_UPDATE_TABLE: Final = "UPDATE catalog_table SET name = ?3, active = ?4 WHERE no = ?1 AND id = ?2"
+_INSERT_TABLE: Final = "INSERT INTO catalog_table (no, id, name, active) VALUES (?1, ?2, ?3, ?4)"
 _DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_no = ? AND key = ? AND document_id = ?"
 _INSERT_ENTRY: Final = "INSERT INTO entry (index_no, key, document_id) VALUES (?, ?, ?)"
 
@@ -46,10 +50,10 @@ def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
 
 def _write_catalog(store: Store, changes: Changes) -> None:
     connection = store.connection
-    connection.executemany(
-        "INSERT OR REPLACE INTO catalog_table (no, id, name, active) VALUES (?, ?, ?, ?)",
-        [(table.no, table.id, table.name, table.active) for table in changes.tables],
-    )
+    for table in changes.tables:
+        row = (table.no, table.id, table.name, table.active)
+        if not connection.execute(_UPDATE_TABLE, row).rowcount:
+            connection.execute(_INSERT_TABLE, row)
     dropped = [(no,) for no in changes.dropped]
     connection.executemany("DELETE FROM catalog_index WHERE no = ?", dropped)
     connection.executemany("DELETE FROM entry WHERE index_no = ?", dropped)

@@ -5,14 +5,18 @@ Strategy: SQLite keeps readers and the writer apart; that there is only one writ
 to keep, because a ledger's tip, catalog and recent changes live in the writer's memory.
 It holds an exclusive lock on a small SQLite database beside the file (`PATH-writer`) from
 opening to closing; a process that dies loses the lock with it, whatever the platform.
+The lock is named after the file that symlinks lead to, as SQLite names `-wal` and `-shm`.
+A reader takes no lock of ours and changes no byte; `-wal` and `-shm`, without which SQLite
+reads no ledger, are gone again when it closes, unless somebody else uses or needs them.
 SQLite's errors become `LedgerFileError` here and in `_store`, nowhere else.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -59,9 +63,12 @@ def hold_writer_lock(path: str) -> sqlite3.Connection | None:
     try:
         # Threads may close the ledger; SQLite itself is built for use from several.
         lock = sqlite3.connect(
-            f"{path}-writer", timeout=0, isolation_level=None, check_same_thread=False
+            f"{os.path.realpath(path)}-writer",
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
         )
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, ValueError) as exc:  # ValueError: a NUL in the path
         raise LedgerFileError(path, str(exc)) from exc
     try:
         lock.execute("BEGIN EXCLUSIVE")
@@ -101,7 +108,7 @@ def connect_writer(path: str, settings: Mapping[str, str]) -> sqlite3.Connection
 
 def connect_reader(path: str) -> sqlite3.Connection:
     """
-    Open a ledger file to read, beside its writer.
+    Open a ledger file to read, beside its writer; closing it leaves nothing behind.
 
     Raises:
         LedgerFileError: there is none, it is not a ledger, or is of another version.
@@ -109,7 +116,9 @@ def connect_reader(path: str) -> sqlite3.Connection:
     if not Path(path).is_file():
         raise LedgerFileError(path, "there is no such file to read")
     with translated(path):
-        connection = _connect(f"file:{quote(path)}?mode=ro", uri=True)
+        connection = _connect(_uri(path, "ro"), uri=True, factory=_Reader)
+        assert isinstance(connection, _Reader)
+        connection.path = os.path.realpath(path)
         try:
             _check_file(connection, path)
             if _pragma(connection, "application_id") == 0:
@@ -120,10 +129,36 @@ def connect_reader(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _connect(database: str, *, uri: bool) -> sqlite3.Connection:
+class _Reader(sqlite3.Connection):
+    """A connection that clears away, when it is closed, what it needed beside the file."""
+
+    path = ""
+
+    def close(self) -> None:
+        """Close it, then `-wal` and `-shm` if nothing is in them and nobody has them open."""
+        super().close()
+        with suppress(OSError, sqlite3.Error):  # what cannot be cleared away may stay
+            if Path(f"{self.path}-wal").stat().st_size == 0:
+                _clear_away(self.path)
+
+
+def _clear_away(path: str) -> None:
+    """Let SQLite remove an empty log: the last connection that may write does, under its lock."""
+    with closing(_connect(_uri(path, "rw"), uri=True)) as last:
+        _pragma(last, "schema_version")  # only a connection that has read knows of the log
+
+
+def _uri(path: str, mode: str) -> str:
+    return f"file:{quote(path)}?mode={mode}"
+
+
+def _connect(
+    database: str, *, uri: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     return sqlite3.connect(
         database,
         uri=uri,
+        factory=factory,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions begin and end where this package says
         check_same_thread=False,  # the ledger's own lock keeps threads apart

@@ -66,12 +66,16 @@ class Ledger:
 
         Args:
             path: the file, or ":memory:" for a ledger that is gone when closed. Beside it
-                stand `PATH-writer`, `PATH-wal` and `PATH-shm` while it is open.
+                stand `PATH-writer`, `PATH-wal` and `PATH-shm` while it is open; PATH is
+                here the file that symlinks lead to.
             name: the ledger's name, "ledger" when it is made without; an existing ledger
                 must have it.
             limits: "qldb" keeps QLDB's limits (facts 5.8), "off" none.
             extensions: "off"; there are none in this version.
-            read_only: do not write, beside one process that may.
+            read_only: do not write, beside one process that may. Nothing is made or
+                changed: there is no `PATH-writer`, an absent or empty file is refused, and
+                `PATH-wal` and `PATH-shm` are gone again when the last reader closes. What a
+                killed writer left in `PATH-wal` is read, and stays there.
             environment: time, ids and waiting.
 
         Raises:

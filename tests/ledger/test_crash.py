@@ -76,6 +76,28 @@ def test_killed_writers_leave_a_whole_journal(tmp_path: Path, group: int) -> Non
             published.check_journal(ledger.stream_records(aggregated=False))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_what_a_killed_writer_left_is_read_and_stays(tmp_path: Path) -> None:
+    """A reader sees every answered commit in the left log, and changes neither log nor file."""
+    path = tmp_path / "crashed.ledger"
+    with Ledger.open(path) as ledger:
+        make_cars(ledger)
+    last = write_until_killed(path, 1, 0.05)
+    log = tmp_path / "crashed.ledger-wal"
+    assert log.stat().st_size > 0
+    names = {file.name for file in tmp_path.iterdir()}
+    before = path.read_bytes(), log.read_bytes()
+    with Ledger.open(path, read_only=True) as reader:
+        vins = sorted(map(int, run(reader, "SELECT VALUE c.vin FROM Car AS c")))
+        assert list(range(len(vins))) == vins
+        assert last <= vins[-1]
+        assert 2 + len(vins) == check_journal(reader)
+    assert before == (path.read_bytes(), log.read_bytes())
+    assert names == {file.name for file in tmp_path.iterdir()}
+    with Ledger.open(path) as ledger:
+        assert 2 + len(vins) == check_journal(ledger)
+
+
 def test_a_ledger_that_was_never_finished_is_made_anew(tmp_path: Path) -> None:
     """A crash while the file is made leaves an empty database, which becomes a ledger."""
     path = tmp_path / "half.ledger"

@@ -84,6 +84,36 @@ def test_a_second_writer_is_refused(path: Path) -> None:
     Ledger.open(path).close()
 
 
+def test_a_second_writer_is_refused_under_every_name(path: Path) -> None:
+    """Through a symlink it is the same file, whichever name came first."""
+    link = path.with_name("link.ledger")
+    link.symlink_to(path.name)
+    for first, second in ((link, path), (path, link)):
+        with Ledger.open(first) as ledger:
+            with pytest.raises(LedgerFileError, match="another writer has it open"):
+                Ledger.open(second)
+            run(ledger, "CREATE TABLE T" if first == link else "DROP TABLE T")
+    assert not link.with_name("link.ledger-writer").exists()
+
+
+def test_a_stale_writer_overwrites_no_table(path: Path) -> None:
+    """A writer that came past the lock fails; what the other wrote stays, and verifies."""
+    with Ledger.open(path) as ledger:
+        path.with_name(f"{path.name}-writer").unlink()  # the lock is lost with its file
+        with Ledger.open(path) as stale:
+            make_cars(ledger, "A")
+            run(ledger, "CREATE TABLE Van")
+            # First the block's number is taken; then, with the file read again, the table's.
+            for _ in range(2):
+                with pytest.raises(LedgerFileError, match="UNIQUE constraint failed"):
+                    run(stale, "CREATE TABLE Bike")
+    with Ledger.open(path) as ledger:
+        names = run(ledger, "SELECT VALUE name FROM information_schema.user_tables")
+        assert ["Car", "Van"] == sorted(names)
+        assert ["A"] == run(ledger, "SELECT VALUE vin FROM Car")
+        assert 4 == check_journal(ledger)
+
+
 def test_another_process_reads_what_is_committed(path: Path) -> None:
     """While the writer has it open, and after."""
     text = "SELECT VALUE c.vin FROM Car AS c WHERE c.vin IN ('A', 'B')"
@@ -93,6 +123,64 @@ def test_another_process_reads_what_is_committed(path: Path) -> None:
         run(ledger, "INSERT INTO Car ?", {"vin": "B"})
         assert "3 ['A', 'B']" == read_elsewhere(path, text)
     assert "3 ['A', 'B']" == read_elsewhere(path, text)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    """Give every file's bytes; SQLite's shared memory is no file's contents."""
+    return {
+        file.name: b"" if file.name.endswith("-shm") else file.read_bytes()
+        for file in folder.iterdir()
+    }
+
+
+def test_reading_leaves_no_trace(path: Path) -> None:
+    """A closed ledger's folder is the same after it was read, by one reader or by two."""
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A")
+    path.with_name(f"{path.name}-writer").unlink()
+    before = contents_of(path.parent)
+    assert [path.name] == list(before)
+    with Ledger.open(path, read_only=True) as first:
+        assert not path.with_name(f"{path.name}-writer").exists()
+        with Ledger.open(path, read_only=True) as second:
+            for reader in (first, second):
+                assert ["A"] == run(reader, "SELECT VALUE vin FROM Car")
+                assert 3 == check_journal(reader)
+        assert ["A"] == run(first, "SELECT VALUE vin FROM Car")
+    assert before == contents_of(path.parent)
+
+
+def test_readers_that_are_refused_leave_no_trace(path: Path) -> None:
+    """Absent, empty, half-made: neither is there anything after, nor is a byte changed."""
+    with pytest.raises(LedgerFileError):
+        Ledger.open(path, read_only=True)
+    assert {} == contents_of(path.parent)
+    path.touch()
+    with pytest.raises(LedgerFileError, match="it is empty"):
+        Ledger.open(path, read_only=True)
+    assert {path.name: b""} == contents_of(path.parent)
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    before = contents_of(path.parent)
+    with pytest.raises(LedgerFileError, match="it is empty"):
+        Ledger.open(path, read_only=True)
+    assert before == contents_of(path.parent)
+
+
+def test_a_reader_that_closes_takes_nothing_from_the_writer(path: Path) -> None:
+    """A writer that came after the reader goes on when that is closed, with all it wrote."""
+    Ledger.open(path).close()
+    reader = Ledger.open(path, read_only=True)
+    with Ledger.open(path) as ledger:
+        reader.close()
+        make_cars(ledger, "A")
+        with Ledger.open(path, read_only=True) as another:
+            assert ["A"] == run(another, "SELECT VALUE vin FROM Car")
+        assert "2 ['A']" == read_elsewhere(path, "SELECT VALUE vin FROM Car")
+        run(ledger, "INSERT INTO Car ?", {"vin": "B"})
+    with Ledger.open(path) as ledger:
+        assert 4 == check_journal(ledger)
 
 
 def test_a_reader_cannot_write(path: Path) -> None:
