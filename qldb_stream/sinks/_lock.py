@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +13,8 @@ __all__ = ["lock_path", "take_lock"]
 
 
 def lock_path(path: Path) -> Path:
-    """Name the lock file of a file."""
-    return path.with_name(path.name + ".lock")
+    """Name the lock file of a file: one, through whatever symlinks it is reached."""
+    return Path(os.path.realpath(path) + ".lock")
 
 
 def take_lock(sink: str, path: Path) -> BinaryIO:

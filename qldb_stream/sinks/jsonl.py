@@ -12,9 +12,11 @@ The file has one JSON object a line, ASCII, each line ended by one newline:
 
 Exactly once: what counts is what a POSITION line closes. Lines and POSITION line are
 appended together and fsynced before `apply` returns. When the file is opened, whatever
-stands behind the last POSITION line that fits its lines is cut off: half lines, whole
-lines of an `apply` that a crash ended, and pages that the disk got out of order. One
-file has one writer: it holds ``PATH.lock``.
+stands behind the last POSITION line that fits its lines is passed over, and the next
+`apply` that writes cuts it off: half lines, whole lines of an `apply` that a crash ended,
+and pages that the disk got out of order. Opening and closing change no byte of a file.
+One file has one writer, through whatever symlinks: it holds ``PATH.lock``, beside the
+file that the symlinks lead to.
 
 The file only grows: a redaction that arrives later erases nothing in it, and the report
 lists its block as pending.
@@ -69,12 +71,13 @@ class JsonlSink:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        self._path = Path(path)  # as given, for messages
+        self._real_path = _real_path(path)
         self._name = f"jsonl:{path}"
         self._positions: dict[str, Position] = {}
         self._tokens: dict[str, int] = {}
         try:
-            self._lock = take_lock(self._name, self._path)
+            self._lock = take_lock(self._name, self._real_path)
         except OSError as exc:
             raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
         try:
@@ -139,9 +142,9 @@ class JsonlSink:
 
     def _open_file(self) -> BinaryIO:
         try:
-            if not self._path.exists() or not self._path.stat().st_size:
-                _make_file(self._path)
-            opened = self._path.open("r+b", buffering=0)
+            if not self._real_path.exists() or not self._real_path.stat().st_size:
+                _make_file(self._real_path)
+            opened = self._real_path.open("r+b", buffering=0)
         except OSError as exc:
             raise UsageError(f"cannot write {self._path}: {exc.strerror}") from exc
         try:
@@ -156,7 +159,7 @@ class JsonlSink:
         line = opened.read(_LONGEST_HEADER).partition(b"\n")[0]
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # brackets nested deeper than Python goes
             found = None
         if not isinstance(found, dict) or found.get("format") != _HEADER["format"]:
             raise UsageError(f"{self._path} is not a file of jsonl:, it is left as it is")
@@ -185,6 +188,22 @@ class JsonlSink:
                     "that were written; take up a copy, or write to another file"
                 )
         return header_end
+
+
+def _real_path(path: str | Path) -> Path:
+    """
+    Follow symlinks to the file itself, so that all who write it mean the same name.
+
+    Raises:
+        UsageError: it is a folder, or no path at all.
+    """
+    try:
+        real_path = Path(os.path.realpath(path))
+    except ValueError as exc:  # a NUL in it
+        raise UsageError(f"cannot write {str(path)!r}: it is no path") from exc
+    if real_path.is_dir():
+        raise UsageError(f"cannot write {path}: Is a directory; write jsonl:PATH of a file")
+    return real_path
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -286,13 +305,15 @@ def _read_position(
     """Read a POSITION line; None unless it closes the very lines that stand before it."""
     try:
         found = json.loads(line)
-        start = end - int(found["bytes"])
-        opened.seek(max(start, header_end))
-        if sha256(opened.read(end - start)).hexdigest() != found["sha256"]:
+        length = found["bytes"]
+        if type(length) is not int or not 0 <= length <= end - header_end:
+            return None
+        opened.seek(end - length)
+        if sha256(opened.read(length)).hexdigest() != found["sha256"]:
             return None
         positions = {entry["strandId"]: _position(entry) for entry in found["positions"]}
         return positions, {entry["strandId"]: entry["token"] for entry in found["positions"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +190,30 @@ def test_pages_that_the_disk_lost_are_written_again(path: Path) -> None:
         b'{"recordType":"POSITION","bytes":"x"}\n',
         b'{"recordType":"POSITION",\n',
         b'{"recordType":"POSITION","bytes":99999999,"sha256":"","positions":[]}\n',
+        b'{"recordType":"POSITION","bytes":1e999,"sha256":"","positions":[]}\n',
+        b'{"recordType":"POSITION","bytes":-1,"sha256":"","positions":[]}\n',
+        b'{"recordType":"POSITION","bytes":true,"sha256":"","positions":[]}\n',
+        b'{"recordType":"POSITION","a":' + b"[" * 100_000 + b"\n",
     ],
 )
 def test_a_position_line_that_makes_no_sense_is_not_believed(path: Path, line: bytes) -> None:
     """What only looks like the end of a run is cut off."""
     whole = write(path, BLOCKS[:2])
     path.write_bytes(whole + line)
+    sink = JsonlSink(path)
+    assert position_at(BLOCKS[1]) == sink.position(STRAND)
+    apply(sink, BLOCKS[2:3])
+    sink.close()
+    assert write(path.with_name("clean"), BLOCKS[:2], BLOCKS[2:3]) == path.read_bytes()
+
+
+def test_a_negative_length_closes_nothing(path: Path) -> None:
+    """A POSITION line over less than nothing is not believed, whatever hash it gives."""
+    whole = write(path, BLOCKS[:2])
+    found = lines_of(whole)[-1]
+    # A place behind the file's end, from which nothing can be read: the hash fits that.
+    forged = {**found, "bytes": -10_000, "sha256": sha256(b"").hexdigest()}
+    path.write_bytes(whole + json.dumps(forged, separators=(",", ":")).encode() + b"\n")
     sink = JsonlSink(path)
     assert position_at(BLOCKS[1]) == sink.position(STRAND)
     apply(sink, BLOCKS[2:3])
@@ -232,7 +251,9 @@ def test_a_file_with_nothing_but_its_header_has_no_position(path: Path) -> None:
     sink.close()
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"[1]\n", b'{"format":"x"}\n', b"\xff\x00", b"1"])
+@pytest.mark.parametrize(
+    "content", [b"hello\n", b"[1]\n", b'{"format":"x"}\n', b"\xff\x00", b"1", b"[" * 1024]
+)
 def test_a_stranger_is_left_as_it_is(path: Path, content: bytes) -> None:
     """A file that is not ours is refused and not touched."""
     path.write_bytes(content)
@@ -258,6 +279,33 @@ def test_a_file_has_one_writer(path: Path) -> None:
     JsonlSink(path).close()
 
 
+def test_a_file_has_one_writer_under_all_its_names(path: Path) -> None:
+    """A symlink is the file that it leads to, also before that file is made."""
+    link = path.with_name("link")
+    link.symlink_to(path.name)
+    for first, second in ((link, path), (path, link)):
+        sink = JsonlSink(first)
+        with pytest.raises(SinkUnavailableError, match="another process or sink is writing it"):
+            JsonlSink(second)
+        sink.close()
+    once = write(link, BLOCKS[:2])
+    assert once == path.read_bytes()
+    assert link.is_symlink()
+    assert not link.with_name("link.lock").exists()
+
+
+def test_opening_and_closing_change_no_byte(path: Path) -> None:
+    """What a crash left behind the end is cut off by the next apply that writes, not before."""
+    whole = write(path, BLOCKS[:2])
+    torn = whole + b'{"recordType":"BLOCK_SUM'
+    path.write_bytes(torn)
+    sink = JsonlSink(path)
+    apply(sink, BLOCKS[:1])  # already there
+    sink.close()
+    assert torn == path.read_bytes()
+    assert write(path.with_name("clean"), BLOCKS[:2], BLOCKS[2:3]) == write(path, BLOCKS[2:3])
+
+
 def test_a_killed_writer_leaves_no_lock(path: Path) -> None:
     """After SIGKILL the next one opens the file at once."""
     code = (
@@ -277,6 +325,12 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder" / "x").touch()
     with pytest.raises(UsageError, match="Is a directory"):
         JsonlSink(tmp_path / "folder")
+    assert {"folder"} == {x.name for x in tmp_path.iterdir()}
+    for name in (".", "..", "/", f"{tmp_path}/folder/"):
+        with pytest.raises(UsageError, match=r"cannot write .*: Is a directory; write jsonl:PATH"):
+            open_sink(f"jsonl:{name}")
+    with pytest.raises(UsageError, match="it is no path"):
+        open_sink("jsonl:a\0b")
 
 
 def test_a_disk_that_refuses_leaves_the_position_where_it_was(path: Path) -> None:
