@@ -7,12 +7,16 @@ from typing import Final
 import attrs
 
 from qldb_stream.errors import PartiqlParseError
+from qldb_stream.partiql._lexer import locate
 from qldb_stream.partiql._statements import parse_whole
-from qldb_stream.partiql._walk import children
-from qldb_stream.partiql.ast import Node, Statement
+from qldb_stream.partiql._walk import children, pos_of
+from qldb_stream.partiql.ast import Modify, Node, Path, Select, Statement
 
 # Left-leaning chains (`a || b || ...`) nest without nesting in the text; evaluation
-# descends one or two Python frames a level (see MAX_NESTING).
+# descends one or two Python frames a level (see MAX_NESTING). A path is as many levels
+# as it has steps and a FROM list as many as it has sources, for so deep are they
+# evaluated: a path of 120 steps works, one of 600 is refused. AND and OR are one level,
+# however many operands they have.
 MAX_HEIGHT: Final = 128
 
 
@@ -40,15 +44,29 @@ def parse_statement(text: str) -> ParsedStatement:
     """
     statement, parameter_count, token_count = parse_whole(text)
     if token_count > MAX_HEIGHT:
-        _check_height(statement)
+        _check_height(text, statement)
     return ParsedStatement(text, statement, parameter_count)
 
 
-def _check_height(statement: Statement) -> None:
+def _check_height(text: str, statement: Statement) -> None:
     """Refuse a tree that evaluation could not descend; walks without recursion."""
-    level: list[Node] = [statement]
-    for _ in range(MAX_HEIGHT):
-        level = [child for node in level for child in children(node)]
-        if not level:
-            return
-    raise PartiqlParseError(1, 1, f"statement nested deeper than {MAX_HEIGHT} levels")
+    waiting: list[tuple[Node, int]] = [(statement, 0)]
+    while waiting:
+        node, above = waiting.pop()
+        height = above + _levels(node)
+        if height > MAX_HEIGHT:
+            line, column = locate(text, pos_of(node))
+            problem = f"statement nested deeper than {MAX_HEIGHT} levels"
+            raise PartiqlParseError(
+                line, column, f"{problem}; each step of a path and each source of a FROM is one"
+            )
+        waiting.extend((child, height) for child in children(node))
+
+
+def _levels(node: Node) -> int:
+    """Count the levels that evaluation descends from a node to those below it."""
+    if isinstance(node, Path):
+        return len(node.steps)
+    if isinstance(node, Select | Modify):
+        return len(node.sources)
+    return 1

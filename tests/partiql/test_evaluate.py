@@ -358,3 +358,26 @@ def test_the_deepest_statements_can_be_executed(opening: str, closing: str) -> N
         list(plan.iter_rows(Context(Tables({}))))
         deepest = depth
     assert deepest >= 20
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("", ".b"),
+        ("", "[0]"),
+        ("[0][", "]" + ".b" * 10),
+        ("(SELECT VALUE ", " FROM" + " << 0 >>," * 9 + " << 0 >>)"),
+        ("(SELECT VALUE 0 FROM" + " << 0 >>," * 9, ")"),
+    ],
+)
+def test_long_paths_and_froms_can_be_executed_or_are_refused(opening: str, closing: str) -> None:
+    """However steps and sources are nested, the parser refuses before Python's bound."""
+    for depth in range(1, 200):
+        text = f"SELECT VALUE {opening * depth}{{'a': 0}}{closing * depth} FROM << 0 >>"  # noqa: S608 - no SQL
+        try:
+            plan = compile_statement(parse_statement(text))
+        except PartiqlParseError:
+            break
+        assert isinstance(plan, SelectPlan)
+        list(plan.iter_rows(Context(Tables({}))))
+    assert 3 <= depth <= 128

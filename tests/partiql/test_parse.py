@@ -467,7 +467,25 @@ def test_chains_are_bounded_by_height() -> None:
     with pytest.raises(PartiqlParseError, match="nested deeper than"):
         parse_statement("SELECT VALUE 1" + " + 1" * 10_000 + " FROM T")
     parse_statement("SELECT * FROM T WHERE a = 1" + " OR a = 1 AND b = 2" * 5_000)
-    parse_statement("SELECT VALUE a" + ".b" * 20_000 + " FROM T")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("SELECT VALUE a" + ".b" * 3_000 + " FROM T", 14),
+        ("SELECT VALUE a" + "[0]" * 3_000 + " FROM T", 14),
+        ("SELECT VALUE " + "a[" * 60 + "0" + ("]" + ".b" * 100) * 60 + " FROM T", 16),
+        ("SELECT * FROM T WHERE a" + ".b" * 3_000 + " = 1", 23),
+        ("UPDATE T SET a" + ".b" * 3_000 + " = 1", 14),
+        ("SELECT * FROM T" + ", T" * 3_000, 1),
+        ("FROM T" + ", T" * 3_000 + " REMOVE a", 1),
+    ],
+)
+def test_paths_and_sources_count_as_levels(text: str, column: int) -> None:
+    """Evaluation descends each step and each source, so both are bounded, where they stand."""
+    with pytest.raises(PartiqlParseError, match="nested deeper than 128 levels") as caught:
+        parse_statement(text)
+    assert (1, column) == (caught.value.line, caught.value.column)
 
 
 def test_errors_never_repeat_literals() -> None:
