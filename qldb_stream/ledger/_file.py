@@ -56,10 +56,13 @@ def hold_writer_lock(path: str) -> sqlite3.Connection | None:
         None for a ledger in memory, which nobody else can open.
 
     Raises:
-        LedgerFileError: another writer has the file open, or its folder cannot be written.
+        LedgerFileError: another writer has the file open, it is a folder, or its folder
+            cannot be written.
     """
     if path == MEMORY:
         return None
+    if Path(path).is_dir():  # before a lock is left beside it
+        raise LedgerFileError(path, "it is a folder")
     try:
         # Threads may close the ledger; SQLite itself is built for use from several.
         lock = sqlite3.connect(

@@ -232,6 +232,16 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(other, read_only=True)
 
 
+def test_paths_that_can_be_no_file_are_refused(tmp_path: Path) -> None:
+    """A folder and a path with a NUL are refused, and no lock is left beside the folder."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path, read_only in ((folder, False), (folder, True), ("a\0b", False), ("a\0b", True)):
+        with pytest.raises(LedgerFileError):
+            Ledger.open(path, read_only=read_only)
+    assert [folder] == list(tmp_path.iterdir())
+
+
 def test_a_reader_needs_a_ledger(tmp_path: Path) -> None:
     """A file that is not there, or empty, is not made by reading."""
     with pytest.raises(LedgerFileError, match="no such file"):
