@@ -125,8 +125,8 @@ def print_report(
     return 0 if report.ok else 1
 
 
-def print_replay(report: ReplayReport, destination: str) -> None:
-    """Print what `print_verification` prints, and what the sink took."""
+def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) -> None:
+    """Print what `print_verification` prints, and what the sink took before it failed, if so."""
     _print_details(report.verification)
     if report.nothing_readable:
         return
@@ -143,7 +143,9 @@ def print_replay(report: ReplayReport, destination: str) -> None:
     sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
     if not report.ok:
         sentence += f"; {count(len(report.verification.problems), 'problem')} found"
-    print_verdict(ok=report.ok, sentence=sentence)
+    if has_failed:
+        sentence += "; then it broke off"
+    print_verdict(ok=report.ok and not has_failed, sentence=sentence)
 
 
 def print_problems(problems: Sequence[Problem]) -> None:

@@ -98,7 +98,9 @@ def replay(
         except QldbStreamError as error:
             failure = error
     report = pipeline.report
-    print_tables = None if as_json else partial(print_replay, report, mask_url(url))
+    has_failed = failure is not None
+    tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)
+    print_tables = None if as_json else tables
     return print_report(report, files, print_tables, failure)
 
 

@@ -61,6 +61,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
             left_out={"qldb_stream_ids": 3},
         ),
         "ledger:x",
+        has_failed=False,
     )
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
 

@@ -321,6 +321,11 @@ def test_a_sink_that_refuses(run: Run, tmp_path: Path) -> None:
     assert said["applied"] < 20
     assert f"qldb-stream: {said['error']}\n" == answer.err
 
+    told = run("replay", tmp_path / "in", "--to", url)
+    assert 1 == told.code
+    assert "not ok: " in told.out
+    assert "then it broke off" in told.out
+
 
 def test_a_start_that_leaves_a_hole(run: Run, archive: Path, tmp_path: Path) -> None:
     """A start behind what the sink has leaves a hole: it is not ok, and nothing is applied."""
