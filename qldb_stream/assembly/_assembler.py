@@ -7,7 +7,8 @@ summary does; only when nothing more can come for a block (`finish`, `close`) it
 by block address and document id, so that a damaged hash becomes a failed check of a
 named document and not a missing record. Copies that are equal fall out at once;
 different ones stay in their slot until the block is given out and are judged then, so
-that the outcome does not depend on their order (law 1).
+that the outcome does not depend on their order (law 1). More than MAX_COPIES different
+ones are a conflict whatever they are; those beyond it are dropped.
 
 What is given out is remembered by a few numbers, so that its copies fall out as well:
 the last `limit` revisions' worth of blocks, and none that `finish` has passed.
@@ -19,18 +20,19 @@ This module must not know carriers, the order of blocks, or verification.
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from typing import Final
 
 from qldb_stream.assembly._copies import (
     choose_revision,
     choose_summary,
+    conflict,
     judge_rival,
-    same_revision,
-    same_summary,
 )
+from qldb_stream.assembly._different import MAX_COPIES
 from qldb_stream.assembly._given import GivenBlocks, judge_late_revision, judge_late_summary
 from qldb_stream.assembly._loose import LooseRevisions
-from qldb_stream.assembly._waiting import Slot, WaitingBlock, best_slot
+from qldb_stream.assembly._waiting import Slot, SlotIndex, WaitingBlock
 from qldb_stream.errors import BacklogError, IncompleteBlockError, IntegrityError, UsageError
 from qldb_stream.events import (
     NEED_MORE,
@@ -48,6 +50,7 @@ __all__ = ["BlockAssembler"]
 
 _SUMMARY: Final = "the block's summary"
 _LEAVES: Final = "a summary that lists them"
+_CROWD: Final = f"many ways, more than {MAX_COPIES} times"
 _MANY_OPEN: Final = 1000  # below it, dead entries of the heap are not worth sweeping
 
 
@@ -69,9 +72,9 @@ class BlockAssembler:
         self._limit = limit
         self._hold = hold
         self._blocks: dict[BlockAddress, WaitingBlock] = {}
-        self._slots: dict[bytes, list[Slot]] = {}
+        self._slots = SlotIndex()
         self._loose = LooseRevisions()
-        self._ready: dict[BlockAddress, None] = {}
+        self._ready: OrderedDict[BlockAddress, None] = OrderedDict()  # the first goes first
         self._given = GivenBlocks(limit)
         self._open: list[tuple[str, int]] = []  # a heap of addresses for `finish` to look at
         self._waiting = 0
@@ -97,8 +100,7 @@ class BlockAssembler:
         """Give a block that is whole, in the order in which they became so, or NEED_MORE."""
         if not self._ready:
             return NEED_MORE
-        address = next(iter(self._ready))
-        del self._ready[address]
+        address, _ = self._ready.popitem(last=False)
         return self._give_out(self._blocks.pop(address))
 
     def finish(self, address: BlockAddress) -> None:
@@ -142,9 +144,9 @@ class BlockAssembler:
     # --- revisions ---
 
     def _feed_revision(self, revision: Revision) -> None:
-        slots = self._slots.get(revision.hash)
-        if slots is not None:
-            self._fill(best_slot(slots, revision), revision)
+        slot = self._slots.best(revision)
+        if slot is not None:
+            self._fill(slot, revision)
             return
         given = self._given.with_hash(revision.hash)
         if given is not None:
@@ -152,22 +154,27 @@ class BlockAssembler:
         elif not self._loose.has(revision):
             self._check_limit()
             self._waiting += 1
-            self._loose.add(revision)
-            self._note_open(revision.address)
+            self._add_loose(revision)
 
     def _fill(self, slot: Slot, revision: Revision) -> None:
         """Add a copy to a slot; the first one may make the block whole."""
-        for known in slot.copies:
-            if same_revision(known, revision):
-                return
-        if slot.copies:
+        copies = slot.copies
+        if copies.has(revision):
+            return
+        if copies.revisions and not copies.is_full:
             self._check_limit()
-        self._waiting += 1
         was_missing = slot.is_missing
-        slot.copies.append(revision)
+        self._waiting += copies.add(revision)
         if was_missing:
             slot.block.missing -= 1
             self._note_whole(slot.block)
+
+    def _add_loose(self, revision: Revision) -> None:
+        """Keep an event that is counted; it is no more when there are too many like it."""
+        if self._loose.add(revision):
+            self._note_open(revision.address)
+        else:
+            self._waiting -= 1
 
     # --- summaries ---
 
@@ -191,36 +198,42 @@ class BlockAssembler:
             slot = Slot(leaf, block, self._loose.take(leaf.hash))
             block.slots.append(slot)
             block.missing += slot.is_missing
-            self._slots.setdefault(leaf.hash, []).append(slot)
+            self._slots.add(slot)
         self._waiting += 1
         self._note_whole(block)
 
     def _add_copy(self, block: WaitingBlock, summary: BlockSummary) -> None:
         """Choose between a waiting block's summary and another one."""
-        if any(same_summary(known, summary) for known in (block.summary, *block.others)):
+        if block.knows(summary):
+            return
+        if block.is_full:
+            self._note_crowded(block)
             return
         best, problem = choose_summary(block.summary, summary)
         self._problems.append(problem)
         if best is block.summary:
-            block.others.append(summary)
+            block.leave_out(summary)
             return
         self._close_block(block)
         for slot in block.slots:
-            for revision in slot.copies:
-                self._loose.add(revision)
-                self._note_open(revision.address)
-        self._open_block(WaitingBlock(best, others=[*block.others, block.summary]))
+            if slot.copies.is_crowded:
+                self._problems.append(conflict(block.address, _CROWD, slot.copies.revisions[0]))
+            for revision in slot.copies.revisions:
+                self._add_loose(revision)
+        self._open_block(block.replaced_by(best))
+
+    def _note_crowded(self, block: WaitingBlock) -> None:
+        """Report once that more summaries of a block came than are worth judging."""
+        if not block.is_crowded:
+            block.is_crowded = True
+            self._problems.append(conflict(block.address, _CROWD))
 
     def _close_block(self, block: WaitingBlock) -> None:
         """Forget where a block's slots are; its events are the caller's now."""
         self._blocks.pop(block.address, None)
         self._ready.pop(block.address, None)
         self._waiting -= 1
-        for slot in block.slots:
-            slots = self._slots[slot.leaf.hash]
-            slots.remove(slot)
-            if not slots:
-                del self._slots[slot.leaf.hash]
+        self._slots.remove(block.slots)
 
     def _note_whole(self, block: WaitingBlock) -> None:
         if not block.missing and not self._hold:
@@ -234,10 +247,13 @@ class BlockAssembler:
         address = block.address
         revisions: list[Revision] = []
         for slot in block.slots:
-            self._waiting -= len(slot.copies)
-            if slot.copies:
-                revision, problems = choose_revision(slot.copies, address)
+            copies = slot.copies.revisions
+            self._waiting -= len(copies)
+            if copies:
+                revision, problems = choose_revision(copies, address)
                 self._problems += problems
+                if slot.copies.is_crowded:
+                    self._problems.append(conflict(address, _CROWD, revision))
             else:
                 revision = Revision(address, slot.leaf.hash)
             revisions.append(revision)
@@ -250,9 +266,8 @@ class BlockAssembler:
         block = self._blocks.get(address)
         if block is None:
             return self._settle_given(address)
-        for slot in block.slots:
-            if slot.is_missing:
-                self._fill_by_document(slot)
+        if block.missing:
+            self._fill_by_document(block)
         if not block.missing:
             self._ready[address] = None
             documents = [slot.leaf.document_id for slot in block.slots]
@@ -279,14 +294,18 @@ class BlockAssembler:
             self._waiting -= 1
             self._problems.append(judge_rival(rival, address))
 
-    def _fill_by_document(self, slot: Slot) -> None:
-        """Join what claims the slot's block and document, whatever its hash."""
-        assert slot.leaf.document_id is not None
-        document = frozenset((slot.leaf.document_id,))
-        claims = self._loose.take_claims(slot.block.address, document)
-        if claims:
-            slot.copies += claims
-            slot.block.missing -= 1
+    def _fill_by_document(self, block: WaitingBlock) -> None:
+        """Join what claims a missing slot's block and document, whatever its hash."""
+        missing: dict[str, Slot] = {}
+        for slot in block.slots:
+            if slot.is_missing:
+                assert slot.leaf.document_id is not None
+                missing.setdefault(slot.leaf.document_id, slot)
+        for revision in self._loose.take_claims(block.address, frozenset(missing)):
+            assert revision.document_id is not None
+            slot = missing[revision.document_id]
+            block.missing -= slot.is_missing
+            self._waiting -= not slot.copies.add(revision)
 
     def _drop_loose(
         self, address: BlockAddress, missing: tuple[str, ...]

@@ -8,6 +8,8 @@ same contents.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import attrs
 
 from qldb_stream.assembly._copies import (
@@ -30,7 +32,7 @@ from qldb_stream.events import (
 )
 from qldb_stream.report import Problem, ProblemCode
 
-__all__ = ["GivenBlock", "GivenBlocks", "judge_late_revision", "judge_late_summary"]
+__all__ = ["GivenBlock", "GivenBlocks", "judge_late_revision", "judge_late_summary", "summary_mark"]
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +57,7 @@ class GivenBlocks:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._blocks: dict[BlockAddress, GivenBlock] = {}
+        self._blocks: OrderedDict[BlockAddress, GivenBlock] = OrderedDict()  # the first goes first
         self._by_hash: dict[bytes, GivenBlock] = {}
 
     def add(self, block: Block) -> GivenBlock:
@@ -139,6 +141,12 @@ def _mark_unless_system(revision: Revision) -> int | None:
 
 def _is_delete(revision: Revision) -> bool:
     return revision.kind is RevisionKind.DELETE
+
+
+def summary_mark(summary: BlockSummary) -> int:
+    """Mark a summary, the stream's name aside, by what is plain and the bytes of the rest."""
+    infos = (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info))
+    return hash((summary.address, _summary_mark(summary), infos))
 
 
 def _summary_mark(summary: BlockSummary) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qldb_stream.assembly._copies import same_revision
+from qldb_stream.assembly._different import DifferentCopies
 from qldb_stream.events import BlockAddress, Revision
 
 __all__ = ["LooseRevisions"]
@@ -17,21 +17,24 @@ class LooseRevisions:
 
     def __init__(self) -> None:
         self.claims: dict[BlockAddress, dict[bytes, None]] = {}
-        self._by_hash: dict[bytes, list[Revision]] = {}
+        self._by_hash: dict[bytes, DifferentCopies] = {}
 
     def has(self, revision: Revision) -> bool:
         """Say whether an equal copy is here."""
-        return any(same_revision(known, revision) for known in self._by_hash.get(revision.hash, ()))
+        copies = self._by_hash.get(revision.hash)
+        return copies is not None and copies.has(revision)
 
-    def add(self, revision: Revision) -> None:
-        """Keep a revision."""
-        self._by_hash.setdefault(revision.hash, []).append(revision)
+    def add(self, revision: Revision) -> bool:
+        """Keep a revision; False when there are too many of its hash, and it was dropped."""
+        if not self._by_hash.setdefault(revision.hash, DifferentCopies()).add(revision):
+            return False
         self.claims.setdefault(revision.address, {})[revision.hash] = None
+        return True
 
-    def take(self, digest: bytes) -> list[Revision]:
+    def take(self, digest: bytes) -> DifferentCopies:
         """Give up all copies of a hash."""
-        found = self._by_hash.pop(digest, [])
-        for address in {revision.address for revision in found}:
+        found = self._by_hash.pop(digest, None) or DifferentCopies()
+        for address in {revision.address for revision in found.revisions}:
             self._drop_claim(address, digest)
         return found
 
@@ -53,17 +56,17 @@ class LooseRevisions:
         return [
             revision
             for digest in self.claims.get(address, ())
-            for revision in self._by_hash[digest]
+            for revision in self._by_hash[digest].revisions
             if revision.address == address
         ]
 
     def _take_one(self, revision: Revision) -> Revision:
         digest, address = revision.hash, revision.address
-        others = [copy for copy in self._by_hash[digest] if copy is not revision]
-        self._by_hash[digest] = others
-        if not others:
+        copies = self._by_hash[digest]
+        copies.remove(revision)
+        if not copies.revisions:
             del self._by_hash[digest]
-        if all(copy.address != address for copy in others):
+        if all(copy.address != address for copy in copies.revisions):
             self._drop_claim(address, digest)
         return revision
 

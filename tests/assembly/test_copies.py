@@ -13,6 +13,7 @@ from qldb_stream.assembly._copies import (
     same_revision,
     summary_recomputes,
 )
+from qldb_stream.assembly._different import MAX_COPIES, DifferentCopies
 from qldb_stream.assembly._given import GivenBlocks
 from qldb_stream.assembly._loose import LooseRevisions
 from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
@@ -105,9 +106,30 @@ def test_loose_revisions_are_found_by_hash_and_by_claim() -> None:
     assert copies[:2] == loose.take_claims(FULL.address, frozenset([FULL.document_id or ""]))
     assert [] == loose.take_claims(FULL.address)
     assert elsewhere == loose.oldest()
-    assert copies[2:] == loose.take(FULL.hash)
-    assert [] == loose.take(FULL.hash)
+    assert copies[2:] == loose.take(FULL.hash).revisions
+    assert [] == loose.take(FULL.hash).revisions
     assert loose.oldest() is None
+
+
+def test_only_so_many_copies_are_kept() -> None:
+    """One more is dropped and that is noted; what is kept is known again."""
+    copies = DifferentCopies()
+    number = FULL.address.sequence_no
+    some = [
+        attrs.evolve(FULL, address=attrs.evolve(FULL.address, sequence_no=number + i))
+        for i in range(MAX_COPIES + 1)
+    ]
+    for copy in some[:-1]:
+        assert not copies.has(copy)
+        assert copies.add(copy)
+        assert copies.has(attrs.evolve(copy))
+    assert not copies.is_crowded
+    assert not copies.has(some[-1])
+    assert not copies.add(some[-1])
+    assert copies.is_crowded
+    assert some[:-1] == copies.revisions
+    copies.remove(some[0])
+    assert [False, True] == [copies.has(copy) for copy in some[:2]]
 
 
 def test_a_hash_of_two_blocks_leads_to_the_later_one() -> None:
