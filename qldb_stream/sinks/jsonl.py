@@ -183,11 +183,17 @@ class JsonlSink:
             # Only the last apply can have been cut off; a second one was damaged later.
             refuted += 1
             if refuted > 1:
-                raise UsageError(
-                    f"{self._path} is damaged: the lines before byte {start} are not those "
-                    "that were written; take up a copy, or write to another file"
-                )
+                raise self._damaged(start)
+        if refuted:
+            # With nothing believed before it, nobody would miss what its batch held.
+            raise self._damaged(opened.seek(0, os.SEEK_END))
         return header_end
+
+    def _damaged(self, byte: int) -> UsageError:
+        return UsageError(
+            f"{self._path} is damaged: the lines before byte {byte} are not those "
+            "that were written; take up a copy, or write to another file"
+        )
 
 
 def _real_path(path: str | Path) -> Path:

@@ -221,6 +221,28 @@ def test_a_negative_length_closes_nothing(path: Path) -> None:
     assert write(path.with_name("clean"), BLOCKS[:2], BLOCKS[2:3]) == path.read_bytes()
 
 
+def test_damage_of_the_only_run_is_refused(path: Path) -> None:
+    """Nothing before it would tell that its blocks are gone, so nothing is cut off."""
+    whole = write(path, BLOCKS[:2])
+    for bit in (8 * (len(whole) // 2), 8 * len(whole) - 300):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(UsageError, match="is damaged"):
+            write(path, BLOCKS[2:4])
+        assert bytes(data) == path.read_bytes()
+
+
+def test_a_first_run_that_was_cut_off_is_written_again(path: Path) -> None:
+    """A crash within the first apply left less than a whole POSITION line."""
+    whole = write(path, BLOCKS[:2])
+    path.unlink()
+    for cut in range(len(whole) - 400, len(whole) - 1, 7):
+        path.write_bytes(whole[:cut])
+        assert whole == write(path, BLOCKS[:2])
+        path.unlink()
+
+
 def test_damage_before_the_last_run_is_refused(path: Path) -> None:
     """What no crash can have done is told, and the file is left as it is."""
     ends = [len(write(path, BLOCKS[start : start + 2])) for start in (0, 2, 4)]
