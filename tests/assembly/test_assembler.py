@@ -744,7 +744,7 @@ def test_a_crowd_of_leaves_with_one_hash(*, same_document: bool) -> None:
 def test_a_copy_too_many_of_twins_goes_to_the_first() -> None:
     """When every leaf of a hash has its revision, what comes more competes."""
     leaves = tuple([RevisionSummary(FIRST.hash, name) for name in "xy"])
-    events = [with_summary(revision_summaries=leaves), *claims_of(FIRST, 3)]
+    events: list[Event] = [with_summary(revision_summaries=leaves), *claims_of(FIRST, 3)]
     (block,), problems = assemble(events, hold=True)
     assert [10**6, 10**6 + 1] == [found.address.sequence_no for found in block.revisions]
     assert [ProblemCode.CONFLICT] == codes(problems)
