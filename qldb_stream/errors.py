@@ -190,9 +190,12 @@ class SequenceGapError(IntegrityError):
 
     def __str__(self) -> str:
         until = "on" if self.last is None else f"to {self.last}"
+        missing = f"blocks from {self.first} {until} are missing"
+        if self.first == self.last:
+            missing = f"block {self.first} is missing"
         return (
-            f"strand {self.strand_id}: blocks from {self.first} {until} are missing; "
-            "add the source that holds them, or declare the gap"
+            f"strand {self.strand_id}: {missing}; add the source that holds what is missing, or "
+            "declare the gap when you replay (--accept-gap)"
         )
 
 

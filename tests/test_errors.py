@@ -96,6 +96,7 @@ def test_an_error_is_frozen() -> None:
         ),
         ("strand S: blocks from 3 to 5 are missing; add", SequenceGapError("S", 3, 5)),
         ("strand S: blocks from 3 on are missing; add", SequenceGapError("S", 3)),
+        ("strand S: block 3 is missing; add", SequenceGapError("S", 3, 3)),
         (
             "block S/3, document D: two copies differ in data; find",
             ConflictError("S", 3, "data", "D"),

@@ -2,8 +2,8 @@
 The click commands, and the one place where their errors become sentences and exit codes.
 
 Exit codes: 0 fine; 1 a problem was found, undecodable parts included; 2 wrong usage or
-nothing readable at all; 130 interrupted. With `--json` an object is printed on 1 and 2
-too.
+nothing readable at all; 130 interrupted; 141 nobody reads on. With `--json` an object is
+printed on 1 and 2 too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _OK: Final = 0
 _PROBLEM: Final = 1
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130  # what a shell reports for a process that SIGINT ended
+_BROKEN_PIPE: Final = 141  # and SIGPIPE
 
 # What a command's object looks like when it could not even begin.
 _EMPTY_REPORTS: Final = {
@@ -89,4 +90,4 @@ def _leave_broken_pipe() -> int:
     """Point standard output elsewhere, or the interpreter would complain when it flushes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
-    return _PROBLEM
+    return _BROKEN_PIPE

@@ -177,8 +177,11 @@ def _print_details(report: VerifyReport) -> None:
 
 def _notes(report: ReplayReport) -> Iterator[str]:
     """Say what is no problem, and still worth knowing."""
-    for strand_id, sequence_no in report.redactions_pending:
+    pending = report.redactions_pending
+    for strand_id, sequence_no in pending[:_PROBLEMS_SHOWN]:
         yield f"redaction pending: block {strand_id}/{sequence_no}"
+    if more := len(pending[_PROBLEMS_SHOWN:]):
+        yield f"and {more} more redactions pending: `--json` lists them all"
     for strand_id, sequence_no, table in report.indexes_kept:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"
     if report.ids_unresolved:
@@ -202,9 +205,14 @@ def count(number: int, noun: str) -> str:
 
 
 def _strand_row(strand: StrandReport) -> tuple[object, ...]:
-    missing = ", ".join(f"{first}-{last}" for first, last in strand.missing) or None
+    missing = ", ".join(map(_range, strand.missing)) or None
     digest = None if strand.digest is None else base64.b64encode(strand.digest).decode()
     return (strand.strand_id, strand.first, strand.last, missing, digest)
+
+
+def _range(ends: tuple[int, int]) -> str:
+    first, last = ends
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _problem_row(problem: Problem) -> tuple[object, ...]:

@@ -159,4 +159,4 @@ def test_a_broken_pipe_in_process(archive: Path, monkeypatch: pytest.MonkeyPatch
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
         monkeypatch.setattr(sys, "stdout", gone)
-        assert 1 == main(["verify", str(archive), "--json"])
+        assert 141 == main(["verify", str(archive), "--json"])
