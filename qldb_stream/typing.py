@@ -66,6 +66,9 @@ class Sink(Protocol):
         """
         Give what this sink has durably applied, or None for nothing yet.
 
+        Its `start` tells what the sink never had; keep it with the position, when
+        `apply` gives one.
+
         Raises:
             DeliveryError: the sink cannot be asked now.
         """

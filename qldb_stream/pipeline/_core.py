@@ -239,7 +239,9 @@ class PipelineCore:
 
     def report(self) -> VerifyReport:
         """Sum up everything so far."""
-        return self._tally.report(self._verifier.strands())
+        report = self._tally.report(self._verifier.strands())
+        missed = [p for strand in self._strands.values() for p in strand.gate.missed()]
+        return attrs.evolve(report, problems=(*report.problems, *missed))
 
     def _first(self, strand_id: str) -> int | None:
         return self._start.get(strand_id) if isinstance(self._start, Mapping) else self._start

@@ -8,14 +8,16 @@ address; the first that does not holds the strand: it and everything after it st
 it is.
 
 Below the sink's position, what is absent from the source matters no more: the sink has
-it. What is wrong there does: a source that was altered where the sink was filled from is
-not trusted behind it.
+it. What the sink never had, because it began later or crossed a declared gap there, it can
+no longer get: such blocks are a problem, and stop nothing. What is wrong down there stops
+what follows: a source that was altered where the sink was filled from is not trusted
+behind it.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -31,6 +33,7 @@ class Verdict(enum.Enum):
     DELIVER = "deliver"
     SKIP = "skip"
     HOLD = "hold"
+    MISSED = "missed"  # behind the sink's position, and yet never applied
 
 
 class StrandGate:
@@ -61,6 +64,8 @@ class StrandGate:
         self._gaps = sorted(gaps, key=lambda gap: gap.first)
         self._stop: int | None = None
         self._is_compared = False
+        # First and last number by cause: a declared gap of the sink, None for before its start.
+        self._missed: dict[Gap | None, tuple[int, int]] = {}
 
     @property
     def next_number(self) -> int | None:
@@ -94,13 +99,38 @@ class StrandGate:
             self.is_held = True
         if self.had is not None and number <= self.had.sequence_no:
             # What the sink has, it has; that the source is not sound stops what follows.
-            return Verdict.SKIP, problem
+            return (Verdict.MISSED if self._is_missed(number) else Verdict.SKIP), problem
         crossed = self._cross(number)
         if self.is_held or crossed is None:
             self.is_held = True
             return Verdict.HOLD, problem
         self._move(block, crossed)
         return Verdict.DELIVER, None
+
+    def missed(self) -> Iterator[Problem]:
+        """Name the blocks that the sink never had and cannot get, one problem per cause."""
+        for gap, (first, last) in self._missed.items():
+            blocks, them = f"blocks {first} to {last} are", "them"
+            if first == last:
+                blocks, them = f"block {first} is", "it"
+            if gap is not None:
+                cause = f"in a gap that the sink was told to cross ({gap.reason})"
+            else:
+                assert self.had is not None
+                cause = f"older than the first block that the sink began with ({self.had.start})"
+            message = f"{blocks} {cause}: it never had {them}; replay into a new sink"
+            yield Problem(ProblemCode.GAP, message, self._strand_id, first)
+
+    def _is_missed(self, number: int) -> bool:
+        """Say whether a block behind the sink's position was never applied; note it then."""
+        assert self.had is not None
+        start = self.had.start
+        cause = next((gap for gap in self.had.gaps if gap.first <= number <= gap.last), None)
+        if cause is None and (start is None or number >= start):
+            return False
+        first, last = self._missed.get(cause, (number, number))
+        self._missed[cause] = (min(first, number), max(last, number))
+        return True
 
     def _compare(self, block: Block) -> Problem | None:
         """Compare with what the sink has at its position."""
@@ -145,5 +175,6 @@ class StrandGate:
         self._next = block.address.sequence_no + 1
         before = self.position
         if before is None:
-            before = Position(self._strand_id, block.address.sequence_no, block.block_hash)
+            number = block.address.sequence_no
+            before = Position(self._strand_id, number, block.block_hash, start=number)
         self.position = attrs.evolve(before.at(block), gaps=before.gaps + crossed)

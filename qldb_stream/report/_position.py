@@ -27,6 +27,9 @@ class Position:
     Every block up to `sequence_no` is applied, `parked` and `gaps` apart.
 
     `block_hash` is the hash of block `sequence_no`, 32 bytes; it links the next block.
+    `start` is the first block that was applied: what is older was never there. None is
+    unknown, as in files of before it was kept; it is no part of equality, since it says
+    nothing of how far a sink has come.
     """
 
     strand_id: str
@@ -34,6 +37,7 @@ class Position:
     block_hash: bytes
     parked: frozenset[int] = frozenset()
     gaps: tuple[Gap, ...] = ()
+    start: int | None = attrs.field(default=None, eq=False)
 
     def at(self, block: Block) -> Position:
         """Give the same position, moved to an applied block of the strand."""

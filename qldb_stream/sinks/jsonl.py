@@ -8,7 +8,8 @@ The file has one JSON object a line, ASCII, each line ended by one newline:
   what JSON cannot), and under ``ion`` the record's binary Ion in base64, from which
   everything can be proven again: a block's BLOCK_SUMMARY, then its REVISION_DETAILS;
 - each `apply` ends in one POSITION line: length and SHA-256 of the lines it closes,
-  and the position in every strand.
+  and the position in every strand; its key `start`, the first block that the file has
+  of the strand, is optional: older files do not say it.
 
 Exactly once: what counts is what a POSITION line closes. Lines and POSITION line are
 appended together and fsynced before `apply` returns. When the file is opened, whatever
@@ -228,21 +229,24 @@ def _position_line(
         "bytes": len(lines),
         "sha256": sha256(lines).hexdigest(),
         "positions": [
-            {
-                "strandId": position.strand_id,
-                "sequenceNo": position.sequence_no,
-                "blockHash": base64.b64encode(position.block_hash).decode(),
-                "parked": sorted(position.parked),
-                "gaps": [
-                    {"first": gap.first, "last": gap.last, "reason": gap.reason}
-                    for gap in position.gaps
-                ],
-                "token": tokens[position.strand_id],
-            }
-            for position in positions.values()
+            _entry(position, tokens[position.strand_id]) for position in positions.values()
         ],
     }
     return _line(line)
+
+
+def _entry(position: Position, token: int) -> dict[str, Any]:
+    entry = {
+        "strandId": position.strand_id,
+        "sequenceNo": position.sequence_no,
+        "blockHash": base64.b64encode(position.block_hash).decode(),
+        "parked": sorted(position.parked),
+        "gaps": [
+            {"first": gap.first, "last": gap.last, "reason": gap.reason} for gap in position.gaps
+        ],
+        "token": token,
+    }
+    return entry if position.start is None else entry | {"start": position.start}
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
@@ -330,6 +334,7 @@ def _position(entry: Mapping[str, Any]) -> Position:
         base64.b64decode(entry["blockHash"]),
         frozenset(entry["parked"]),
         tuple(Gap(gap["first"], gap["last"], gap["reason"]) for gap in entry["gaps"]),
+        entry.get("start"),
     )
 
 

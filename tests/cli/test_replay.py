@@ -348,3 +348,21 @@ def test_a_broken_ledger(run: Run, source: Path) -> None:
 
     assert answer.code in (1, 2)
     assert 1 == answer.err.count("\n")
+
+
+@pytest.mark.parametrize("scheme", ["jsonl", "ledger"])
+def test_older_blocks_come_too_late(run: Run, tmp_path: Path, scheme: str) -> None:
+    """What a sink never had is not said to be there already: exit code 1, and why."""
+    blocks = list(make_journal(5, blocks=9))
+    write_archive((r for block in blocks[:4] for r in records(block)), tmp_path / "old")
+    write_archive((r for block in blocks[4:] for r in records(block)), tmp_path / "new")
+    url = f"{scheme}:{tmp_path / 'out'}" + ("?base=insert" if scheme == "ledger" else "")
+    first = run("replay", tmp_path / "new", "--to", url, "--json")
+    second = run("replay", tmp_path / "old", "--to", url, "--json")
+
+    assert (0, 5) == (first.code, first.json()["applied"])
+    said = second.json()
+    assert (1, False, 0, 0) == (second.code, said["ok"], said["applied"], said["skipped"])
+    (problem,) = said["problems"]
+    assert ("GAP", 0) == (problem["code"], problem["sequence_no"])
+    assert problem["message"].startswith("blocks 0 to 3 are older than the first block")

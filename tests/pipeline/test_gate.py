@@ -179,3 +179,48 @@ def test_only_unbroken_runs_are_delivered(
     if held:
         hole = set(range(max([start, *delivered]) + 1, held[0])) - declared
         assert hole
+
+
+def missed(gate: StrandGate) -> list[tuple[ProblemCode, int | None, str]]:
+    """Reduce what a gate says of blocks that the sink never had."""
+    return [(found.code, found.sequence_no, found.message) for found in gate.missed()]
+
+
+def test_what_is_older_than_the_start_was_never_there() -> None:
+    """It is one problem, and holds nothing of what follows."""
+    had = attrs.evolve(position_at(12), start=9)
+    gate = StrandGate(STRAND, had, None, ())
+    assert [Verdict.MISSED] * 2 + [SKIP, DELIVER] == verdicts(gate, 0, 8, 9, 13)
+    message = (
+        "blocks 0 to 8 are older than the first block that the sink began with (9): "
+        "it never had them; replay into a new sink"
+    )
+    assert [(ProblemCode.GAP, 0, message)] == missed(gate)
+    assert gate.position is not None
+    assert (13, 9) == (gate.position.sequence_no, gate.position.start)
+
+
+def test_what_lies_in_a_declared_gap_of_the_sink_was_never_there() -> None:
+    """A block that turns up after its loss was declared is named with the reason."""
+    gate = StrandGate(STRAND, position_at(5, Gap(1, 1, "lost"), Gap(3, 4, "stolen")), None, ())
+    assert [SKIP, Verdict.MISSED, SKIP, Verdict.MISSED] == verdicts(gate, 0, 1, 2, 4)
+    assert [(ProblemCode.GAP, 1), (ProblemCode.GAP, 4)] == [(c, n) for c, n, _ in missed(gate)]
+    assert "block 1 is in a gap that the sink was told to cross (lost): it" in missed(gate)[0][2]
+
+
+@pytest.mark.parametrize(("start", "expected"), [(None, None), (0, 0)])
+def test_without_a_known_start_the_sink_has_all(start: int | None, expected: int | None) -> None:
+    """A position of before the start was kept stays as it is."""
+    gate = StrandGate(STRAND, attrs.evolve(position_at(2), start=start), None, ())
+    assert [SKIP, SKIP, DELIVER] == verdicts(gate, 0, 2, 3)
+    assert [] == missed(gate)
+    assert gate.position is not None
+    assert expected == gate.position.start
+
+
+def test_the_first_delivered_block_is_the_start() -> None:
+    """A gap that was crossed before it is no part of what the sink has."""
+    gate = StrandGate(STRAND, None, 0, (Gap(0, 2, "a"),))
+    verdicts(gate, 3, 4)
+    assert gate.position is not None
+    assert 3 == gate.position.start

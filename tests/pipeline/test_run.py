@@ -109,6 +109,30 @@ def test_a_hole_in_what_the_sink_has_is_told_and_stops_nothing(tmp_path: Path) -
     assert (20, BLOCKS) == (report.applied, sink.blocks)
 
 
+@pytest.mark.parametrize("as_events", [False, True])
+def test_older_blocks_are_not_called_there_already(tmp_path: Path, *, as_events: bool) -> None:
+    """A sink that began later never had them: a problem, and nothing is skipped."""
+    sink = MemorySink()
+    Pipeline(sink).run(write_source(tmp_path, records_without(*range(9), *range(13, 40))))
+    older = records_without(*range(9, 40))
+    source = [*map(parse_record, older)] if as_events else write_source(tmp_path, older)
+    report = Pipeline(sink).run(source)
+    assert (False, 0, 0) == (report.ok, report.applied, report.skipped)
+    assert [(ProblemCode.GAP, 0)] == codes(report.verification.problems)
+    assert BLOCKS[9:13] == sink.blocks
+
+
+def test_a_block_of_an_accepted_gap_that_turns_up_is_told(tmp_path: Path) -> None:
+    """It cannot be applied any more, and what comes after the position still is."""
+    sink = MemorySink()
+    left = write_source(tmp_path, records_without(11, *range(30, 40)))
+    Pipeline(sink, accept_gaps={STRAND: (Gap(11, 11, "shard lost"),)}).run(left)
+    report = Pipeline(sink).run(write_source(tmp_path, RECORDS))
+    assert (10, 29) == (report.applied, report.skipped)
+    assert [(ProblemCode.GAP, 11)] == codes(report.verification.problems)
+    assert "(shard lost)" in report.verification.problems[0].message
+
+
 def test_another_block_at_the_position_stops_the_strand(tmp_path: Path) -> None:
     """Source and sink have parted ways: nothing is added to either's story."""
     sink = MemorySink()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import attrs
+
 from qldb_stream.events import Block, BlockAddress, BlockSummary
 from qldb_stream.report import (
     BlockVerification,
@@ -124,6 +126,7 @@ def test_a_position_moves_to_a_block_and_keeps_the_rest() -> None:
     position = Position(STRAND, 2, bytes(32), frozenset({0}), (gap,))
     expected = Position(STRAND, 5, b"\x05" * 32, frozenset({0}), (gap,))
     assert expected == position.at(make_block(5))
+    assert 2 == attrs.evolve(position, start=2).at(make_block(5)).start
 
 
 def test_blocks_after_a_position_are_pending() -> None:

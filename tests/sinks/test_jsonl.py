@@ -405,3 +405,17 @@ def test_nothing_but_the_file_and_its_lock_is_left(path: Path) -> None:
     """What helped to make the file is gone when it is made."""
     write(path, BLOCKS[:1])
     assert {"journal.jsonl", "journal.jsonl.lock"} == {x.name for x in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize("start", [None, 1])
+def test_the_start_outlives_the_sink(path: Path, start: int | None) -> None:
+    """The first block of the strand is kept, and a file that does not say it is read too."""
+    sink = JsonlSink(path)
+    sink.apply(BLOCKS[1:4], attrs.evolve(position_at(BLOCKS[3]), start=start), 7)
+    sink.close()
+    assert (start is not None) == (b'"start":1' in path.read_bytes())
+    sink = JsonlSink(path)
+    found = sink.position(STRAND)
+    sink.close()
+    assert found is not None
+    assert start == found.start

@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
 
+import attrs
+
 from qldb_stream.errors import OccConflictError, QldbStreamError, SinkUnavailableError
 from qldb_stream.events import Block
 from qldb_stream.replay import (
@@ -187,4 +189,4 @@ class _Tally:
 
 def _read_position(txn: Transaction, strand_id: str) -> Position | None:
     state = read_state(txn, strand_id) if has_own_tables(txn) else None
-    return None if state is None else state.position
+    return None if state is None else attrs.evolve(state.position, start=state.start)
