@@ -186,6 +186,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"
     if report.ids_unresolved:
         yield f"{count(report.ids_unresolved, 'id')} at declared paths are no known document's"
+    if report.before_start:
+        yield f"{count(report.before_start, 'block')} before --start left out"
     for table, times in report.left_out.items():
         yield f"left out, as never replayed: {table}, {count(times, 'time')}"
 

@@ -108,13 +108,15 @@ class _Strand:
     What is known of a strand.
 
     `next` is the number that must come next, None while any may. `explained` is a heap of
-    numbers that have problems of their own.
+    numbers that have problems of their own. `newest_left_out` is the highest number before
+    the start that came.
     """
 
     gate: StrandGate
     next: int | None
     explained: list[int] = attrs.field(factory=list)
     is_begun: bool = False
+    newest_left_out: int | None = None
 
     def has(self, block: Block) -> bool:
         """Say whether the sink had a block before this run."""
@@ -140,6 +142,9 @@ class PipelineCore:
             where what the sink has must say it then.
         gaps: declared gaps by strand.
         limit: how many items may wait for the rest of their blocks.
+
+    Attributes:
+        before_start: how many whole blocks were left out, as they are before the start.
     """
 
     def __init__(
@@ -166,6 +171,7 @@ class PipelineCore:
         self._gaps = gaps
         self._strands: dict[str, _Strand] = {}
         self._is_closed = False
+        self.before_start = 0
 
     def open_strand(self, strand_id: str, position: Position | None) -> None:
         """
@@ -232,6 +238,7 @@ class PipelineCore:
             first = self._first(block.address.strand_id)
             if first is None or block.address.sequence_no >= first:
                 return self._check(block)
+            self._leave_out(block)
             block = self._sequencer.next_block()
         if self._is_closed:
             self._report_tails()
@@ -253,13 +260,30 @@ class PipelineCore:
         for block in blocks:
             if not self.knows(block.address.strand_id):
                 self.open_strand(block.address.strand_id, None)
-            if self._order is Order.LIVE and self._strands[block.address.strand_id].has(block):
-                self._had.append(block)
+            if self._order is Order.LIVE and self._is_past(block):
                 continue
             try:
                 self._sequencer.feed(block)
             except ConflictError as exc:
                 self._add_problems((_problem_of(exc),))
+
+    def _is_past(self, block: Block) -> bool:
+        """Say whether a live block is none that the sequencer waits for, and put it aside."""
+        strand_id, number = block.address.strand_id, block.address.sequence_no
+        strand, first = self._strands[strand_id], self._first(strand_id)
+        if strand.has(block):
+            self._had.append(block)
+            return True
+        if strand.gate.had is None and first is not None and number < first:
+            self._leave_out(block)
+            return True
+        return False
+
+    def _leave_out(self, block: Block) -> None:
+        """Count a block before the start."""
+        strand, number = self._strands[block.address.strand_id], block.address.sequence_no
+        self.before_start += 1
+        strand.newest_left_out = max(number, strand.newest_left_out or 0)
 
     def _whole_blocks(self) -> Iterable[Block]:
         blocks = []
@@ -313,8 +337,21 @@ class PipelineCore:
     def _report_tails(self) -> None:
         """Name the holes before problems that come after a strand's last whole block."""
         for strand_id, strand in self._strands.items():
+            self._report_start(strand_id, strand)
             if strand.next is not None and strand.explained:
                 self._report_hole(strand_id, strand.next, max(strand.explained))
+
+    def _report_start(self, strand_id: str, strand: _Strand) -> None:
+        """Name a start that nothing came at or after, once."""
+        first, newest = self._first(strand_id), strand.newest_left_out
+        if strand.is_begun or first is None or newest is None:
+            return
+        strand.newest_left_out = None
+        message = (
+            f"nothing came at or after block {first}, the start: "
+            f"the newest block of strand {strand_id} is {newest}"
+        )
+        self._tally.add_problem(Problem(ProblemCode.GAP, message, strand_id, first))
 
     def _add_problems(self, problems: Iterable[Problem]) -> None:
         """List what assembler or sequencer say of a block, and stop its strand if need be."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import attrs
+
 from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress, BlockSummary, Need, RevisionDetails
 from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
@@ -205,7 +207,7 @@ class _Run:
 
     def report(self) -> ReplayReport:
         """Sum up what has come of it so far."""
-        verification = self._core.report()
+        verification, before_start = self._core.report(), self._core.before_start
         if self._delivery is None:
-            return ReplayReport(verification)
-        return self._delivery.report(verification)
+            return ReplayReport(verification, before_start=before_start)
+        return attrs.evolve(self._delivery.report(verification), before_start=before_start)

@@ -107,8 +107,9 @@ class ReplayReport:
     What a replay came to: what was verified, and what was applied.
 
     `applied` and `skipped` count blocks (skipped: the sink had them already). All others
-    are what `SinkSummary` explains; the last three are for people and no part of the JSON
-    object.
+    are what `SinkSummary` explains, but for `before_start`, the blocks that were left out
+    because the caller's start is after them; the last four are for people and no part of
+    the JSON object.
     """
 
     verification: VerifyReport
@@ -119,6 +120,7 @@ class ReplayReport:
     ids_unresolved: int = 0
     indexes_kept: tuple[tuple[str, int, str], ...] = ()
     left_out: Mapping[str, int] = attrs.field(factory=dict)
+    before_start: int = 0
 
     @property
     def ok(self) -> bool:

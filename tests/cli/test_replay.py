@@ -366,3 +366,18 @@ def test_older_blocks_come_too_late(run: Run, tmp_path: Path, scheme: str) -> No
     (problem,) = said["problems"]
     assert ("GAP", 0) == (problem["code"], problem["sequence_no"])
     assert problem["message"].startswith("blocks 0 to 3 are older than the first block")
+
+
+@pytest.mark.parametrize(("start", "code"), [("8", 0), ("99", 1)])
+def test_what_a_start_leaves_out_is_said(
+    run: Run, archive: Path, tmp_path: Path, start: str, code: int
+) -> None:
+    """Blocks before --start are counted; a start that nothing reaches is not ok."""
+    arguments = ("replay", archive, "--start", start, "--to")
+    for_people = run(*arguments, f"jsonl:{tmp_path / 'a'}")
+    as_json = run(*arguments, f"jsonl:{tmp_path / 'b'}", "--json")
+
+    assert (code, code) == (for_people.code, as_json.code)
+    assert f"{min(int(start), 12)} blocks before --start left out" in for_people.out
+    assert [99] * code == [problem["sequence_no"] for problem in as_json.json()["problems"]]
+    assert "before_start" not in as_json.json()

@@ -240,6 +240,17 @@ def test_a_start_leaves_out_what_is_before_it(tmp_path: Path) -> None:
     sink = MemorySink()
     report = Pipeline(sink, start=30).run(write_source(tmp_path, RECORDS))
     assert (True, 10, BLOCKS[30:]) == (report.ok, report.applied, sink.blocks)
+    assert 30 == report.before_start
+
+
+@pytest.mark.parametrize("as_events", [False, True])
+def test_a_start_that_nothing_reaches_is_a_hole(tmp_path: Path, *, as_events: bool) -> None:
+    """A source that ends before the start is not ok, and the start is named, once."""
+    source = [*map(parse_record, RECORDS)] if as_events else write_source(tmp_path, RECORDS)
+    report = Pipeline(MemorySink(), start=99).run(source)
+    assert [(ProblemCode.GAP, 99)] == codes(report.verification.problems)
+    assert "nothing came at or after block 99" in report.verification.problems[0].message
+    assert (0, 0, 40) == (report.applied, report.skipped, report.before_start)
 
 
 def test_a_start_that_is_missing_is_a_hole(tmp_path: Path) -> None:
