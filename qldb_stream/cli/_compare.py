@@ -67,7 +67,7 @@ def _compare_ledgers(source: str, copy: Ledger, *, as_json: bool) -> int:
 
 def _compare_records(source: str, copy: Ledger, *, as_json: bool) -> int:
     with progress() as report_progress:
-        journal = RecordedJournal(source, report_progress)
+        journal = RecordedJournal(source, report_progress, copy.driver())
         comparison = compare_ledgers(journal, copy)
     report = journal.report()
     if report.nothing_readable:

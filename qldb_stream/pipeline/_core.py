@@ -11,7 +11,7 @@ How long a block waits depends on the order in which items come, see `Order`.
 
 A hole is one problem GAP for each run of missing numbers. A number that has a problem of
 its own, because its block lacks a part or has two versions, is no hole; nor is a
-declared gap.
+declared gap, nor one that was declared when the sink crossed it.
 """
 
 from __future__ import annotations
@@ -329,7 +329,8 @@ class PipelineCore:
         """Name what is missing between two numbers, and has no problem of its own."""
         strand = self._strands[strand_id]
         known = strand.pop_explained(last)
-        gaps = self._gaps.get(strand_id, ())
+        had = strand.gate.had
+        gaps = (*self._gaps.get(strand_id, ()), *(() if had is None else had.gaps))
         for start, end in _missing(first, last, known, gaps):
             message = str(SequenceGapError(strand_id, start, end))
             self._tally.add_problem(Problem(ProblemCode.GAP, message, strand_id, start))

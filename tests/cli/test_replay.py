@@ -381,3 +381,20 @@ def test_what_a_start_leaves_out_is_said(
     assert f"{min(int(start), 12)} blocks before --start left out" in for_people.out
     assert [99] * code == [problem["sequence_no"] for problem in as_json.json()["problems"]]
     assert "before_start" not in as_json.json()
+
+
+def test_compare_behind_a_declared_gap(run: Run, tmp_path: Path) -> None:
+    """A gap that was declared once is known: a second replay and compare both cross it."""
+    journal = list(make_journal(5, blocks=3))
+    blocks = [b for b in journal if b.address.sequence_no != 1]
+    write_archive((record for block in blocks for record in records(block)), tmp_path / "in")
+    destination = tmp_path / "destination.ledger"
+    gap = ("--accept-gap", f"{blocks[0].address.strand_id}:1-1", "--reason", "lost")
+    arguments = ("replay", tmp_path / "in", "--to", f"ledger:{destination}?base=insert", "--json")
+    first = run(*arguments, *gap)
+    second = run(*arguments)
+    compared = run("compare", tmp_path / "in", destination, "--json")
+
+    assert (0, 2) == (first.code, first.json()["applied"])
+    assert (0, 2) == (second.code, second.json()["skipped"])
+    assert (0, 2) == (compared.code, compared.json()["blocks"])

@@ -233,6 +233,8 @@ def test_a_declared_gap_is_crossed_and_kept(tmp_path: Path) -> None:
     assert position is not None
     assert (39, (gap,)) == (position.sequence_no, position.gaps)
     assert ((11, 13),) == report.verification.strands[0].missing
+    again = Pipeline(sink).run(source)
+    assert (True, 37) == (again.ok, again.skipped)
 
 
 def test_a_start_leaves_out_what_is_before_it(tmp_path: Path) -> None:
