@@ -118,9 +118,10 @@ def load_slice(data: bytes) -> IonSlice:
         IonDecodeError: no value, more than one, or broken bytes.
     """
     value, pos = read_value(data, 0)
-    extra, _pos, _table = _next_value(data, pos, value.symbols)
-    if extra is not None:
-        fail(extra.start, "a second value stands where one is expected")
+    if pos < len(data):
+        extra, _pos, _table = _next_value(data, pos, value.symbols)
+        if extra is not None:
+            fail(extra.start, "a second value stands where one is expected")
     return value
 
 

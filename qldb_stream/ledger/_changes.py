@@ -11,7 +11,7 @@ from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._keys import Keys, keys_of
 from qldb_stream.ledger._occ import CommitRecord
 from qldb_stream.ledger._pending import PendingDocument
-from qldb_stream.ledger._store import Store
+from qldb_stream.ledger._store import Store, document_of
 
 __all__ = ["Changes", "find_changes", "iter_new_entries", "keys_after"]
 
@@ -103,18 +103,28 @@ def _keys_before(
         key = known.get((indexes[0].no, document.id))
         if key is not None:
             return {indexes[0].no: key}
-    return keys_of(load_slice(base.data), indexes)
+    return keys_of(document_of(base.data), indexes)
 
 
 def keys_after(document: PendingDocument) -> Keys:
     """Give the keys that a pending document has, worked out once for each state and table."""
     indexes = document.table.indexes
-    if document.keys.keys() != {index.no for index in indexes}:
+    if not _is_of(document.keys, indexes):
         if document.data is None:
             document.keys = dict.fromkeys([index.no for index in indexes])
         else:
             document.keys = keys_of(document.data, indexes)
     return document.keys
+
+
+def _is_of(keys: Keys, indexes: Sequence[Index]) -> bool:
+    """Tell whether keys are those of exactly these indexes."""
+    if len(keys) != len(indexes):
+        return False
+    for index in indexes:  # noqa: SIM110 - runs for every write, where a generator costs more
+        if index.no not in keys:
+            return False
+    return True
 
 
 def _index_changes(

@@ -9,13 +9,18 @@ name, but one that differs in case, is left to PartiQL as a whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from qldb_stream.errors import IonDecodeError
-from qldb_stream.ion import IonSlice, parse_fields
+from qldb_stream.ion import IonSlice, parse_fields, parse_string
 from qldb_stream.ledger._catalog import Index
 from qldb_stream.partiql import index_key, index_key_of
 
 __all__ = ["Keys", "keys_of"]
+
+# Of a type byte: strings are what is indexed most, and need no decoder.
+_STRING: Final = 8
+_NULL_STRING: Final = 0x8F
 
 Keys = dict[int, bytes | None]
 """Keys by index number; None for a document that the index does not hold."""
@@ -33,7 +38,10 @@ def keys_of(document: IonSlice, indexes: Sequence[Index]) -> Keys:
 def _key(document: IonSlice, fields: dict[str, tuple[int, int]], field: str) -> bytes | None:
     found = fields.get(field)
     if found is not None:
-        return index_key(IonSlice(document.buf, *found, document.symbols))
+        start, end = found
+        if document.buf[start] >> 4 == _STRING and document.buf[start] != _NULL_STRING:
+            return index_key(parse_string(document.buf, start, end))
+        return index_key(IonSlice(document.buf, start, end, document.symbols))
     folded = field.casefold()
     if any(name.casefold() == folded for name in fields):
         return index_key_of(document, field)

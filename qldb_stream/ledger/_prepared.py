@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.hashing import dot
-from qldb_stream.ion import IonSlice, SymbolTable, to_slice
+from qldb_stream.ion import to_slice
 from qldb_stream.ledger._hashes import (
     blob_hash,
     field_digest,
@@ -44,9 +44,6 @@ _SHORT_CHARACTERS: Final = 4096
 _CACHED_LONG_TEXTS: Final = 32
 
 _STATEMENT: Final = field_id("statement")
-
-# A ledger has few shapes of documents (20 active tables at most in QLDB, facts 5.8).
-_CACHED_TABLES: Final = 64
 
 # They mean the same to an expression whether decoded or not, and nobody can change them later.
 _PLAIN: Final = frozenset({type(None), bool, int, float, Decimal, str, bytes})
@@ -123,19 +120,7 @@ def bind_parameter(value: Any) -> tuple[Any, bytes]:
     if kind is bytes:
         return value, blob_hash(value)
     encoded = to_slice(value)
-    if kind is dict and not encoded.symbols.imports:
-        encoded = _with_shared_table(encoded)
     return value if kind in _PLAIN else encoded, encoded.hash()
-
-
-def _with_shared_table(encoded: IonSlice) -> IonSlice:
-    """Use one table for all documents with the same fields: it keeps what it hashed."""
-    return IonSlice(encoded.buf, encoded.start, encoded.end, _shared_table(encoded.symbols.texts))
-
-
-@lru_cache(maxsize=_CACHED_TABLES)
-def _shared_table(texts: tuple[str | None, ...]) -> SymbolTable:
-    return SymbolTable(texts)
 
 
 def statement_digest(text_hash: bytes, parameter_hashes: list[bytes]) -> bytes:

@@ -13,14 +13,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from qldb_stream.errors import LedgerFileError
+from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._merkle import load_peaks, node_of
 from qldb_stream.ledger._state import State
 
-__all__ = ["CHUNK_ROWS", "Store", "StoredBlock", "StoredRevision"]
+__all__ = ["CHUNK_ROWS", "Store", "StoredBlock", "StoredRevision", "document_of"]
+
+# At most 128 KB each (facts 5.8); what one short transaction reads.
+_CACHED_DOCUMENTS: Final = 16
 
 CHUNK_ROWS: Final = 200
 """How many rows are read at once, under the lock."""
@@ -89,6 +94,17 @@ class StoredBlock(NamedTuple):
     nodes: bytes
     summary: bytes
     catalog: bytes | None
+
+
+@lru_cache(maxsize=_CACHED_DOCUMENTS)
+def document_of(data: bytes) -> IonSlice:
+    """
+    Give the document in a revision's stored bytes; a transaction asks several times for one.
+
+    Raises:
+        IonDecodeError: what is stored has been damaged.
+    """
+    return load_slice(data)
 
 
 class Store:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from qldb_stream.ion import load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._changes import keys_after
 from qldb_stream.ledger._committed import CommittedView
@@ -22,7 +21,7 @@ from qldb_stream.ledger._occ import CommitLog, ReadSet
 from qldb_stream.ledger._pending import PendingDocument
 from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._state import State
-from qldb_stream.ledger._store import CHUNK_ROWS, Store, StoredRevision
+from qldb_stream.ledger._store import CHUNK_ROWS, Store, StoredRevision, document_of
 from qldb_stream.partiql import Lookup, TableKind, TableRef, index_key, no_such_variable
 
 __all__ = ["View"]
@@ -269,7 +268,7 @@ def _user_row(document: Current) -> Row:
     if isinstance(document, PendingDocument):
         return document.id, document.data
     assert document.data is not None
-    return document.document_id, load_slice(document.data)
+    return document.document_id, document_of(document.data)
 
 
 def _texts(values: tuple[Any, ...]) -> list[str]:

@@ -104,13 +104,16 @@ def iter_matches(
     frame: Frame, plans: tuple[SourcePlan, ...], place: int = 0
 ) -> Iterator[str | None]:
     """Bind every combination of rows that fulfils all conditions; yield the first source's id."""
-    last = len(plans) - 1
-    for document_id in plans[place].iter_bound(frame):
-        if place == last:
+    rows = plans[place].iter_bound(frame)
+    return rows if place == len(plans) - 1 else _iter_joined(frame, plans, place, rows)
+
+
+def _iter_joined(
+    frame: Frame, plans: tuple[SourcePlan, ...], place: int, rows: Iterator[str | None]
+) -> Iterator[str | None]:
+    for document_id in rows:
+        for _ in iter_matches(frame, plans, place + 1):
             yield document_id
-        else:
-            for _ in iter_matches(frame, plans, place + 1):
-                yield document_id
 
 
 @attrs.frozen

@@ -44,6 +44,8 @@ class LookupPlan:
     def evaluate(self, frame: Frame) -> Lookup | None:
         """Compute the values for the rows further left; None when there is nothing to say."""
         values = [decoded(value(frame)) for value in self.values]
+        if len(values) == 1 and type(values[0]) is str:  # most look-ups: an id
+            return None if self.spread else Lookup(self.field, (values[0],))
         if self.spread:
             if is_unknown(values[0]) or kind_of(values[0]) not in SEQUENCES:
                 return None

@@ -29,6 +29,8 @@ _READ: Final = f"SELECT VALUE p FROM {POSITION_TABLE} AS p BY id WHERE id = ?"  
 _INSERT: Final = f"INSERT INTO {POSITION_TABLE} ?"
 _UPDATE: Final = f"UPDATE {POSITION_TABLE} AS p BY id SET p = ? WHERE id = ?"  # noqa: S608 - a constant
 
+_NO_NUMBERS: Final[frozenset[int]] = frozenset()
+
 
 @attrs.frozen
 class StrandState:
@@ -173,15 +175,16 @@ def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
         str(document["strand_id"]),
         int(document["sequence_no"]),
         bytes(document["block_hash"]),
-        frozenset(int(number) for number in document.get("parked", ())),
-        tuple(
-            Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"]))
-            for gap in document.get("gaps", ())
-        ),
+        frozenset(map(int, document["parked"])) if "parked" in document else _NO_NUMBERS,
+        tuple(map(_gap, document["gaps"])) if "gaps" in document else (),
     )
     tables = _parse_tables(str(document["tables"]))
     token, start = int(document["token"]), int(document["start"])
     return StrandState(position, token, start, tables, document_id)
+
+
+def _gap(gap: Mapping[str, Any]) -> Gap:
+    return Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"]))
 
 
 @lru_cache(maxsize=16)
