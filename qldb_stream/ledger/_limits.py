@@ -13,11 +13,9 @@ from typing import Final
 from qldb_stream.errors import StatementError, UsageError
 from qldb_stream.ledger._catalog import Catalog, Table
 from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.replay import OWN_TABLES
 
 __all__ = ["Limits", "choose_limits"]
-
-OWN_TABLES: Final = "qldb_stream_"
-"""What the names of the replay's own tables begin with."""
 
 _ACTIVE_TABLES: Final = 20
 _TABLES: Final = 40

@@ -260,15 +260,15 @@ class PipelineCore:
         for block in blocks:
             if not self.knows(block.address.strand_id):
                 self.open_strand(block.address.strand_id, None)
-            if self._order is Order.LIVE and self._is_past(block):
+            if self._order is Order.LIVE and self._put_aside(block):
                 continue
             try:
                 self._sequencer.feed(block)
             except ConflictError as exc:
                 self._add_problems((_problem_of(exc),))
 
-    def _is_past(self, block: Block) -> bool:
-        """Say whether a live block is none that the sequencer waits for, and put it aside."""
+    def _put_aside(self, block: Block) -> bool:
+        """Keep a live block from the sequencer when its turn was before this run; say whether."""
         strand_id, number = block.address.strand_id, block.address.sequence_no
         strand, first = self._strands[strand_id], self._first(strand_id)
         if strand.has(block):
