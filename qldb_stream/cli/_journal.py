@@ -24,16 +24,13 @@ class RecordedJournal:
     """
 
     def __init__(self, path: str, progress: Progress, destination: Driver) -> None:
-        self._source = open_source([path])
-        self._progress = progress
+        self._source = open_source([path], progress=progress)
         self._destination = destination
         self._gaps: dict[str, tuple[Gap, ...]] = {}  # filled as strands are met
         self._core = PipelineCore(Order.SORTED, gaps=self._gaps)
 
     def __iter__(self) -> Iterator[Block]:
-        for checked in iter_checked(
-            self._core, self._source, position_of=self._begin, progress=self._progress
-        ):
+        for checked in iter_checked(self._core, self._source, position_of=self._begin):
             if checked.verdict is Verdict.DELIVER:
                 yield checked.block
 

@@ -17,7 +17,7 @@ from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
-from qldb_stream.sources import open_source
+from qldb_stream.sources import FolderSource, open_source
 
 __all__ = ["replay"]
 
@@ -88,20 +88,26 @@ def replay(
     at the first block that is missing, incomplete or does not verify.
     """
     accepted = _declare(gaps, reason)
-    failure: QldbStreamError | None = None
-    source = open_source(files)
-    sink = open_sink(url, **{name: value for name, value in options.items() if value is not None})
-    with closing(sink), progress() as report_progress:
-        pipeline = Pipeline(sink, start=start, accept_gaps=accepted, progress=report_progress)
-        try:
-            pipeline.run(source)
-        except QldbStreamError as error:
-            failure = error
+    given = {name: value for name, value in options.items() if value is not None}
+    with progress() as report_progress:
+        source = open_source(files, progress=report_progress)
+        with closing(open_sink(url, **given)) as sink:
+            pipeline = Pipeline(sink, start=start, accept_gaps=accepted)
+            failure = _run(pipeline, source)
     report = pipeline.report
     has_failed = failure is not None
     tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)
     print_tables = None if as_json else tables
     return print_report(report, files, print_tables, failure)
+
+
+def _run(pipeline: Pipeline, source: FolderSource) -> QldbStreamError | None:
+    """Run to the end, or give what ended it; the pipeline's report tells how far it came."""
+    try:
+        pipeline.run(source)
+    except QldbStreamError as error:
+        return error
+    return None
 
 
 def _declare(

@@ -34,5 +34,5 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     found, 1 when one was, 2 when nothing was readable.
     """
     with progress() as report_progress:
-        report = verify_source(open_source(files), progress=report_progress)
+        report = verify_source(open_source(files, progress=report_progress))
     return print_report(report, files, None if as_json else partial(print_verification, report))

@@ -14,7 +14,6 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from qldb_stream.events import BlockAddress, BlockSummary
 from qldb_stream.pipeline._core import Order
-from qldb_stream.sources import FolderSource, Progress
 from qldb_stream.typing import Item, Source
 
 __all__ = ["Input", "PlacedItem", "PlacedSource", "iter_placed", "order_of"]
@@ -38,10 +37,8 @@ def order_of(source: Input, *, has_start: bool) -> Order:
     return Order.LIVE if has_start else Order.UNSORTED
 
 
-def iter_placed(source: Input, progress: Progress | None = None) -> Iterator[PlacedItem]:
+def iter_placed(source: Input) -> Iterator[PlacedItem]:
     """Iterate over a source's items, each with its block where that is known."""
-    if isinstance(source, FolderSource):
-        return source.placed_items(progress)
     if isinstance(source, PlacedSource):
         return source.placed_items()
     if not isinstance(source, Source):

@@ -19,7 +19,6 @@ from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap, Position, ReplayReport, VerifyReport
-from qldb_stream.sources import Progress
 from qldb_stream.typing import Item, Sink
 
 __all__ = ["Pipeline", "iter_checked", "verify_source"]
@@ -35,7 +34,6 @@ class Pipeline:
         start: the number of the first block, where the sink has nothing; for all
             strands, or by strand. None begins with the first block that the source has.
         accept_gaps: missing blocks that the owner has declared, by strand.
-        progress: is told how a source made by `open_source` is read.
         batch_blocks: how many blocks are applied together at most.
         token: the fencing token of whoever holds the strands; 0 for a run of its own.
 
@@ -49,7 +47,6 @@ class Pipeline:
         *,
         start: int | Mapping[str, int] | None = None,
         accept_gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
-        progress: Progress | None = None,
         batch_blocks: int = BATCH_BLOCKS,
         token: int = 0,
     ) -> None:
@@ -58,7 +55,6 @@ class Pipeline:
         self._sink = sink
         self._start = start
         self._gaps = accept_gaps
-        self._progress = progress
         self._batch_blocks = batch_blocks
         self._token = token
         self._run: _Run | None = None
@@ -110,17 +106,16 @@ class Pipeline:
         if sink is not None:
             delivery = Delivery(sink, batch_blocks=self._batch_blocks, token=self._token)
         self._run = _Run(core, delivery)
-        self._run.read(source, self._progress)
+        self._run.read(source)
         return self._run.report()
 
 
-def verify_source(source: Input, *, progress: Progress | None = None) -> VerifyReport:
+def verify_source(source: Input) -> VerifyReport:
     """
     Verify everything that a bounded source holds; never stops at what is wrong.
 
     Args:
         source: a `Source`, or any iterable of events.
-        progress: is told how a source made by `open_source` is read.
 
     Returns:
         Every check's outcome, summed up. `nothing_readable` says that there was not one
@@ -131,7 +126,7 @@ def verify_source(source: Input, *, progress: Progress | None = None) -> VerifyR
         SourceError: the source changed or failed while it was read.
         BacklogError: an iterable has more out of order than may wait.
     """
-    return Pipeline(None, progress=progress).run(source).verification
+    return Pipeline(None).run(source).verification
 
 
 def iter_checked(
@@ -139,7 +134,6 @@ def iter_checked(
     source: Input,
     *,
     position_of: Callable[[str], Position | None] = lambda _strand_id: None,
-    progress: Progress | None = None,
 ) -> Iterator[CheckedBlock]:
     """
     Feed a source to a core, to its end, and iterate over what comes out.
@@ -148,7 +142,6 @@ def iter_checked(
         core: fresh, and made for the order in which the source's items come.
         source: what is fed.
         position_of: is asked for what a sink has of a strand, once for each strand.
-        progress: is told how a source made by `open_source` is read.
 
     Yields:
         Each whole block with its verdict; `core.report()` sums up what is past.
@@ -157,7 +150,7 @@ def iter_checked(
         QldbStreamError: what `Pipeline.run` raises, the sink's own errors apart.
     """
     place: BlockAddress | None = None
-    for address, item in iter_placed(source, progress):
+    for address, item in iter_placed(source):
         if address != place:
             if place is not None:
                 core.finish(place)
@@ -192,16 +185,14 @@ class _Run:
         self._core = core
         self._delivery = delivery
 
-    def read(self, source: Input, progress: Progress | None) -> None:
+    def read(self, source: Input) -> None:
         """Read the source to its end, delivering as blocks come out."""
         delivery = self._delivery
         if delivery is None:
-            for _ in iter_checked(self._core, source, progress=progress):
+            for _ in iter_checked(self._core, source):
                 pass
             return
-        for checked in iter_checked(
-            self._core, source, position_of=delivery.position_of, progress=progress
-        ):
+        for checked in iter_checked(self._core, source, position_of=delivery.position_of):
             delivery.add(checked)
         delivery.flush()
 

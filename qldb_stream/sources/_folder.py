@@ -107,9 +107,7 @@ class FolderSource:
         """
         return (item for _, item in self.placed_items())
 
-    def placed_items(
-        self, progress: Progress | None = None
-    ) -> Iterator[tuple[BlockAddress | None, Item]]:
+    def placed_items(self) -> Iterator[tuple[BlockAddress | None, Item]]:
         """
         Iterate like `items`, with the block under which each item belongs.
 
@@ -120,7 +118,7 @@ class FolderSource:
             pool = stack.enter_context(closing(FilePool()))
             spool = stack.enter_context(closing(Spool()))
             index = stack.enter_context(closing(Index()))
-            reading = _Reading(self._files, pool, spool, progress or self._progress)
+            reading = _Reading(self._files, pool, spool, self._progress)
             for undecodable in reading.fill(index):
                 yield None, undecodable
             pool.check_unchanged(self._files)

@@ -330,16 +330,20 @@ def test_nonsense_is_refused() -> None:
         Pipeline(None, batch_blocks=0)
 
 
-def test_progress_reaches_the_source(tmp_path: Path) -> None:
-    """Whoever runs the pipeline may watch the source being read."""
+def test_progress_is_the_sources(tmp_path: Path) -> None:
+    """Who gave the source a progress watches it being read, whatever runs over it."""
     stages: list[str] = []
 
     def progress(_done_bytes: int, _total_bytes: int, stage: str) -> None:
         stages.append(stage)
 
-    Pipeline(None, progress=progress).run(write_source(tmp_path, RECORDS))
-    verify_source(write_source(tmp_path, RECORDS), progress=progress)
-    assert {"index", "read"} == set(stages)
+    write_source(tmp_path, RECORDS)
+    source = open_source(tmp_path, progress=progress)
+    Pipeline(None).run(source)
+    once = list(stages)
+    verify_source(source)
+    assert {"index", "read"} == set(once)
+    assert 2 * once == stages
 
 
 class Bounded:
