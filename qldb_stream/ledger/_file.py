@@ -3,28 +3,29 @@ Opening a ledger file: whose it is, which version, and that only one writes it.
 
 Strategy: SQLite keeps readers and the writer apart; that there is only one writer is ours
 to keep, because a ledger's tip, catalog and recent changes live in the writer's memory.
-It holds an exclusive lock on a small SQLite database beside the file (`PATH-writer`) from
-opening to closing; a process that dies loses the lock with it, whatever the platform.
-The lock is named after the file that symlinks lead to, as SQLite names `-wal` and `-shm`.
+It holds the lock `PATH-writer` (see `qldb_stream.holding`) from opening to closing; it is
+named after the file that symlinks lead to, as SQLite names `-wal` and `-shm`.
 A reader takes no lock of ours and changes no byte; `-wal` and `-shm`, without which SQLite
 reads no ledger, are gone again when it closes, unless somebody else uses or needs them.
-SQLite's errors become `LedgerFileError` here and in `_store`, nowhere else.
+SQLite's errors become `LedgerFileError` wherever it is called; `_problems` words them.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from qldb_stream.errors import LedgerFileError
+from qldb_stream.holding import HeldFile, maybe_hold
+from qldb_stream.ledger._problems import translated
 from qldb_stream.ledger._schema import APPLICATION_ID, PRAGMAS, SCHEMA, SCHEMA_VERSION
 
-__all__ = ["MEMORY", "connect_reader", "connect_writer", "hold_writer_lock", "translated"]
+__all__ = ["MEMORY", "connect_reader", "connect_writer", "hold_writer_lock"]
 
 MEMORY: Final = ":memory:"
 """The path of a ledger that is kept in memory and vanishes when it is closed."""
@@ -34,55 +35,34 @@ _BUSY_TIMEOUT_S: Final = 5.0
 _CACHED_STATEMENTS: Final = 256
 
 
-@contextmanager
-def translated(path: str) -> Iterator[None]:
+def hold_writer_lock(path: str) -> HeldFile | None:
     """
-    Turn SQLite's errors into ours.
-
-    Raises:
-        LedgerFileError: SQLite could not open, read or write the file.
-    """
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise LedgerFileError(path, str(exc)) from exc
-
-
-def hold_writer_lock(path: str) -> sqlite3.Connection | None:
-    """
-    Become the file's only writer, until the returned connection is closed.
+    Become the file's only writer, until what is returned is released.
 
     Returns:
         None for a ledger in memory, which nobody else can open.
 
     Raises:
-        LedgerFileError: another writer has the file open, it is a folder, or its folder
-            cannot be written.
+        LedgerFileError: another writer has the file open, it is a folder or no path, or
+            its folder cannot be written.
     """
     if path == MEMORY:
         return None
-    if Path(path).is_dir():  # before a lock is left beside it
-        raise LedgerFileError(path, "it is a folder")
     try:
-        # Threads may close the ledger; SQLite itself is built for use from several.
-        lock = sqlite3.connect(
-            f"{os.path.realpath(path)}-writer",
-            timeout=0,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-    except (sqlite3.Error, ValueError) as exc:  # ValueError: a NUL in the path
-        raise LedgerFileError(path, str(exc)) from exc
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as exc:
-        lock.close()
-        if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
-            raise LedgerFileError(path, str(exc)) from exc
+        if Path(path).is_dir():  # before a lock is made beside it
+            raise LedgerFileError(path, "expected a file, found a folder; name a file in it")
+        held = maybe_hold(path, "-writer")
+    except ValueError as exc:
+        raise LedgerFileError(path, "it is no path: it has a NUL in it") from exc
+    except OSError as exc:
+        raise LedgerFileError(
+            path, f"nothing can be made in its folder ({exc.strerror}); name another, or mend that"
+        ) from exc
+    if held is None:
         raise LedgerFileError(
             path, "another writer has it open; close that one, or open this one read-only"
-        ) from exc
-    return lock
+        )
+    return held
 
 
 def connect_writer(path: str, settings: Mapping[str, str]) -> sqlite3.Connection:
@@ -182,7 +162,11 @@ def _check_file(connection: sqlite3.Connection, path: str) -> None:
             if cursor.fetchone() == (0,):
                 return
     if application_id != APPLICATION_ID:
-        raise LedgerFileError(path, "it is a SQLite database, but not a ledger of this package")
+        raise LedgerFileError(
+            path,
+            "expected a ledger, found a SQLite database that is not a ledger of this package; "
+            "name the ledger's own file",
+        )
     version = _pragma(connection, "user_version")
     if version > SCHEMA_VERSION:
         raise LedgerFileError(

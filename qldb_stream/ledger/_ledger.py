@@ -8,10 +8,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Final, Self
 
 from qldb_stream.errors import LedgerFileError, StatementError, UsageError
 from qldb_stream.events import Block
+from qldb_stream.holding import Found, HeldFile
 from qldb_stream.ledger._blocks import iter_journal
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
@@ -42,11 +44,9 @@ class Ledger:
     threads and of open transactions.
     """
 
-    def __init__(
-        self, journal: Writing | Reading, lock: sqlite3.Connection | None, name: str
-    ) -> None:
+    def __init__(self, journal: Writing | Reading, held: HeldFile | None, name: str) -> None:
         self._journal: Final = journal
-        self._lock: Final = lock
+        self._held: Final = held
         self._closed = False
         self.name: Final = name
 
@@ -66,8 +66,8 @@ class Ledger:
 
         Args:
             path: the file, or ":memory:" for a ledger that is gone when closed. Beside it
-                stand `PATH-writer`, `PATH-wal` and `PATH-shm` while it is open; PATH is
-                here the file that symlinks lead to.
+                stand `PATH-writer`, `PATH-wal` and `PATH-shm` while it is open, and nothing
+                when it is closed; PATH is here the file that symlinks lead to.
             name: the ledger's name, "ledger" when it is made without; an existing ledger
                 must have it.
             limits: "qldb" keeps QLDB's limits (facts 5.8), "off" none.
@@ -90,7 +90,7 @@ class Ledger:
         chosen_limits = choose_limits(limits)
         environment = environment or Environment()
         file = os.fspath(path)
-        lock = None if read_only else hold_writer_lock(file)
+        held = None if read_only else hold_writer_lock(file)
         connection: sqlite3.Connection | None = None
         try:
             connection = connect_reader(file) if read_only else _connect(file, name, environment)
@@ -101,9 +101,9 @@ class Ledger:
                 store, settings["strand_id"], environment, chosen_limits
             )
         except BaseException:
-            _close_all(connection, lock)
+            _let_go(connection, held, is_unused=True)
             raise
-        return cls(journal, lock, settings["name"])
+        return cls(journal, held, settings["name"])
 
     @property
     def path(self) -> str:
@@ -208,17 +208,38 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; open transactions are lost. Closing again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        self._journal.close()
-        _close_all(self._journal.store.connection, self._lock)
+        self._close(is_unused=False)
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether opening it made it: there was no file, or an empty one."""
+        return self._held is not None and self._held.found is not Found.CONTENT
+
+    def discard(self) -> None:
+        """
+        Close a ledger that opening it made, and leave at its path what was there before.
+
+        Its blocks are lost. A file that somebody else is reading stays.
+
+        Raises:
+            UsageError: the ledger was there before; it stays open, nothing is lost.
+        """
+        if not self.is_new:
+            raise UsageError(f"ledger {self.path} was there before it was opened; close it")
+        self._close(is_unused=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def _close(self, *, is_unused: bool) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._journal.close()
+        _let_go(self._journal.store.connection, self._held, is_unused=is_unused)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -241,7 +262,13 @@ def _check_name(given: str | None, stored: str) -> None:
         raise UsageError(f"the file holds the ledger {stored!r}, not {given!r}")
 
 
-def _close_all(*connections: sqlite3.Connection | None) -> None:
-    for connection in connections:
-        if connection is not None:
-            connection.close()
+def _let_go(
+    connection: sqlite3.Connection | None, held: HeldFile | None, *, is_unused: bool
+) -> None:
+    """Close the file; where it was made for nothing, put back what was there before."""
+    if connection is not None:
+        connection.close()
+    if held is not None:
+        if is_unused and not Path(f"{held.path}-wal").exists():  # else somebody reads it
+            held.put_back()
+        held.release()

@@ -18,6 +18,7 @@ from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._transaction import Transaction
@@ -96,7 +97,7 @@ class Reading:
         try:
             self.store.connection.execute(sql)
         except sqlite3.Error as exc:
-            raise LedgerFileError(self.store.path, str(exc)) from exc
+            raise file_error(self.store.path, exc) from exc
 
     def group_commit(self) -> NoReturn:
         """

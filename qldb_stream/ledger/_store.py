@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from qldb_stream.errors import LedgerFileError
 from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._merkle import load_peaks, node_of
+from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._state import State
 
 __all__ = ["CHUNK_ROWS", "Store", "StoredBlock", "StoredRevision", "document_of"]
@@ -128,7 +128,7 @@ class Store:
             try:
                 return self.connection.execute(sql, parameters).fetchall()
             except sqlite3.Error as exc:
-                raise LedgerFileError(self.path, str(exc)) from exc
+                raise file_error(self.path, exc) from exc
 
     # --- the ledger as a whole -------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._seal import Draft, Sealed, seal
 from qldb_stream.ledger._state import State
@@ -169,7 +170,7 @@ class Writing:
             except BaseException as exc:
                 self._roll_back()
                 if isinstance(exc, sqlite3.Error):
-                    raise LedgerFileError(store.path, str(exc)) from exc
+                    raise file_error(store.path, exc) from exc
                 raise
             self._state = sealed.state
             # The committing transaction is open still; only others ask what it changed.
@@ -239,7 +240,7 @@ class Writing:
                     self.store.connection.execute("COMMIT")
             except sqlite3.Error as exc:
                 self._roll_back()
-                raise LedgerFileError(self.store.path, str(exc)) from exc
+                raise file_error(self.store.path, exc) from exc
             finally:
                 self._group = None
                 self._forget()

@@ -15,9 +15,9 @@ Exactly once: what counts is what a POSITION line closes. Lines and POSITION lin
 appended together and fsynced before `apply` returns. When the file is opened, whatever
 stands behind the last POSITION line that fits its lines is passed over, and the next
 `apply` that writes cuts it off: half lines, whole lines of an `apply` that a crash ended,
-and pages that the disk got out of order. Opening and closing change no byte of a file.
-One file has one writer, through whatever symlinks: it holds ``PATH.lock``, beside the
-file that the symlinks lead to.
+and pages that the disk got out of order. Opening and closing change no byte of a file, and
+leave none where nothing was applied. One file has one writer, through whatever symlinks:
+it holds ``PATH.lock`` while it is open, beside the file that the symlinks lead to.
 
 The file only grows: a redaction that arrives later erases nothing in it, and the report
 lists its block as pending.
@@ -41,11 +41,11 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block
+from qldb_stream.holding import Found, HeldFile, maybe_hold
 from qldb_stream.hookspecs import SinkType, hookimpl
 from qldb_stream.ion import IonSlice
 from qldb_stream.report import Gap, Position
 from qldb_stream.sinks._json import to_json
-from qldb_stream.sinks._lock import take_lock
 from qldb_stream.sinks._records import iter_records
 
 __all__ = ["FORMAT_VERSION", "JsonlSink", "qldb_stream_register_sinks"]
@@ -73,18 +73,14 @@ class JsonlSink:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)  # as given, for messages
-        self._real_path = _real_path(path)
         self._name = f"jsonl:{path}"
         self._positions: dict[str, Position] = {}
         self._tokens: dict[str, int] = {}
-        try:
-            self._lock = take_lock(self._name, self._real_path)
-        except OSError as exc:
-            raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+        self._held = _hold(self._name, path)
         try:
             self._file = self._open_file()
         except BaseException:
-            self._lock.close()
+            self._held.release()
             raise
 
     def position(self, strand_id: str) -> Position | None:
@@ -116,9 +112,13 @@ class JsonlSink:
         return position
 
     def close(self) -> None:
-        """Close the file and let go of its lock."""
+        """Close the file and let go of it; where nothing was applied ever, none is left."""
+        if self._file.closed:
+            return
         self._file.close()
-        self._lock.close()
+        if not self._positions:
+            self._held.put_back()
+        self._held.release()
 
     def _block_lines(self, block: Block) -> Iterator[bytes]:
         try:
@@ -142,10 +142,11 @@ class JsonlSink:
         self._end += len(data)
 
     def _open_file(self) -> BinaryIO:
+        path = self._held.path
         try:
-            if not self._real_path.exists() or not self._real_path.stat().st_size:
-                _make_file(self._real_path)
-            opened = self._real_path.open("r+b", buffering=0)
+            if self._held.found is not Found.CONTENT:
+                _make_file(path)
+            opened = path.open("r+b", buffering=0)
         except OSError as exc:
             raise UsageError(f"cannot write {self._path}: {exc.strerror}") from exc
         try:
@@ -197,20 +198,25 @@ class JsonlSink:
         )
 
 
-def _real_path(path: str | Path) -> Path:
+def _hold(sink: str, path: str | Path) -> HeldFile:
     """
-    Follow symlinks to the file itself, so that all who write it mean the same name.
+    Become the only writer of the file that all its names lead to.
 
     Raises:
-        UsageError: it is a folder, or no path at all.
+        UsageError: it is a folder, no path at all, or its folder may not be written.
+        SinkUnavailableError: somebody else is writing it.
     """
     try:
-        real_path = Path(os.path.realpath(path))
+        if Path(path).is_dir():
+            raise UsageError(f"cannot write {path}: Is a directory; write jsonl:PATH of a file")
+        held = maybe_hold(path, ".lock")
     except ValueError as exc:  # a NUL in it
         raise UsageError(f"cannot write {str(path)!r}: it is no path") from exc
-    if real_path.is_dir():
-        raise UsageError(f"cannot write {path}: Is a directory; write jsonl:PATH of a file")
-    return real_path
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+    if held is None:
+        raise SinkUnavailableError(sink, "another process or sink is writing it")
+    return held
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -263,11 +269,14 @@ def _write_whole(opened: BinaryIO, data: bytes) -> None:
 def _make_file(path: Path) -> None:
     """Make a file with its header, so that it is never seen without."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as opened:
-        opened.write(_line(_HEADER))
-        opened.flush()
-        os.fsync(opened.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as opened:
+            opened.write(_line(_HEADER))
+            opened.flush()
+            os.fsync(opened.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
-from qldb_stream.replay import Replay, parse_id_rule
+from qldb_stream.replay import OWN_TABLES, Replay, parse_id_rule
 from qldb_stream.sinks._session import SessionSink
 
 if TYPE_CHECKING:
@@ -53,11 +53,15 @@ class LedgerSink(SessionSink):
         replay = Replay(parse_id_rule(ids), insert_unknown=base is not None)
         super().__init__("ledger", ledger, replay)
         self.ledger = ledger
+        self._is_ours = False
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, ids: str = "keep", base: str | None = None) -> Self:
         """
         Open a ledger file, made when absent, and replay into it.
+
+        A ledger that this made is gone again when it is closed before anything was applied
+        or written by others: a replay that fails leaves nothing behind.
 
         Raises:
             UsageError: an option is none of the values that it may have.
@@ -66,7 +70,25 @@ class LedgerSink(SessionSink):
         from qldb_stream.ledger import Ledger  # sinks are listed without loading it
 
         parse_id_rule(ids)  # before a file is made
-        return cls(Ledger.open(fspath(path)), ids=ids, base=base)
+        sink = cls(Ledger.open(fspath(path)), ids=ids, base=base)
+        sink._is_ours = sink.ledger.is_new
+        return sink
+
+    def close(self) -> None:
+        """Close the ledger; applied blocks stay applied."""
+        is_ours, self._is_ours = self._is_ours, False
+        if is_ours and _is_unused(self.ledger):
+            self.ledger.discard()
+        else:
+            super().close()
+
+
+def _is_unused(ledger: Ledger) -> bool:
+    """Say whether there is no document in a ledger, and no table but those of the replay."""
+    written = (revision for block in ledger.blocks() for revision in block.revisions)
+    return all(revision.document_id is None for revision in written) and all(
+        name.startswith(OWN_TABLES) for name in ledger.driver().list_tables()
+    )
 
 
 @hookimpl

@@ -96,6 +96,71 @@ def test_a_second_writer_is_refused_under_every_name(path: Path) -> None:
     assert not link.with_name("link.ledger-writer").exists()
 
 
+def test_a_closed_ledger_is_one_file(path: Path) -> None:
+    """What stands beside a ledger is there while it is open alone, killed writers' too."""
+    code = (
+        "import os, signal, sys; from qldb_stream.ledger import Ledger; "
+        "ledger = Ledger.open(sys.argv[1]); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert -9 == killed.returncode
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A")
+        assert path.with_name(f"{path.name}-writer").exists()
+    assert [path.name] == list(contents_of(path.parent))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_new_ledger_can_be_discarded(path: Path, *, is_there: bool) -> None:
+    """Then its path holds what it held before: nothing, or an empty file."""
+    if is_there:
+        path.touch()
+    before = contents_of(path.parent)
+    ledger = Ledger.open(path)
+    make_cars(ledger, "A")
+    assert ledger.is_new
+    ledger.discard()
+    ledger.close()
+    assert before == contents_of(path.parent)
+
+
+def test_a_new_ledger_that_somebody_reads_stays(path: Path) -> None:
+    """A reader loses nothing when the writer discards the ledger."""
+    ledger = Ledger.open(path)
+    make_cars(ledger, "A")
+    with Ledger.open(path, read_only=True) as reader:
+        ledger.discard()
+        assert ["A"] == run(reader, "SELECT VALUE vin FROM Car")
+    assert path.exists()
+
+
+def test_an_old_ledger_cannot_be_discarded(path: Path) -> None:
+    """What was there before it was opened is not thrown away."""
+    Ledger.open(path).close()
+    with Ledger.open(path) as ledger:
+        assert not ledger.is_new
+        with pytest.raises(UsageError, match="was there before it was opened"):
+            ledger.discard()
+        make_cars(ledger, "A")
+
+
+def test_a_refusal_leaves_no_trace(tmp_path: Path) -> None:
+    """Whatever cannot be opened to write, nothing is made beside it or changed in it."""
+    (tmp_path / "text").write_text("no ledger " * 500)
+    database = sqlite3.connect(tmp_path / "other")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("CREATE TABLE t (x)")
+    database.close()
+    Ledger.open(tmp_path / "named", name="cars").close()
+    before = contents_of(tmp_path)
+    for name in before:
+        with pytest.raises((LedgerFileError, UsageError)):
+            Ledger.open(tmp_path / name, name="bikes")
+    with pytest.raises(LedgerFileError, match=r"nothing can be made in its folder \(No such"):
+        Ledger.open(tmp_path / "no" / "such")
+    assert before == contents_of(tmp_path)
+
+
 def test_a_stale_writer_overwrites_no_table(path: Path) -> None:
     """A writer that came past the lock fails; what the other wrote stays, and verifies."""
     with Ledger.open(path) as ledger:
@@ -105,7 +170,7 @@ def test_a_stale_writer_overwrites_no_table(path: Path) -> None:
             run(ledger, "CREATE TABLE Van")
             # First the block's number is taken; then, with the file read again, the table's.
             for _ in range(2):
-                with pytest.raises(LedgerFileError, match="UNIQUE constraint failed"):
+                with pytest.raises(LedgerFileError, match="another writer has written"):
                     run(stale, "CREATE TABLE Bike")
     with Ledger.open(path) as ledger:
         names = run(ledger, "SELECT VALUE name FROM information_schema.user_tables")
@@ -137,7 +202,6 @@ def test_reading_leaves_no_trace(path: Path) -> None:
     """A closed ledger's folder is the same after it was read, by one reader or by two."""
     with Ledger.open(path) as ledger:
         make_cars(ledger, "A")
-    path.with_name(f"{path.name}-writer").unlink()
     before = contents_of(path.parent)
     assert [path.name] == list(before)
     with Ledger.open(path, read_only=True) as first:

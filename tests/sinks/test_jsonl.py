@@ -401,10 +401,31 @@ def test_a_block_without_stream_has_an_empty_arn(path: Path) -> None:
     assert attrs.evolve(summary, stream_arn="") == read
 
 
-def test_nothing_but_the_file_and_its_lock_is_left(path: Path) -> None:
-    """What helped to make the file is gone when it is made."""
+def test_nothing_but_the_file_is_left(path: Path) -> None:
+    """What helped to make the file is gone when it is closed."""
     write(path, BLOCKS[:1])
-    assert {"journal.jsonl", "journal.jsonl.lock"} == {x.name for x in path.parent.iterdir()}
+    assert ["journal.jsonl"] == [x.name for x in path.parent.iterdir()]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_file_that_took_nothing_is_not_left(path: Path, *, is_there: bool) -> None:
+    """Closed before anything was applied, the path holds what it held before."""
+    if is_there:
+        path.touch()
+    sink = JsonlSink(path)
+    assert path.stat().st_size
+    sink.close()
+    sink.close()
+    assert [path] * is_there == list(path.parent.iterdir())
+    assert not is_there or b"" == path.read_bytes()
+
+
+def test_a_refused_file_has_no_lock_left(path: Path) -> None:
+    """A file of another kind stays as it is, alone."""
+    path.write_text("mine")
+    with pytest.raises(UsageError):
+        JsonlSink(path)
+    assert [(path, "mine")] == [(x, x.read_text()) for x in path.parent.iterdir()]
 
 
 @pytest.mark.parametrize("start", [None, 1])
