@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from qldb_stream.cli._journal import RecordedJournal
-from qldb_stream.cli._ledgers import is_database, open_existing_ledger
+from qldb_stream.cli._ledgers import is_database, open_existing_ledger, open_replayed_ledger
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import (
     console,
@@ -46,9 +46,10 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
     SOURCE is a ledger file, or a file or folder of Kinesis or Firehose bytes; DESTINATION
     is a ledger file. For each block of SOURCE the documents, versions and contents that
     DESTINATION has for it must be the same, document ids translated. Exits with 1 when
-    anything differs, or when SOURCE does not verify.
+    anything differs, or when SOURCE does not verify; with 2 when no replay has written
+    to DESTINATION.
     """
-    with open_existing_ledger(destination) as copy:
+    with open_replayed_ledger(destination) as copy:
         if is_database(source):
             return _compare_ledgers(source, copy, as_json=as_json)
         return _compare_records(source, copy, as_json=as_json)

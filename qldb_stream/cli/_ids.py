@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qldb_stream.cli._ledgers import open_existing_ledger
+from qldb_stream.cli._ledgers import open_replayed_ledger
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, count, make_table, print_json, print_verdict
 from qldb_stream.replay import lookup_ids
@@ -29,9 +29,10 @@ def ids(*, ledger_path: str, source_ids: tuple[str, ...], as_json: bool) -> int:
     """
     Look up which document in LEDGER stands for each SOURCE_ID.
 
-    LEDGER is a file that `replay` has written. Exits with 1 when an id is unknown there.
+    LEDGER is a file that `replay` has written. Exits with 1 when an id is unknown there, with
+    2 when no replay has written to LEDGER at all.
     """
-    with open_existing_ledger(ledger_path) as ledger:
+    with open_replayed_ledger(ledger_path) as ledger:
         found = lookup_ids(ledger, source_ids)
     rows = [{name: getattr(record, name) for name in _FIELDS} for record in found]
     known = {record.source_id for record in found}

@@ -7,8 +7,9 @@ from typing import Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.ledger import Ledger
+from qldb_stream.replay import was_replayed
 
-__all__ = ["is_database", "open_existing_ledger"]
+__all__ = ["is_database", "open_existing_ledger", "open_replayed_ledger"]
 
 # https://www.sqlite.org/fileformat.html, section 1.3: how every database file begins.
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -41,6 +42,29 @@ def open_existing_ledger(path: str) -> Ledger:
     if not _is_file(path):
         raise UsageError(f"there is no ledger file {path}")
     return Ledger.open(path, read_only=True)
+
+
+def open_replayed_ledger(path: str) -> Ledger:
+    """
+    Open a ledger file that a replay has written, to read it.
+
+    Raises:
+        UsageError: there is no such file, it cannot be read, or no replay has written to it.
+        LedgerFileError: the file is no ledger.
+    """
+    ledger = open_existing_ledger(path)
+    try:
+        is_replayed = was_replayed(ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    if not is_replayed:
+        ledger.close()
+        raise UsageError(
+            f"no replay has written to this ledger: {path}; name the one that was filled by "
+            "`qldb-stream replay FILE... --to ledger:PATH`"
+        )
+    return ledger
 
 
 def _is_file(path: str) -> bool:

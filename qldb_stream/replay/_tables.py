@@ -24,10 +24,11 @@ from qldb_stream.replay._catalog import (
 )
 from qldb_stream.replay._ddl import OWN_TABLES, quote, refusal
 from qldb_stream.replay._operations import TableChange
-from qldb_stream.replay._protocols import Driver, Transaction
+from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE
 from qldb_stream.replay._state import POSITION_TABLE, StrandState
 
+_POSITIONS: Final = f"SELECT p.sequence_no FROM {POSITION_TABLE} AS p"  # noqa: S608 - a constant
 _OWN_INDEXES: Final = ((POSITION_TABLE, "strand_id"), (IDS_TABLE, "source_id"))
 
 
@@ -41,8 +42,17 @@ def make_own_tables(driver: Driver) -> None:
 
 
 def has_own_tables(txn: Transaction) -> bool:
-    """Say whether a journal was ever replayed into this destination."""
+    """Say whether a replay was ever begun in this destination."""
     return maybe_table(txn, POSITION_TABLE) is not None
+
+
+def was_replayed(ledger: Destination) -> bool:
+    """Say whether any block of a journal was ever replayed into a ledger."""
+    return ledger.driver().execute_lambda(_has_position)
+
+
+def _has_position(txn: Transaction) -> bool:
+    return has_own_tables(txn) and any(txn.execute_statement(_POSITIONS))
 
 
 def change_table(txn: Transaction, state: StrandState, change: TableChange) -> StrandState | str:

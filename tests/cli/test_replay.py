@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qldb_stream.ledger import Ledger
+from qldb_stream.replay import make_own_tables
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
 from qldb_stream.testing.vehicle_registration import tell_story
 from tests.cli.conftest import Run
@@ -140,10 +141,11 @@ def test_compare_with_damaged_records(run: Run, recorded: Path, tmp_path: Path) 
     assert "not ok: the source does not verify: 1 problem" == for_people.out.splitlines()[-1]
 
 
-def test_compare_with_nothing(run: Run, source: Path, tmp_path: Path) -> None:
+def test_compare_with_nothing(run: Run, recorded: Path, tmp_path: Path) -> None:
     """A source in which nothing is readable is exit code 2."""
     (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
-    answer = run("compare", tmp_path / "noise", source)
+    run("replay", recorded, "--to", f"ledger:{tmp_path / 'destination.ledger'}", "--json")
+    answer = run("compare", tmp_path / "noise", tmp_path / "destination.ledger")
 
     assert 2 == answer.code
     assert "nothing readable" in answer.err
@@ -257,22 +259,45 @@ def test_an_empty_file_stays_empty(run: Run, tmp_path: Path, command: tuple[str,
     assert [("empty.ledger", 0)] == [(p.name, p.stat().st_size) for p in tmp_path.iterdir()]
 
 
-def test_beside_a_writer(run: Run, source: Path) -> None:
+def test_beside_a_writer(run: Run, recorded: Path, tmp_path: Path) -> None:
     """A ledger that somebody writes can be compared, and its ids looked up."""
-    with Ledger.open(source):
-        assert (1, "") == (run("ids", source, "0" * 22).code, run("ids", source, "0" * 22).err)
-        assert "" == run("compare", source, source).err
+    destination = tmp_path / "destination.ledger"
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    with Ledger.open(destination):
+        found = run("ids", destination, "0" * 22)
+        assert (1, "") == (found.code, found.err)
+        assert (0, "") == (run("compare", recorded, destination).code, found.err)
+
+
+@pytest.mark.parametrize("command", [("ids", "LEDGER", "x"), ("compare", "LEDGER", "LEDGER")])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_ledger_never_replayed_into(
+    run: Run, source: Path, command: tuple[str, ...], *, begun: bool
+) -> None:
+    """Where no block was ever replayed, that is said, and nothing about ids or differences."""
+    if begun:
+        with Ledger.open(source) as ledger:
+            make_own_tables(ledger.driver())
+    arguments = [str(source) if word == "LEDGER" else word for word in command]
+    answer = run(*arguments)
+    as_json = run(*arguments, "--json")
+
+    assert (2, "", 1) == (answer.code, answer.out, answer.err.count("\n"))
+    assert f"no replay has written to this ledger: {source}; name " in answer.err
+    assert (2, False) == (as_json.code, as_json.json()["ok"])
+    assert "no replay has written" in as_json.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["n" * 300, "/proc/self/mem"])
 def test_a_file_that_cannot_be_read(
-    run: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    run: Run, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """A name that is too long, and a file that fails when read, are wrong usage, named."""
     if path.startswith("/") and not Path(path).exists():
         pytest.skip("only Linux has this file")
     monkeypatch.chdir(tmp_path)
-    for command in (("ids", path, "x"), ("compare", source, path), ("compare", path, source)):
+    run("replay", recorded, "--to", "ledger:new")
+    for command in (("ids", path, "x"), ("compare", "new", path), ("compare", path, "new")):
         answer = run(*command)
         assert (2, "", 1) == (answer.code, answer.out, answer.err.count("\n"))
         assert path in answer.err
