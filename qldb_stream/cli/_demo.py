@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rich.markup import escape
 from qldb_stream.cli._compare import print_agreement, print_differences
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, make_table, print_json
-from qldb_stream.testing.rehearsal import ChainProof, Rehearsal, Step, rehearse
+from qldb_stream.testing.rehearsal import ChainProof, Kept, Rehearsal, Step, rehearse
 
 __all__ = ["demo"]
 
@@ -36,7 +37,12 @@ Examples:
     help="How large the story is.",
 )
 @click.option("--seed", default=1, show_default=True, help="Chooses the story's details.")
-@click.option("--keep", metavar="FOLDER", type=click.Path(), help="Keep ledgers and records here.")
+@click.option(
+    "--keep",
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Keep ledgers and records here: an empty folder, or one to be made.",
+)
 @json_option
 def demo(*, vehicles: int, seed: int, keep: str | None, as_json: bool) -> int:
     """
@@ -44,7 +50,8 @@ def demo(*, vehicles: int, seed: int, keep: str | None, as_json: bool) -> int:
 
     A source ledger records a vehicle-registration story. Its journal is delivered as
     KPL-aggregated Kinesis records, shuffled and repeated, verified, replayed into a
-    destination ledger, and the two are compared.
+    destination ledger, and the two are compared. Nothing is left of it, unless with
+    --keep: both ledgers and the records, to try the other commands on.
     """
     with tempfile.TemporaryDirectory(prefix="qldb-stream-") as temporary:
         folder = Path(temporary if keep is None else keep)
@@ -54,10 +61,11 @@ def demo(*, vehicles: int, seed: int, keep: str | None, as_json: bool) -> int:
             seed=seed,
             vehicles=vehicles,
         )
+    is_kept = keep is not None
     if as_json:
-        print_json(_as_json(rehearsal))
+        print_json(_as_json(rehearsal, is_kept=is_kept))
     else:
-        _print(rehearsal, keep)
+        _print(rehearsal, is_kept=is_kept)
     return 0 if rehearsal.ok else 1
 
 
@@ -70,7 +78,7 @@ def _print_step(step: Step) -> None:
     console().print(f"{mark} [bold]{escape(f'{step.title:<36}')}[/] {escape(step.detail)}")
 
 
-def _print(rehearsal: Rehearsal, keep: str | None) -> None:
+def _print(rehearsal: Rehearsal, *, is_kept: bool) -> None:
     out = console()
     out.print()
     rows = [
@@ -79,9 +87,35 @@ def _print(rehearsal: Rehearsal, keep: str | None) -> None:
     out.print(make_table("The story", ("chapter", "#transactions", "#revisions"), rows))
     out.print(make_table("The ledgers", ("", "source", "destination"), _ledger_rows(rehearsal)))
     print_differences(rehearsal.comparison)
-    if keep is not None:
-        out.print(f"kept in {escape(keep)}; try: qldb-stream verify {escape(keep)}/records")
+    if is_kept:
+        _print_kept(rehearsal)
     print_agreement(rehearsal.comparison, ok=rehearsal.ok)
+
+
+def _print_kept(rehearsal: Rehearsal) -> None:
+    """Say what lies where, and what to type to look at it."""
+    kept, out = rehearsal.kept, console()
+    source, destination, records = map(_word, (kept.source, kept.destination, kept.records))
+    rows = (
+        ("the source ledger", kept.source),
+        ("the destination ledger", kept.destination),
+        ("the records that were delivered", kept.records),
+    )
+    out.print(make_table("Kept", ("what", "where"), rows))
+    for command in (
+        f"inspect {records}",
+        f"verify {records}",
+        f"compare {source} {destination}",
+        f"compare {records} {destination}",
+        f"ids {destination} {rehearsal.document_id}",
+    ):
+        out.print(f"  try: qldb-stream {escape(command)}", soft_wrap=True)
+
+
+def _word(path: Path) -> str:
+    """Give a path as a word for a shell, which no command takes for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def _ledger_rows(rehearsal: Rehearsal) -> list[tuple[object, ...]]:
@@ -95,7 +129,7 @@ def _ledger_rows(rehearsal: Rehearsal) -> list[tuple[object, ...]]:
     ]
 
 
-def _as_json(rehearsal: Rehearsal) -> dict[str, Any]:
+def _as_json(rehearsal: Rehearsal, *, is_kept: bool) -> dict[str, Any]:
     return {
         "ok": rehearsal.ok,
         "chapters": [attrs.asdict(chapter) for chapter in rehearsal.chapters],
@@ -104,6 +138,7 @@ def _as_json(rehearsal: Rehearsal) -> dict[str, Any]:
         "source": _proof_as_json(rehearsal.source),
         "destination": _proof_as_json(rehearsal.destination),
         "comparison": rehearsal.comparison.as_json(),
+        "kept": _kept_as_json(rehearsal.kept) if is_kept else None,
     }
 
 
@@ -113,4 +148,13 @@ def _proof_as_json(proof: ChainProof) -> dict[str, Any]:
         "blocks": proof.blocks,
         "revisions": proof.revisions,
         "digest": base64.b64encode(proof.digest).decode(),
+    }
+
+
+def _kept_as_json(kept: Kept) -> dict[str, Any]:
+    return {
+        "folder": str(kept.folder),
+        "source": str(kept.source),
+        "destination": str(kept.destination),
+        "records": str(kept.records),
     }

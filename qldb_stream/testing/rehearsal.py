@@ -11,6 +11,7 @@ step calls what a user would call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +20,16 @@ import attrs
 from qldb_stream.errors import UsageError
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline, verify_source
-from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import Comparison, compare_ledgers
 from qldb_stream.replay import IDS_TABLE, POSITION_TABLE
 from qldb_stream.report import Outcome, Problem, ReplayReport, VerifyReport
+from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sources import open_source
 from qldb_stream.testing.deliveries import make_delivery, write_archive
 from qldb_stream.testing.vehicle_registration import Chapter, tell_story
 from qldb_stream.verification import ChainVerifier
 
-__all__ = ["ChainProof", "Rehearsal", "Step", "prove_chain", "rehearse"]
-
-SOURCE: Final = "source.ledger"
-DESTINATION: Final = "destination.ledger"
-RECORDS: Final = "records"
+__all__ = ["ChainProof", "Kept", "Rehearsal", "Step", "prove_chain", "rehearse"]
 
 # Small, so that a small story fills several files.
 _FILE_BYTES: Final = 64 << 10
@@ -69,12 +66,35 @@ class ChainProof:
 
 
 @attrs.frozen
+class Kept:
+    """Where a rehearsal leaves what it made: two ledger files and a folder of records."""
+
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        """Name the source ledger."""
+        return self.folder / "source.ledger"
+
+    @property
+    def destination(self) -> Path:
+        """Name the ledger that was replayed into."""
+        return self.folder / "destination.ledger"
+
+    @property
+    def records(self) -> Path:
+        """Name the folder of the records that were delivered."""
+        return self.folder / "records"
+
+
+@attrs.frozen
 class Rehearsal:
     """
     What the whole way came to.
 
     `chapters` are the story's; `verification` is of the delivered files, before anything
-    was replayed; the proofs are of the two ledgers' own chains.
+    was replayed; the proofs are of the two ledgers' own chains. `kept` says where all of it
+    lies, `document_id` is that of one document of the source.
     """
 
     chapters: tuple[Chapter, ...]
@@ -83,6 +103,8 @@ class Rehearsal:
     source: ChainProof
     destination: ChainProof
     comparison: Comparison
+    kept: Kept
+    document_id: str
 
     @property
     def ok(self) -> bool:
@@ -118,32 +140,49 @@ def rehearse(
     Raises:
         UsageError: the folder is not empty, or cannot be made or read.
     """
-    _make_folder(folder)
-    with Ledger.open(folder / SOURCE, name="vehicle-registration") as source:
+    kept = Kept(folder)
+    _make_folder(kept)
+    with Ledger.open(kept.source, name="vehicle-registration") as source:
         chapters = tuple(tell_story(source.driver(), seed=seed, vehicles=vehicles))
         on_step(_told(chapters))
-        on_step(_deliver(source, folder / RECORDS, seed))
-        verification = verify_source(open_source([folder / RECORDS]))
+        on_step(_deliver(source, kept.records, seed))
+        verification = verify_source(open_source([kept.records]))
         on_step(_verified(verification))
-        replay = _replay(folder)
+        replay = _replay(kept)
         on_step(_replayed(replay))
-        with Ledger.open(folder / DESTINATION) as destination:
+        with Ledger.open(kept.destination) as destination:
             proofs = (prove_chain(source), prove_chain(destination))
             on_step(_proved("source", proofs[0]))
             on_step(_proved("destination", proofs[1]))
             comparison = compare_ledgers(source.blocks(), destination)
         on_step(_compared(comparison))
-    return Rehearsal(chapters, verification, replay, *proofs, comparison)
+        document_id = _some_document(source)
+    return Rehearsal(chapters, verification, replay, *proofs, comparison, kept, document_id)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(kept: Kept) -> None:
+    folder = kept.folder
     try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is no folder; name an empty one, or one to be made")
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(folder.iterdir())
     except OSError as exc:
         raise UsageError(f"{folder} cannot be used as a folder: {exc.strerror}") from exc
-    if not is_empty:
-        raise UsageError(f"{folder} is not empty: name a folder that is, or that does not exist")
+    if is_empty:
+        return
+    if kept.source.exists():
+        raise UsageError(
+            f"{folder} is not empty: it holds an earlier demo, which is left as it is; remove "
+            "that, or name another folder"
+        )
+    raise UsageError(f"{folder} is not empty: name a folder that is, or one to be made")
+
+
+def _some_document(source: Ledger) -> str:
+    """Give the id of the first document that the story wrote."""
+    written = (revision.document_id for block in source.blocks() for revision in block.revisions)
+    return next(document_id for document_id in written if document_id is not None)
 
 
 def prove_chain(ledger: Ledger) -> ChainProof:
@@ -176,12 +215,10 @@ def _deliver(source: Ledger, folder: Path, seed: int) -> Step:
     )
 
 
-def _replay(folder: Path) -> ReplayReport:
-    sink = open_sink(f"ledger:{folder / DESTINATION}", ids="any")
-    try:
-        return Pipeline(sink, start=0).run(open_source([folder / RECORDS]))
-    finally:
-        sink.close()
+def _replay(kept: Kept) -> ReplayReport:
+    # Not by URL: in a path of the user's, a percent sign or question mark is only that.
+    with closing(LedgerSink.open(kept.destination, ids="any")) as sink:
+        return Pipeline(sink, start=0).run(open_source([kept.records]))
 
 
 # --- what each step says --------------------------------------------------------------------
