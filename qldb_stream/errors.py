@@ -31,6 +31,7 @@ __all__ = [
     "DeliveryError",
     "Disposition",
     "EnvelopeError",
+    "ForeignFileError",
     "HashMismatchError",
     "IncompleteBlockError",
     "IntegrityError",
@@ -70,8 +71,7 @@ class QldbStreamError(Exception):
     """
     Root of everything that this library raises on purpose.
 
-    Two errors are equal when their type and all their fields are, so that tests
-    compare whole errors.
+    Two errors are equal, as tests compare them, when their type and all their fields are.
     """
 
     disposition: ClassVar[Disposition] = Disposition.HALT
@@ -126,6 +126,16 @@ class CarrierError(DecodeError):
 
     def __str__(self) -> str:
         return f"{self.carrier} at byte {self.offset}: {self.problem}"
+
+
+@attrs.frozen
+class ForeignFileError(DecodeError):
+    """A whole file that is sound and of another kind than stream records."""
+
+    found: str
+
+    def __str__(self) -> str:
+        return f"expected stream records, found {self.found}"
 
 
 @attrs.frozen
@@ -190,12 +200,11 @@ class SequenceGapError(IntegrityError):
 
     def __str__(self) -> str:
         until = "on" if self.last is None else f"to {self.last}"
-        missing = f"blocks from {self.first} {until} are missing"
-        if self.first == self.last:
-            missing = f"block {self.first} is missing"
+        many, one = f"blocks from {self.first} {until} are", f"block {self.first} is"
+        missing = one if self.first == self.last else many
         return (
-            f"strand {self.strand_id}: {missing}; add the source that holds what is missing, or "
-            "declare the gap when you replay (--accept-gap)"
+            f"strand {self.strand_id}: {missing} missing; add the source that holds what is "
+            "missing, or declare the gap when you replay (--accept-gap)"
         )
 
 
@@ -226,11 +235,10 @@ class IncompleteBlockError(IntegrityError):
     unclaimed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        spare = (
-            f"; revisions that fit no summary: {_some(self.unclaimed)}" if self.unclaimed else ""
-        )
+        spare = f"; revisions that fit no summary: {_some(self.unclaimed)}"
+        missing = _some(self.missing) + (spare if self.unclaimed else "")
         return (
-            f"block {self.strand_id}/{self.sequence_no}: missing {_some(self.missing)}{spare}; "
+            f"block {self.strand_id}/{self.sequence_no}: missing {missing}; "
             "add the source that holds the missing records"
         )
 

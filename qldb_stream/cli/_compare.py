@@ -13,6 +13,7 @@ from qldb_stream.cli._output import (
     console,
     count,
     make_table,
+    nothing_readable,
     print_json,
     print_problems,
     print_verdict,
@@ -72,7 +73,7 @@ def _compare_records(source: str, copy: Ledger, *, as_json: bool) -> int:
         comparison = compare_ledgers(journal, copy)
     report = journal.report()
     if report.nothing_readable:
-        raise UsageError(f"nothing readable in {source}")
+        raise UsageError(nothing_readable([source], [found.message for found in report.problems]))
     ok = comparison.ok and report.ok
     if as_json:
         print_json(comparison.as_json() | {"ok": ok, "source": report.as_json()})

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from qldb_stream.cli._options import files_argument
-from qldb_stream.cli._output import count, make_printable, print_json
+from qldb_stream.cli._output import count, make_printable, nothing_readable, print_json
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import (
@@ -174,7 +174,8 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
     printed as UNDECODABLE with their place; then the exit code is 1, or 2 when nothing
     could be read at all.
     """
-    events = damaged = 0
+    events = 0
+    damaged: list[str] = []
     with progress(prints_lines=True) as report_progress:
         for item in open_source(files, progress=report_progress).items():
             shown = describe(item, with_data=with_data)
@@ -182,8 +183,10 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
                 print_json(shown, indent=None)
             else:
                 click.echo(make_line(shown))
-            damaged += isinstance(item, Undecodable)
-            events += not isinstance(item, Undecodable)
+            if isinstance(item, Undecodable):
+                damaged[1:] = [str(item.error)]  # the first, and whether there are more
+            else:
+                events += 1
     if not events:
-        raise UsageError("nothing readable in " + ", ".join(files))
+        raise UsageError(nothing_readable(files, damaged))
     return 1 if damaged else 0

@@ -21,6 +21,7 @@ __all__ = [
     "count",
     "make_printable",
     "make_table",
+    "nothing_readable",
     "print_json",
     "print_problems",
     "print_replay",
@@ -114,7 +115,8 @@ def print_report(
     """
     error = None if failure is None else str(failure)
     if error is None and report.nothing_readable:
-        error = f"nothing readable in {', '.join(files)}"
+        problems = [problem.message for problem in _verification(report).problems]
+        error = nothing_readable(files, problems)
     if print_tables is not None:
         print_tables()
     else:
@@ -123,6 +125,16 @@ def print_report(
         sys.stderr.write(f"qldb-stream: {error}\n")
         return 2 if failure is None or isinstance(failure, UsageError) else 1
     return 0 if report.ok else 1
+
+
+def nothing_readable(files: Sequence[str], problems: Sequence[str]) -> str:
+    """Say that there is no record in files, and why where that is one thing."""
+    why = f": {problems[0]}" if len(problems) == 1 else ""
+    return f"nothing readable in {', '.join(files)}{why}"
+
+
+def _verification(report: VerifyReport | ReplayReport) -> VerifyReport:
+    return report.verification if isinstance(report, ReplayReport) else report
 
 
 def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) -> None:

@@ -24,6 +24,7 @@ from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_agai
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, find_files
+from qldb_stream.sources._foreign import HEAD_BYTES, describe_head, describe_item
 from qldb_stream.sources._gzip import GZIP_MAGIC, Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.typing import Item, Readable
@@ -149,22 +150,40 @@ class _Reading:
         meter = _Meter(self._progress, sum(file.size for file in self._files), "index")
         done = 0
         for number, file in enumerate(self._files):
-            carrier, problem = self._open_carrier(file)
+            carrier, head, problem = self._open_carrier(file)
             self._carriers.append(carrier)
-            # How far a compressed file has been read is not known: it counts when it is done.
-            is_plain = carrier.size == file.size
-            for found in iter_user_records(carrier):
-                if isinstance(found, Undecodable):
-                    yield found
-                    continue
-                meter.show(done + found.offset if is_plain else done)
-                undecodable = self._add(index, number, found)
-                if undecodable is not None:
-                    yield undecodable
+            foreign = describe_head(head)
+            if foreign is not None:
+                yield _whole(carrier, foreign)
+            else:
+                # How far a compressed file has been read is not known: it counts when done.
+                is_plain = carrier.size == file.size
+                yield from self._fill_from(index, number, meter if is_plain else None, done)
             if problem is not None:
                 yield problem
             done += file.size
         meter.end()
+
+    def _fill_from(
+        self, index: Index, number: int, meter: _Meter | None, done: int
+    ) -> Iterator[Undecodable]:
+        """Note where one carrier's records stand; yield what is none, or that it has none."""
+        carrier = self._carriers[number]
+        is_first = True
+        for found in iter_user_records(carrier):
+            if isinstance(found, Undecodable):
+                undecodable: Undecodable | None = found
+            else:
+                if meter is not None:
+                    meter.show(done + found.offset)
+                undecodable = self._add(index, number, found)
+            if undecodable is not None:
+                foreign = describe_item(undecodable.data or b"") if is_first else None
+                if foreign is not None:
+                    yield _whole(carrier, foreign)
+                    return
+                yield undecodable
+            is_first = False
 
     def walk(self, index: Index) -> Iterator[tuple[BlockAddress | None, Item]]:
         """Read every record again, in the order of the blocks."""
@@ -177,11 +196,14 @@ class _Reading:
             yield place.address, self._parse(place, data)
         meter.end()
 
-    def _open_carrier(self, file: FoundFile) -> tuple[Readable, Undecodable | None]:
+    def _open_carrier(self, file: FoundFile) -> tuple[Readable, bytes, Undecodable | None]:
+        """Undo gzip where there is any; give the first bytes, and what is wrong at the end."""
         plain = FileReadable(self._pool, file)
-        if plain.read_at(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
-            return self._spool.gunzip(plain)
-        return plain, None
+        head = plain.read_at(0, HEAD_BYTES)
+        if not head.startswith(GZIP_MAGIC):
+            return plain, head, None
+        spooled, problem = self._spool.gunzip(plain)
+        return spooled, spooled.read_at(0, HEAD_BYTES), problem
 
     def _add(self, index: Index, number: int, found: UserRecord) -> Undecodable | None:
         try:
@@ -208,6 +230,11 @@ class _Reading:
         except DecodeError as exc:
             name = self._carriers[place.file].name
             raise SourceError(name, "changed while it was read") from exc
+
+
+def _whole(carrier: Readable, error: DecodeError) -> Undecodable:
+    """Give up a whole file at once: it is sound, and none of it is a record."""
+    return Undecodable(carrier.name, 0, carrier.size, error)
 
 
 class _FrameCache:

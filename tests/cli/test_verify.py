@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pytest
+
+from qldb_stream.ledger import Ledger
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
@@ -140,3 +143,16 @@ def test_many_files(run: Run, tmp_path: Path) -> None:
 
     assert len(files) > 2
     assert (0, 12) == (answer.code, answer.json()["blocks"])
+
+
+@pytest.mark.parametrize("command", [("verify",), ("inspect",), ("replay", "--to", "memory:")])
+def test_a_file_of_another_kind(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A ledger in place of records is exit code 2, what it is, and what reads it."""
+    path = tmp_path / "part-1.kpl"
+    Ledger.open(path).close()
+    answer = run(*command, path)
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
+    assert f"nothing readable in {path}: " in answer.err
+    assert "expected stream records, found a ledger; `qldb-stream compare`" in answer.err
+    assert answer.out.count("UNDECODABLE") <= 1

@@ -1,0 +1,105 @@
+"""
+Files that are sound, and no stream records: what they are, and what reads them.
+
+People point commands at whatever they have of a ledger. What a file is, its bytes say.
+A database begins with its own sixteen bytes, which no record does. Everything else is
+looked at only when the first thing in a file is no record: sound sources cost nothing
+more. It must be whole then, and have the fields of its kind at the top and none of a
+stream record's, so that no damaged record is taken for something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qldb_stream.errors import DecodeError, ForeignFileError
+from qldb_stream.ion import IVM, IonSlice, iter_slices, iter_text
+from qldb_stream.parsers.parts import struct_fields
+
+__all__ = ["HEAD_BYTES", "describe_head", "describe_item"]
+
+HEAD_BYTES: Final = 72
+"""How much of a file `describe_head` wants to see."""
+
+# https://www.sqlite.org/fileformat.html, section 1.3: the magic, and where an id of the
+# application stands; ours is that of `qldb_stream.ledger` (a test holds the two together).
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_LEDGER_ID: Final = b"QLDB"
+
+_RECORD: Final = frozenset({"qldbStreamArn", "recordType", "payload"})  # facts 1.1
+_BLOCK: Final = frozenset({"blockAddress", "transactionId", "blockHash", "previousBlockHash"})
+_SUMMARY_ALONE: Final = "revisionSummaries"  # a record's payload has it, a whole block has not
+_STARTED: Final = frozenset({"ledgerName", "exportId"})  # facts 3.2
+_ANSWERS: Final = (frozenset({"Block"}), frozenset({"Block", "Proof"}))  # GetBlock's, in JSON
+_COMPLETED: Final = frozenset({"keys"})
+_JSONL_HEADER: Final = frozenset({"recordType", "format", "version"})
+_JSONL_RECORD: Final = _RECORD | {"ion"}
+
+_LEDGER: Final = "a ledger; `qldb-stream compare` and `qldb-stream ids` read ledgers"
+_DATABASE: Final = "a SQLite database that is no ledger of this package; name other files"
+_JSONL: Final = (
+    "a file that the sink jsonl: wrote; this command does not read it, name the records that it "
+    "was written from, or decode each line's `ion` (base64): those are the records"
+)
+_EXPORT: Final = (
+    "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export` reads them in "
+    "Python, this command reads what a stream put on Kinesis or Firehose"
+)
+_JSON_EXPORT: Final = (
+    "whole blocks in JSON, as a journal export has them; this version reads exports in Ion alone "
+    "(`qldb_stream.parse_export`)"
+)
+_ANSWER: Final = (
+    "what GetBlock answers, in JSON; `qldb_stream.parse_export` reads the Ion text in it in Python"
+)
+_MANIFEST: Final = (
+    "a manifest of a journal export; `qldb_stream.parse_export` reads the objects that it names"
+)
+
+
+def describe_head(head: bytes) -> ForeignFileError | None:
+    """
+    Say what a file is by its first HEAD_BYTES bytes; None where these do not tell.
+
+    Returns:
+        The error to report for the whole file: what it is, and what reads it.
+    """
+    if not head.startswith(_SQLITE_MAGIC):
+        return None
+    return ForeignFileError(_LEDGER if head[68:72] == _LEDGER_ID else _DATABASE)
+
+
+def describe_item(data: bytes) -> ForeignFileError | None:
+    """
+    Say what a file is by the first item in it, which is no record; None if nobody knows.
+
+    Args:
+        data: the item's bytes, with more after it or not.
+
+    Returns:
+        The error to report for the whole file: what it is, and what reads it.
+    """
+    try:
+        value = next(iter_slices(data) if data.startswith(IVM) else iter_text(data), None)
+        names = frozenset() if value is None else _names(value)
+    except DecodeError:
+        return None
+    if names >= _BLOCK and not names & _RECORD and _SUMMARY_ALONE not in names:
+        return ForeignFileError(_JSON_EXPORT if _is_json(data) else _EXPORT)
+    if names >= _JSONL_RECORD or names == _JSONL_HEADER:
+        return ForeignFileError(_JSONL)
+    if names in _ANSWERS:
+        return ForeignFileError(_ANSWER)
+    if names == _COMPLETED or names >= _STARTED:
+        return ForeignFileError(_MANIFEST)
+    return None
+
+
+def _names(value: IonSlice) -> frozenset[str]:
+    span = (value.start, value.end)
+    return frozenset(struct_fields(value.buf, span, value.symbols, "file"))
+
+
+def _is_json(data: bytes) -> bool:
+    """Tell JSON from Ion text, whose writers give field names no double quotes."""
+    return data.lstrip().removeprefix(b"{").lstrip().startswith(b'"')
