@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from qldb_stream.cli._input import open_files, shown_names
 from qldb_stream.cli._options import files_argument
 from qldb_stream.cli._output import count, make_printable, nothing_readable, print_json
 from qldb_stream.cli._progress import progress
@@ -21,7 +22,6 @@ from qldb_stream.events import (
     Undecodable,
 )
 from qldb_stream.ion import to_text
-from qldb_stream.sources import open_source
 from qldb_stream.typing import Item
 
 __all__ = ["describe", "inspect", "make_line"]
@@ -159,6 +159,7 @@ Examples:
   qldb-stream inspect part-1.kpl
   qldb-stream inspect archive/ --data
   qldb-stream inspect archive/ --json | grep REVISION_DETAILS
+  curl -s https://example.com/part-1 | qldb-stream inspect -
 """
 
 
@@ -170,14 +171,17 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
     """
     Print the events that files hold, one a line, in the order of their blocks.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes. Bytes that cannot be read are
-    printed as UNDECODABLE with their place; then the exit code is 1, or 2 when nothing
-    could be read at all.
+    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input.
+    Bytes that cannot be read are printed as UNDECODABLE with their place; then the exit
+    code is 1, or 2 when nothing could be read at all.
     """
     events = 0
     damaged: list[str] = []
-    with progress(prints_lines=True) as report_progress:
-        for item in open_source(files, progress=report_progress).items():
+    with (
+        progress(prints_lines=True) as report_progress,
+        open_files(files, report_progress) as source,
+    ):
+        for item in source.items():
             shown = describe(item, with_data=with_data)
             if as_json:
                 print_json(shown, indent=None)
@@ -188,5 +192,5 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
             else:
                 events += 1
     if not events:
-        raise UsageError(nothing_readable(files, damaged))
+        raise UsageError(nothing_readable(shown_names(files), damaged))
     return 1 if damaged else 0

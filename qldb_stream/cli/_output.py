@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from qldb_stream.cli._input import shown_names
 from qldb_stream.errors import QldbStreamError, UsageError
 from qldb_stream.report import Level, Problem, ReplayReport, StrandReport, VerifyReport
 
@@ -116,7 +117,7 @@ def print_report(
     error = None if failure is None else str(failure)
     if error is None and report.nothing_readable:
         problems = [problem.message for problem in _verification(report).problems]
-        error = nothing_readable(files, problems)
+        error = nothing_readable(shown_names(files), problems)
     if print_tables is not None:
         print_tables()
     else:

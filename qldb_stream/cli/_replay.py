@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_replay, print_report
 from qldb_stream.cli._progress import progress
@@ -17,7 +18,7 @@ from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
-from qldb_stream.sources import FolderSource, open_source
+from qldb_stream.sources import FolderSource
 
 __all__ = ["replay"]
 
@@ -83,17 +84,20 @@ def replay(
     """
     Verify a journal and apply it to a sink, block by block.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes. Started again after a crash
-    or with more files, it goes on after the last block that the sink has. A strand stops
-    at the first block that is missing, incomplete or does not verify.
+    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input.
+    Started again after a crash or with more files, it goes on after the last block that
+    the sink has. A strand stops at the first block that is missing, incomplete or does not
+    verify.
     """
     accepted = _declare(gaps, reason)
     given = {name: value for name, value in options.items() if value is not None}
-    with progress() as report_progress:
-        source = open_source(files, progress=report_progress)
-        with closing(open_sink(url, **given)) as sink:
-            pipeline = Pipeline(sink, start=start, accept_gaps=accepted)
-            failure = _run(pipeline, source)
+    with (
+        progress() as report_progress,
+        open_files(files, report_progress) as source,
+        closing(open_sink(url, **given)) as sink,
+    ):
+        pipeline = Pipeline(sink, start=start, accept_gaps=accepted)
+        failure = _run(pipeline, source)
     report = pipeline.report
     has_failed = failure is not None
     tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)

@@ -6,11 +6,11 @@ from functools import partial
 
 import click
 
+from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_report, print_verification
 from qldb_stream.cli._progress import progress
 from qldb_stream.pipeline import verify_source
-from qldb_stream.sources import open_source
 
 __all__ = ["verify"]
 
@@ -19,6 +19,7 @@ EPILOG = """
 Examples:
   qldb-stream verify archive/
   qldb-stream verify part-1.kpl part-2.gz --json
+  tar -xOf archive.tar | qldb-stream verify -
 """
 
 
@@ -29,10 +30,10 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     """
     Recompute every hash that a client can recompute.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes. Holes in a strand are
-    reported and the chain is checked again after them. Exits with 0 when no problem was
-    found, 1 when one was, 2 when nothing was readable.
+    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input.
+    Holes in a strand are reported and the chain is checked again after them. Exits with 0
+    when no problem was found, 1 when one was, 2 when nothing was readable.
     """
-    with progress() as report_progress:
-        report = verify_source(open_source(files, progress=report_progress))
+    with progress() as report_progress, open_files(files, report_progress) as source:
+        report = verify_source(source)
     return print_report(report, files, None if as_json else partial(print_verification, report))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -48,15 +48,19 @@ class FoundFiles:
     passed_over: int
 
 
-def find_files(paths: Sequence[str | Path]) -> FoundFiles:
+def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = None) -> FoundFiles:
     """
     Find the files that paths name, those in folders in order of name.
+
+    Args:
+        paths: files and folders.
+        names: what files are called, by path; the others are called by their paths.
 
     Raises:
         UsageError: a path does not exist, may not be read, or is neither file nor
             folder; the message names it.
     """
-    walk = _Walk()
+    walk = _Walk(names or {})
     # Folders may nest more deeply than Python likes to recurse: a stack, last name first.
     waiting = [(Path(path), True) for path in reversed(paths)]
     while waiting:
@@ -77,8 +81,9 @@ def show_path(path: Path) -> str:
 class _Walk:
     """What a walk through folders has found, and where it has been."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[Path, str]) -> None:
         self.files: list[FoundFile] = []
+        self._names = names
         self.passed_over = 0
         self._seen: set[tuple[int, int]] = set()
 
@@ -97,7 +102,8 @@ class _Walk:
         self._seen.add(identity)
         if is_folder:
             return self._list(path)
-        self.files.append(FoundFile(path, show_path(path), status.st_size, _stamp(status)))
+        name = self._names.get(path) or show_path(path)
+        self.files.append(FoundFile(path, name, status.st_size, _stamp(status)))
         return []
 
     def _list(self, path: Path) -> list[str]:

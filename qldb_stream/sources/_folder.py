@@ -13,7 +13,7 @@ place in the order of blocks.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -39,13 +39,17 @@ The stages are ``index`` and ``read``. It is called about every megabyte and at 
 each stage, in the thread that reads.
 """
 
+_NO_NAMES: Final[Mapping[Path, str]] = {}
 _PROGRESS_BYTES: Final = 2**20
 _FRAME_CACHE_BYTES: Final = 32 * 2**20
 """A window of 10,000 shuffled records of a kilobyte fits three times."""
 
 
 def open_source(
-    paths: str | Path | Sequence[str | Path], *, progress: Progress | None = None
+    paths: str | Path | Sequence[str | Path],
+    *,
+    progress: Progress | None = None,
+    names: Mapping[Path, str] = _NO_NAMES,
 ) -> FolderSource:
     """
     Open files and folders of Kinesis or Firehose bytes as one bounded source.
@@ -56,11 +60,12 @@ def open_source(
     Args:
         paths: files and folders; one, or several.
         progress: is told how reading goes on.
+        names: what named files are called in messages, where not by their paths.
 
     Raises:
         UsageError: a path does not exist, may not be read, or is neither file nor folder.
     """
-    found = find_files([paths] if isinstance(paths, str | Path) else paths)
+    found = find_files([paths] if isinstance(paths, str | Path) else paths, names)
     return FolderSource(found.files, found.passed_over, progress)
 
 
