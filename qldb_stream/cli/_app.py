@@ -78,7 +78,8 @@ def _fail(arguments: Sequence[str], sentence: str, code: int) -> int:
     sys.stderr.write(f"{name}: {sentence}\n")
     if "--json" in arguments:
         empty: dict[str, Any] = _EMPTY_REPORTS.get(command or "", {})
-        print_json({**empty, "ok": False, "error": sentence})
+        indent = None if command == "inspect" else 2  # there an object is a line, this one too
+        print_json({**empty, "ok": False, "error": sentence}, indent=indent)
     return code
 
 

@@ -1,0 +1,126 @@
+"""docs/cli.md and what the commands print say the same, field by field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qldb_stream.ledger import Ledger
+from qldb_stream.report import ProblemCode
+from qldb_stream.testing import JournalShape, make_journal, records, write_archive
+from tests.cli.conftest import Run
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
+ROW = re.compile(r"^\| (`[^|]+`) \|", re.MULTILINE)
+NAME = re.compile(r"`([^`]+)`")
+
+
+def documented() -> dict[str, set[str]]:
+    """The names in the first column of each section's table, by heading."""
+    _, *parts = HEADING.split(DOCS.read_text(encoding="utf-8"))
+    sections = zip(parts[::2], parts[1::2], strict=True)
+    tables = {heading: ROW.findall(text) for heading, text in sections}
+    return {
+        heading: {name for cell in cells for name in NAME.findall(cell)}
+        for heading, cells in tables.items()
+        if cells
+    }
+
+
+def keys(objects: Iterable[dict[str, Any]]) -> set[str]:
+    """Every field that some objects have; at least one object must be there."""
+    found = list(objects)
+    assert found
+    return {key for each in found for key in each}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
+    """Where there is one of everything that the commands can have something to say about."""
+    monkeypatch.chdir(tmp_path)
+    journal = make_journal(3, blocks=60, shape=JournalShape(redactions=0.5, system=0.2))
+    write_archive(journal.iter_records(), tmp_path / "in")
+    holed = (r for b in journal if b.address.sequence_no != 4 for r in records(b))
+    write_archive(holed, tmp_path / "holed")
+    Path("noise").write_bytes(b"neither Ion nor KPL")
+    run("demo", "--vehicles", "3", "--keep", "demo")
+    with Ledger.open("demo/destination.ledger") as ledger:
+        ledger.driver().execute_lambda(lambda txn: txn.execute_statement("DROP TABLE Person"))
+    return tmp_path
+
+
+def printed(run: Run) -> dict[str, set[str]]:
+    """The fields that the commands really print, under the headings of the docs."""
+    verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
+    replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
+    lines = [
+        json.loads(x)
+        for x in run("inspect", "in", "noise", "--data", "--json").out.split("\n")
+        if x
+    ]
+    compared = [
+        run("compare", source, "demo/destination.ledger", "--json").json()
+        for source in ("demo/source.ledger", "demo/records")
+    ]
+    document_id = next(x["document_id"] for x in lines if x.get("kind") == "insert")
+    ids = run("ids", "new", document_id, "0" * 22, "--json").json()
+    demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
+    assert demo["source"].keys() == demo["destination"].keys()
+    return {
+        "error": keys([run("ids", "absent", "x", "--json").json()]),
+        "verify": keys(verified),
+        "verify: strands": keys(each for said in verified for each in said["strands"]),
+        "verify: problems": keys(each for said in verified for each in said["problems"]),
+        "codes": {code.value for code in ProblemCode},
+        "replay": replayed.keys() - keys(verified),
+        "replay: redactions_pending": keys(replayed["redactions_pending"]),
+        **{
+            f"inspect: {kind}": keys(line for line in lines if line["type"] == kind)
+            for kind in {line["type"] for line in lines}
+        },
+        "compare": keys(compared),
+        "compare: differences": keys(each for said in compared for each in said["differences"]),
+        "ids": keys([ids]),
+        "ids: ids": keys(ids["ids"]),
+        "demo": keys([demo]),
+        "demo: chapters": keys(demo["chapters"]),
+        "demo: source": keys([demo["source"]]),
+        "demo: kept": keys([demo["kept"]]),
+    }
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_field_is_documented(run: Run) -> None:
+    """Each field that is printed is in the docs' tables, and each that is there is printed."""
+    assert documented() == printed(run)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_has_failed_has_all_fields(run: Run) -> None:
+    """Where verify and replay could not begin, their objects have all fields and an error."""
+    verified = run("verify", "in", "--json").json().keys()
+    replayed = run("replay", "in", "--to", "memory:", "--json").json().keys()
+
+    assert verified | {"error"} == run("verify", "absent", "--json").json().keys()
+    assert replayed | {"error"} == run("replay", "absent", "--to", "x:", "--json").json().keys()
+
+
+@pytest.mark.usefixtures("folder")
+def test_inspect_says_an_error_in_one_line(run: Run) -> None:
+    """Where every object is a line, the one that says what is wrong is a line too."""
+    *_, last = run("inspect", "noise", "--json").out.splitlines()
+
+    assert documented()["error"] == json.loads(last).keys()
+
+
+def test_exit_codes() -> None:
+    """Each exit code that the command knows is documented."""
+    codes = re.findall(r"^\| (\d+) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert ["0", "1", "2", "130", "141"] == codes
