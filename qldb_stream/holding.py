@@ -6,7 +6,9 @@ the open lock file and ends with it, also when the process is killed. The lock f
 removed by its holder, so that nothing is left beside a file that is closed; so whoever
 takes a lock looks, when it has it, whether the file that it locked still has the name. If
 not, somebody removed it in between, and the lock is worth nothing: it is taken anew.
-Several names of one file (symlinks) have one lock file, beside the file itself.
+Several names of one file (symlinks) have one lock file, beside the file itself. A child that
+is forked while a file is held shares the lock; it must not write, and holds it if it lives on
+after its parent was killed.
 """
 
 from __future__ import annotations

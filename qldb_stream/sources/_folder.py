@@ -18,13 +18,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from qldb_stream.errors import DecodeError, SourceError
+from qldb_stream.errors import DecodeError, ForeignFileError, SourceError
 from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, find_files
-from qldb_stream.sources._foreign import HEAD_BYTES, describe_head, describe_item
+from qldb_stream.sources._foreign import HEAD_BYTES, ITEM_BYTES, describe_head, describe_item
 from qldb_stream.sources._gzip import GZIP_MAGIC, Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.typing import Item, Readable
@@ -183,7 +183,7 @@ class _Reading:
                     meter.show(done + found.offset)
                 undecodable = self._add(index, number, found)
             if undecodable is not None:
-                foreign = describe_item(undecodable.data or b"") if is_first else None
+                foreign = _describe(carrier, undecodable) if is_first else None
                 if foreign is not None:
                     yield _whole(carrier, foreign)
                     return
@@ -235,6 +235,12 @@ class _Reading:
         except DecodeError as exc:
             name = self._carriers[place.file].name
             raise SourceError(name, "changed while it was read") from exc
+
+
+def _describe(carrier: Readable, first: Undecodable) -> ForeignFileError | None:
+    """Say what a file is whose first item is no record; long ones are not held, but read again."""
+    data = first.data
+    return describe_item(carrier.read_at(first.offset, ITEM_BYTES) if data is None else data)
 
 
 def _whole(carrier: Readable, error: DecodeError) -> Undecodable:

@@ -16,10 +16,13 @@ from qldb_stream.errors import DecodeError, ForeignFileError
 from qldb_stream.ion import IVM, IonSlice, iter_slices, iter_text
 from qldb_stream.parsers.parts import struct_fields
 
-__all__ = ["HEAD_BYTES", "describe_head", "describe_item"]
+__all__ = ["HEAD_BYTES", "ITEM_BYTES", "describe_head", "describe_item"]
 
 HEAD_BYTES: Final = 72
 """How much of a file `describe_head` wants to see."""
+
+ITEM_BYTES: Final = 1 << 23
+"""How much of an item is enough: twice what one transaction may have written (facts 5.8)."""
 
 # https://www.sqlite.org/fileformat.html, section 1.3: the magic, and where an id of the
 # application stands; ours is that of `qldb_stream.ledger` (a test holds the two together).

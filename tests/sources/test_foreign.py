@@ -73,6 +73,11 @@ def _export(path: Path) -> None:
     path.write_bytes(values + values.removeprefix(IVM) * 20)
 
 
+def _large_export(path: Path) -> None:
+    values = to_slice({**BLOCK, "revisions": [{"data": "x" * 100_000}]}).to_bytes()
+    path.write_bytes(values + values.removeprefix(IVM) * 20)
+
+
 def _export_as_text(path: Path) -> None:
     path.write_text(f"{to_text(to_slice(BLOCK))}\n" * 20)
 
@@ -108,6 +113,7 @@ def read(path: Path) -> list[Item]:
         (_jsonl_without_header, "a file that the sink jsonl: wrote; "),
         (_jsonl_in_gzip, "a file that the sink jsonl: wrote; "),
         (_export, "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export`"),
+        (_large_export, "whole blocks in Ion, as a journal export has them; "),
         (_export_as_text, "whole blocks in Ion, as a journal export has them; "),
         (_export_as_json, "whole blocks in JSON, as a journal export has them; "),
         (_manifest, "a manifest of a journal export; "),
