@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -70,6 +71,27 @@ def test_a_lock_that_was_removed_is_not_anothers(tmp_path: Path) -> None:
     first.release()
     assert None is maybe_hold(path, ".lock")
     second.release()
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_lock_file_that_is_removed_while_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who locks a file that has lost its name in between takes the lock anew."""
+    path, lock = tmp_path / "file", tmp_path / "file.lock"
+    flock, taken = fcntl.flock, list[int]()
+
+    def slow(descriptor: int, operation: int) -> None:
+        if not taken:  # whoever held it lets go between our opening and our locking
+            lock.unlink()
+        flock(descriptor, operation)
+        taken.append(descriptor)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    held = hold(path)
+    assert 2 == len(taken)
+    assert None is maybe_hold(path, ".lock")
+    held.release()
     assert [] == list(tmp_path.iterdir())
 
 

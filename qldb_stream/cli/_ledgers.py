@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -52,19 +53,15 @@ def open_replayed_ledger(path: str) -> Ledger:
         UsageError: there is no such file, it cannot be read, or no replay has written to it.
         LedgerFileError: the file is no ledger.
     """
-    ledger = open_existing_ledger(path)
-    try:
-        is_replayed = was_replayed(ledger)
-    except BaseException:
-        ledger.close()
-        raise
-    if not is_replayed:
-        ledger.close()
-        raise UsageError(
-            f"no replay has written to this ledger: {path}; name the one that was filled by "
-            "`qldb-stream replay FILE... --to ledger:PATH`"
-        )
-    return ledger
+    with ExitStack() as stack:
+        ledger = stack.enter_context(open_existing_ledger(path))
+        if not was_replayed(ledger):
+            raise UsageError(
+                f"no replay has written to this ledger: {path}; name the one that was filled by "
+                "`qldb-stream replay FILE... --to ledger:PATH`"
+            )
+        stack.pop_all()
+        return ledger
 
 
 def _is_file(path: str) -> bool:

@@ -643,43 +643,6 @@ def test_a_url_opens_the_sink_with_its_options(tmp_path: Path) -> None:
     assert [path] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("is_there", [False, True])
-def test_a_ledger_that_took_nothing_is_not_left(tmp_path: Path, *, is_there: bool) -> None:
-    """Closed or refused before anything was applied, the path holds what it held before."""
-    path = tmp_path / "copy.ledger"
-    if is_there:
-        path.touch()
-    sink = LedgerSink.open(path)
-    with pytest.raises(ReplayRefusedError):
-        deliver(sink, block(7, revision(7, 1, 3)))
-    sink.close()
-    sink.close()
-    assert [path] * is_there == list(tmp_path.iterdir())
-    assert not is_there or b"" == path.read_bytes()
-
-
-@pytest.mark.parametrize("statement", ["CREATE TABLE Mine", "DROP TABLE qldb_stream_ids"])
-def test_a_ledger_that_somebody_else_used_is_left(tmp_path: Path, statement: str) -> None:
-    """Whatever was done through the ledger itself is not thrown away."""
-    path = tmp_path / "copy.ledger"
-    sink = LedgerSink.open(path)
-    rows(sink.ledger, "CREATE TABLE qldb_stream_ids")
-    if statement.startswith("DROP"):
-        rows(sink.ledger, "INSERT INTO qldb_stream_ids ?", {"a": 1})
-    rows(sink.ledger, statement)
-    sink.close()
-    assert path.exists()
-
-
-def test_a_ledger_that_was_there_is_left(tmp_path: Path) -> None:
-    """A ledger that the sink did not make stays, empty as it is."""
-    path = tmp_path / "copy.ledger"
-    Ledger.open(path, name="mine").close()
-    LedgerSink.open(path).close()
-    with Ledger.open(path) as ledger:
-        assert "mine" == ledger.name
-
-
 @pytest.mark.parametrize("rest", ["", "x.ledger?ids=some", "x.ledger?base=update", "x.ledger?a=b"])
 def test_a_bad_url_is_refused_before_a_file_is_made(
     rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
