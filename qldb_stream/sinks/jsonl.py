@@ -1,5 +1,5 @@
 """
-`jsonl:PATH`: an archive that people can read and `verify` can prove.
+`jsonl:PATH`: an archive that people can read, and that can be proven from what is in it.
 
 The file has one JSON object a line, ASCII, each line ended by one newline:
 
@@ -350,7 +350,7 @@ def _position(entry: Mapping[str, Any]) -> Position:
 @hookimpl
 def qldb_stream_register_sinks() -> Sequence[SinkType]:
     """Name the sink `jsonl:`."""
-    return [SinkType("jsonl", _open, "a file of JSON lines that verify can read back")]
+    return [SinkType("jsonl", _open, "a file of JSON lines, each with its record as it was")]
 
 
 def _open(path: str, _options: Mapping[str, str]) -> JsonlSink:
