@@ -13,7 +13,7 @@ from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
 from qldb_stream.replay._rules import IdRule, find_ids, parse_id_rule, rewrite_ids
 from qldb_stream.replay._state import POSITION_TABLE, StrandState, read_state
-from qldb_stream.replay._tables import has_own_tables, make_own_tables, was_replayed
+from qldb_stream.replay._tables import has_own_tables, was_replayed
 from qldb_stream.replay._work import Outcome
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "has_own_tables",
     "iter_ddl",
     "lookup_ids",
-    "make_own_tables",
     "parse_id_rule",
     "plan_block",
     "read_state",

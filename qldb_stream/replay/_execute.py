@@ -3,7 +3,8 @@ One planned block, carried out in one transaction of the destination.
 
 Order of the statements: the strand's position is read; ids that the block needs are
 looked up by one statement; tables and documents are changed; new ids are written by
-one statement; the position is written.
+one statement; the position is written. The first transaction of a `Replay` makes the
+tables for both before that, if need be: a ledger to which no block was applied has none.
 
 All names of documents that are not in the transaction come from `qldb_stream_ids`,
 through a cache: its rows never change once they are committed, a version offset across
@@ -28,6 +29,7 @@ from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord
 from qldb_stream.replay._rules import IdRule
 from qldb_stream.replay._state import next_state, read_state, write_state
+from qldb_stream.replay._tables import make_own_tables
 from qldb_stream.replay._work import Outcome, Work
 from qldb_stream.report import Position
 
@@ -46,6 +48,7 @@ class Replay:
         self._insert_unknown = insert_unknown
         self._known: dict[str, IdRecord] = {}
         self._positions: dict[str, str] = {}  # strand -> the document with its position
+        self._has_tables = False  # whether both tables of ours are known to be committed
 
     def execute(self, txn: Transaction, plan: BlockPlan, position: Position, token: int) -> Outcome:
         """
@@ -63,6 +66,8 @@ class Replay:
             IntegrityError: the block does not follow on what the destination has.
         """
         strand_id = plan.address.strand_id
+        if not self._has_tables:
+            make_own_tables(txn)
         stored = read_state(txn, strand_id, self._positions.get(strand_id))
         if stored is not None and stored.document_id is not None:
             self._positions[strand_id] = stored.document_id
@@ -81,6 +86,7 @@ class Replay:
 
     def remember(self, outcome: Outcome) -> None:
         """Take over what a committed transaction learnt."""
+        self._has_tables = True
         if len(self._known) + len(outcome.records) > _MAX_REMEMBERED:
             self._known.clear()
         for record in outcome.records:
@@ -88,4 +94,5 @@ class Replay:
 
     def forget(self) -> None:
         """Drop all that was learnt; it will be looked up again."""
+        self._has_tables = False
         self._known.clear()

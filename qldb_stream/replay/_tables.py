@@ -24,7 +24,7 @@ from qldb_stream.replay._catalog import (
 )
 from qldb_stream.replay._ddl import OWN_TABLES, quote, refusal
 from qldb_stream.replay._operations import TableChange
-from qldb_stream.replay._protocols import Destination, Driver, Transaction
+from qldb_stream.replay._protocols import Destination, Transaction
 from qldb_stream.replay._records import IDS_TABLE
 from qldb_stream.replay._state import POSITION_TABLE, StrandState
 
@@ -32,13 +32,18 @@ _POSITIONS: Final = f"SELECT p.sequence_no FROM {POSITION_TABLE} AS p"  # noqa: 
 _OWN_INDEXES: Final = ((POSITION_TABLE, "strand_id"), (IDS_TABLE, "source_id"))
 
 
-def make_own_tables(driver: Driver) -> None:
+def make_own_tables(txn: Transaction) -> None:
     """
-    Make the two tables of a replay where they are missing, in one transaction.
+    Make the two tables of a replay and their indexes where they are missing.
 
-    A second call, also after a crash at any point, finds them made.
+    The transaction is that of the first block: when the block is refused, none is left.
     """
-    driver.execute_lambda(_make_own_tables)
+    for table, field in _OWN_INDEXES:
+        found = maybe_table(txn, table)
+        if found is None:
+            _create_table(txn, table)
+        if found is None or field not in indexed_fields(found):
+            txn.execute_statement(f"CREATE INDEX ON {quote(table)} ({quote(field)})")
 
 
 def has_own_tables(txn: Transaction) -> bool:
@@ -101,15 +106,6 @@ def bind_table(txn: Transaction, state: StrandState, name: str, *, may_create: b
         problem = f"the destination has a table {name} with documents that are not this journal's"
         raise _refusal(state, problem)
     return str(found["tableId"])
-
-
-def _make_own_tables(txn: Transaction) -> None:
-    for table, field in _OWN_INDEXES:
-        found = maybe_table(txn, table)
-        if found is None:
-            _create_table(txn, table)
-        if found is None or field not in indexed_fields(found):
-            txn.execute_statement(f"CREATE INDEX ON {quote(table)} ({quote(field)})")
 
 
 def _create_table(txn: Transaction, name: str) -> str:

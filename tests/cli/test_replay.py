@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qldb_stream.ledger import Ledger
-from qldb_stream.replay import make_own_tables
+from qldb_stream.replay import POSITION_TABLE
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
 from qldb_stream.testing.vehicle_registration import tell_story
 from tests.cli.conftest import Run
@@ -277,7 +277,8 @@ def test_a_ledger_never_replayed_into(
     """Where no block was ever replayed, that is said, and nothing about ids or differences."""
     if begun:
         with Ledger.open(source) as ledger:
-            make_own_tables(ledger.driver())
+            make = f"CREATE TABLE {POSITION_TABLE}"
+            ledger.driver().execute_lambda(lambda txn: txn.execute_statement(make))
     arguments = [str(source) if word == "LEDGER" else word for word in command]
     answer = run(*arguments)
     as_json = run(*arguments, "--json")

@@ -87,18 +87,18 @@ def tip(ledger: Ledger) -> int:
 
 
 def test_each_block_is_one_transaction(ledger: Ledger) -> None:
-    """A block makes exactly one block in the destination, an empty one too."""
+    """A block makes exactly one block in the destination, the first and an empty one too."""
     sink = LedgerSink(ledger)
     deliver(sink, CREATED)
-    before = tip(ledger)
+    assert 0 == tip(ledger)
     deliver(sink, block(1, revision(1, 1, 0, {"a": 1}), revision(1, 2, 0, {"a": 2})), block(2))
-    assert before + 2 == tip(ledger)
+    assert 2 == tip(ledger)
 
 
 def test_the_position_is_read_first_and_written_last(ledger: Ledger) -> None:
-    """In every replayed transaction the first statement reads the position, the last writes it."""
+    """Once the tables are made, the first statement reads the position, the last writes it."""
     sink = LedgerSink(ledger)
-    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})))
+    deliver(sink, CREATED, block(1, revision(1, 1, 0, {"a": 1})), block(2))
     for written in list(ledger.blocks())[-2:]:
         info = written.summary.transaction_info
         assert info is not None
@@ -169,6 +169,30 @@ def test_a_block_that_does_not_link_is_refused(ledger: Ledger) -> None:
     with pytest.raises(ChainBreakError):
         sink.apply([stranger], at(1), 1)
     assert at(0) == sink.position(STRAND)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        [block(0, statements=["CREATE TABLE A", "DROP TABLE Nothing"])],
+        [block(5, revision(5, 1, 3, {"a": 1}))],
+        [block(5, revision(5, 1, 3, {"a": 1})), block(6)],
+    ],
+    ids=["statement", "unknown document", "run"],
+)
+def test_a_refused_first_block_leaves_the_destination_as_it_was(
+    refused: list[Block], ledger: Ledger
+) -> None:
+    """A replay that applied nothing makes no block, neither for tables of its own."""
+    rows(ledger, "CREATE TABLE Mine")
+    before = list(ledger.blocks())
+    sink = LedgerSink(ledger)
+    last = refused[-1].address.sequence_no
+    with pytest.raises(ReplayRefusedError):
+        sink.apply(refused, at(last), 1)
+    assert before == list(ledger.blocks())
+    deliver(sink, CREATED)
+    assert 1 == tip(ledger)
 
 
 def test_a_hole_is_refused_unless_it_is_declared(ledger: Ledger) -> None:

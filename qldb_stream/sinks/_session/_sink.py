@@ -2,8 +2,9 @@
 A sink that repeats blocks through pyqldb's interface.
 
 One block is one transaction, which also writes the position and the ids: exactly once,
-whatever crashes. A run of blocks may share one durable commit where the endpoint
-offers that; nothing is reported or counted before it is durable.
+whatever crashes. The first one makes the tables for both too, so that a replay that applies
+nothing leaves the endpoint as it was. A run of blocks may share one durable commit where
+the endpoint offers that; nothing is reported or counted before it is durable.
 
 A block that is refused ends the run: what came before it is committed and its position
 returned, and the refusal is raised when the block comes first.
@@ -28,7 +29,6 @@ from qldb_stream.replay import (
     Replay,
     Transaction,
     has_own_tables,
-    make_own_tables,
     plan_block,
     read_state,
 )
@@ -63,7 +63,6 @@ class SessionSink:
         self._endpoint = endpoint
         self._driver = endpoint.driver()
         self._replay = replay
-        self._ready = False
         self._tally = _Tally()
 
     def position(self, strand_id: str) -> Position | None:
@@ -94,7 +93,6 @@ class SessionSink:
             IntegrityError: the first block does not follow on what is applied.
             SinkUnavailableError: another writer kept the transaction from ending.
         """
-        self._make_ready()
         if len(blocks) == 1:
             self._apply_one(blocks[0], position, token)
             self._tally.settle()
@@ -118,11 +116,6 @@ class SessionSink:
     def close(self) -> None:
         """Close the endpoint; applied blocks stay applied."""
         self._endpoint.close()
-
-    def _make_ready(self) -> None:
-        if not self._ready:
-            make_own_tables(self._driver)
-            self._ready = True
 
     def _apply_run(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
         reached: Position | None = None
