@@ -25,7 +25,7 @@ demo: .dev  ## run the main job once: a ledger's journal replayed into another, 
 	@$(BIN)/qldb-stream demo $(ARGS)
 
 test: .dev  ## run the tests, with branch coverage
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest --cov=qldb_stream $(ARGS)
 
 check: .dev lint test-qldb test  ## what CI runs: lint, types, import contracts, both environments' tests
 
