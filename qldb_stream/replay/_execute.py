@@ -28,7 +28,8 @@ from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord
 from qldb_stream.replay._rules import IdRule
-from qldb_stream.replay._state import next_state, read_state, write_state
+from qldb_stream.replay._settings import Settings, check_settings
+from qldb_stream.replay._state import StrandState, next_state, read_state, write_state
 from qldb_stream.replay._tables import make_own_tables
 from qldb_stream.replay._work import Outcome, Work
 from qldb_stream.report import Position
@@ -46,6 +47,7 @@ class Replay:
     def __init__(self, rule: IdRule, *, insert_unknown: bool = False) -> None:
         self._rule = rule
         self._insert_unknown = insert_unknown
+        self._settings = str(Settings(rule, insert_unknown))
         self._known: dict[str, IdRecord] = {}
         self._positions: dict[str, str] = {}  # strand -> the document with its position
         self._has_tables = False  # whether both tables of ours are known to be committed
@@ -61,6 +63,7 @@ class Replay:
             token: the worker's fencing token.
 
         Raises:
+            UsageError: earlier blocks were replayed with other rules.
             ReplayRefusedError: the block cannot be repeated, and why; abort.
             StaleTokenError: the destination has seen a higher token.
             IntegrityError: the block does not follow on what the destination has.
@@ -71,7 +74,7 @@ class Replay:
         stored = read_state(txn, strand_id, self._positions.get(strand_id))
         if stored is not None and stored.document_id is not None:
             self._positions[strand_id] = stored.document_id
-        state = next_state(stored, plan, position, token)
+        state = next_state(stored, plan, position, token, self._settings)
         if state is None:
             return Outcome(applied=False)
         work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
@@ -83,6 +86,15 @@ class Replay:
             raise refusal(plan.address, str(exc)) from exc
         write_state(txn, work.state)
         return outcome
+
+    def check(self, state: StrandState) -> None:
+        """
+        Make sure that a strand may be gone on with, before anything is read for it.
+
+        Raises:
+            UsageError: earlier blocks were replayed with other rules.
+        """
+        check_settings(state.position.strand_id, state.settings, self._settings)
 
     def remember(self, outcome: Outcome) -> None:
         """Take over what a committed transaction learnt."""

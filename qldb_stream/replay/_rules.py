@@ -52,6 +52,12 @@ class IdRule:
         """Say whether documents are passed on as they are."""
         return not (self.any_string or self.paths)
 
+    def __str__(self) -> str:
+        """Write the rule as `parse_id_rule` reads it; paths sorted, each once."""
+        if self.any_string or not self.paths:
+            return "any" if self.any_string else "keep"
+        return "paths=" + ",".join(sorted({".".join(path) for path in self.paths}))
+
 
 def parse_id_rule(text: str) -> IdRule:
     """

@@ -18,6 +18,7 @@ import attrs
 from qldb_stream.errors import ChainBreakError, ConflictError, SequenceGapError, StaleTokenError
 from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._protocols import Transaction
+from qldb_stream.replay._settings import check_settings
 from qldb_stream.report import Gap, Position
 
 POSITION_TABLE: Final = "qldb_stream_position"
@@ -38,8 +39,9 @@ class StrandState:
     What a destination says about one strand.
 
     `start` is the first block that was replayed. `tables` maps the source's table ids
-    that were seen in revisions to the destination's; UNDROP TABLE needs it. `document_id` is
-    the document that says so, None when there is none yet.
+    that were seen in revisions to the destination's; UNDROP TABLE needs it. `settings` are
+    those of the run that wrote it, None from before they were kept. `document_id` is the
+    document that says so, None when there is none yet.
     """
 
     position: Position
@@ -47,6 +49,7 @@ class StrandState:
     start: int
     tables: Mapping[str, str] = attrs.field(factory=dict)
     document_id: str | None = None
+    settings: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -87,7 +90,7 @@ def write_state(txn: Transaction, state: StrandState) -> None:
 
 
 def next_state(
-    state: StrandState | None, plan: BlockPlan, position: Position, token: int
+    state: StrandState | None, plan: BlockPlan, position: Position, token: int, settings: str
 ) -> StrandState | None:
     """
     Give the state after a block, or None when the block is applied already.
@@ -97,8 +100,10 @@ def next_state(
         plan: the block.
         position: carries the gaps and parked blocks that its owner declared.
         token: the worker's fencing token.
+        settings: those of this run.
 
     Raises:
+        UsageError: earlier blocks were replayed with other settings.
         StaleTokenError: the destination has seen a higher token.
         ConflictError: the block is the last applied one by number, and not by hash.
         ChainBreakError: the block does not link to the last applied one.
@@ -109,6 +114,7 @@ def next_state(
     tables: Mapping[str, str] = {}
     document_id: str | None = None
     if state is not None:
+        check_settings(address.strand_id, state.settings, settings)
         if token < state.token:
             raise StaleTokenError(address.strand_id, state.token, token)
         if address.sequence_no <= state.position.sequence_no:
@@ -119,7 +125,7 @@ def next_state(
     reached = Position(
         address.strand_id, address.sequence_no, plan.block_hash, position.parked, position.gaps
     )
-    return StrandState(reached, token, start, tables, document_id)
+    return StrandState(reached, token, start, tables, document_id, settings)
 
 
 def _check_repeat(stored: Position, plan: BlockPlan) -> None:
@@ -150,18 +156,21 @@ def _document(state: StrandState) -> dict[str, Any]:
     """
     Write a state as the document of its strand.
 
-    It is written with every block, so it is small: what is mostly empty is left out, and
-    `tables` are one string of `SOURCE=DESTINATION` pairs, hashed by one SHA-256.
+    It is written with every block, so it is small: what is mostly empty or 0 is left out
+    then, and `tables` are one string of `SOURCE=DESTINATION` pairs, hashed by one SHA-256.
     """
     position = state.position
     document: dict[str, Any] = {
         "strand_id": position.strand_id,
         "sequence_no": position.sequence_no,
         "block_hash": position.block_hash,
-        "token": state.token,
-        "start": state.start,
         "tables": " ".join(map("=".join, state.tables.items())),
+        "settings": state.settings,
     }
+    if state.token:
+        document["token"] = state.token
+    if state.start:
+        document["start"] = state.start
     if position.parked:
         document["parked"] = sorted(position.parked)
     if position.gaps:
@@ -179,8 +188,9 @@ def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
         tuple(map(_gap, document["gaps"])) if "gaps" in document else (),
     )
     tables = _parse_tables(str(document["tables"]))
-    token, start = int(document["token"]), int(document["start"])
-    return StrandState(position, token, start, tables, document_id)
+    token, start = int(document.get("token", 0)), int(document.get("start", 0))
+    settings = str(document["settings"]) if "settings" in document else None
+    return StrandState(position, token, start, tables, document_id, settings)
 
 
 def _gap(gap: Mapping[str, Any]) -> Gap:

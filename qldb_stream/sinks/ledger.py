@@ -8,6 +8,9 @@ Options of the URL:
 - ``base=insert``: documents whose first versions are not in the journal are inserted
   where they first appear; without it they are refused.
 
+The ledger keeps both with its position. A later run must have the same, or adds
+``base=insert``; any other is refused, so that no ledger holds documents of two rules.
+
 How blocks become transactions is in `qldb_stream.replay`. The file is made when absent.
 """
 

@@ -353,6 +353,15 @@ def test_a_sink_that_refuses(run: Run, tmp_path: Path) -> None:
     assert "then it broke off" in told.out
 
 
+def test_another_rule_than_the_first_run(run: Run, recorded: Path, tmp_path: Path) -> None:
+    """A second replay with another rule for ids is wrong usage, and says which one was first."""
+    url = f"ledger:{tmp_path / 'destination.ledger'}"
+    run("replay", recorded, "--to", url, "--ids", "any")
+    answer = run("replay", recorded, "--to", url)
+    assert 2 == answer.code
+    assert "filled with ids=any, but this run has ids=keep" in answer.err
+
+
 def test_a_start_that_leaves_a_hole(run: Run, archive: Path, tmp_path: Path) -> None:
     """A start behind what the sink has leaves a hole: it is not ok, and nothing is applied."""
     url = f"jsonl:{tmp_path / 'out'}"

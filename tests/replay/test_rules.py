@@ -34,8 +34,13 @@ def ion(text: str) -> IonSlice:
     ],
 )
 def test_a_rule_is_read_from_an_option(text: str, rule: IdRule) -> None:
-    """`keep`, `any` and `paths=` each give their rule."""
-    assert rule == parse_id_rule(text)
+    """`keep`, `any` and `paths=` each give their rule, and a rule its option again."""
+    assert rule == parse_id_rule(text) == parse_id_rule(str(rule))
+
+
+def test_equal_rules_are_written_alike() -> None:
+    """Paths come sorted and each once, however they were given."""
+    assert "paths=a.b,c" == str(parse_id_rule("paths=c,a.b,c"))
 
 
 @pytest.mark.parametrize("text", ["", "all", "paths", "paths=", "paths=a..b", "paths=a,,b", "a=b"])

@@ -27,6 +27,7 @@ from qldb_stream.replay import (
     Driver,
     Outcome,
     Replay,
+    StrandState,
     Transaction,
     has_own_tables,
     plan_block,
@@ -70,12 +71,17 @@ class SessionSink:
         Give what is durably applied of a strand, or None for nothing yet.
 
         Raises:
+            UsageError: it was applied under other rules for ids or unknown documents.
             SinkUnavailableError: another writer kept the transaction from ending.
         """
         try:
-            return self._driver.execute_lambda(partial(_read_position, strand_id=strand_id))
+            state = self._driver.execute_lambda(partial(_read_state, strand_id=strand_id))
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
+        if state is None:
+            return None
+        self._replay.check(state)
+        return attrs.evolve(state.position, start=state.start)
 
     def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
         """
@@ -88,6 +94,8 @@ class SessionSink:
             refused.
 
         Raises:
+            UsageError: earlier blocks were applied under other rules for ids or unknown
+                documents.
             ReplayRefusedError: the first block cannot be repeated, and why.
             StaleTokenError: the endpoint has seen a higher token for the strand.
             IntegrityError: the first block does not follow on what is applied.
@@ -180,6 +188,5 @@ class _Tally:
         )
 
 
-def _read_position(txn: Transaction, strand_id: str) -> Position | None:
-    state = read_state(txn, strand_id) if has_own_tables(txn) else None
-    return None if state is None else attrs.evolve(state.position, start=state.start)
+def _read_state(txn: Transaction, strand_id: str) -> StrandState | None:
+    return read_state(txn, strand_id) if has_own_tables(txn) else None
