@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import attrs
@@ -39,7 +39,7 @@ from qldb_stream.parsers.items import (
 )
 from qldb_stream.parsers.kinesis import decode_base64
 from qldb_stream.parsers.kpl import MAGIC, deaggregate, frame_end, read_frame
-from qldb_stream.parsers.window import Window
+from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
 
 __all__ = ["UserRecord", "iter_user_records", "read_again"]
@@ -78,19 +78,40 @@ class UserRecord:
     index: int | None = None
 
 
-def iter_user_records(readable: Readable, *, start: int = 0) -> Iterator[UserRecord | Undecodable]:
+def iter_user_records(
+    readable: Readable, *, start: int = 0, seams: Sequence[int] = ()
+) -> Iterator[UserRecord | Undecodable]:
     """
     Walk a carrier and give its user records in order, lazily.
 
     Args:
         readable: the carrier, decompressed.
         start: where to begin, for a carrier that was read up to there before.
+        seams: places, rising, where bytes are known to be lost; no item goes across one.
 
     Yields:
         Each user record, not yet parsed: what is inside it may still be damaged. In place
         of what is no item an `Undecodable`; its error's offset counts from the start of
         the carrier.
     """
+    for end in seams:
+        if start < end:
+            yield from _iter_part(Head(readable, end), start)
+            start = end
+    yield from _iter_part(readable, start)
+
+
+def read_again(readable: Readable, offset: int, length: int, index: int | None) -> bytes:
+    """
+    Read a user record where `iter_user_records` found it.
+
+    Raises:
+        DecodeError: something else stands there now.
+    """
+    return _open_data(readable.read_at(offset, length), index, readable.name)
+
+
+def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecodable]:
     window = Window(readable)
     pos = start
     while True:
@@ -113,16 +134,6 @@ def iter_user_records(readable: Readable, *, start: int = 0) -> Iterator[UserRec
             for number, data in enumerate(item.records):
                 yield UserRecord(data, pos, length, number if item.is_frame else None)
         pos += item.end
-
-
-def read_again(readable: Readable, offset: int, length: int, index: int | None) -> bytes:
-    """
-    Read a user record where `iter_user_records` found it.
-
-    Raises:
-        DecodeError: something else stands there now.
-    """
-    return _open_data(readable.read_at(offset, length), index, readable.name)
 
 
 def _item_at(window: Window, pos: int, effort: Effort | None = None) -> Item:

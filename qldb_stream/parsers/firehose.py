@@ -8,13 +8,13 @@ of these apart by content; this module undoes gzip and parses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from qldb_stream.errors import DecodeError
+from qldb_stream.errors import CarrierError, DecodeError
 from qldb_stream.events import Event, Undecodable
-from qldb_stream.parsers.carrier import iter_user_records
-from qldb_stream.parsers.gunzip import CHUNK_BYTES, GZIP_MAGIC, gunzip_limit, iter_gunzipped
+from qldb_stream.parsers.carrier import UserRecord, iter_user_records
+from qldb_stream.parsers.gunzip import GZIP_MAGIC, GzipDamage, gunzip_limit, iter_gunzipped
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.parsers.window import BytesReadable
 
@@ -40,32 +40,58 @@ def parse_firehose_object(
 
     Raises:
         CarrierError: gzip is damaged, or makes more than MAX_OBJECT_BYTES or than
-            `gunzip_limit` allows; nothing that is found in a carrier starts at some place.
+            `gunzip_limit` allows, and then at once; nothing that is found in a carrier
+            starts at some place.
         AggregationError: a frame is damaged.
         EnvelopeError: a user record is none of QLDB's.
         IonDecodeError: a user record is not sound Ion.
             Without `on_error` these raise when the part is reached, and end the iteration;
-            with it only damaged gzip raises.
+            with it only gzip that makes too much raises.
     """
-    plain = _gunzip(data, name) if data.startswith(GZIP_MAGIC) else data
-    for found in iter_user_records(BytesReadable(plain, name)):
-        if isinstance(found, Undecodable):
-            undecodable = found
+    for found in _iter_items(data, name):
+        if not isinstance(found, Undecodable):
+            yield found
+        elif on_error is None:
+            raise found.error
         else:
-            try:
-                event = parse_record(found.data)
-            except DecodeError as exc:
-                undecodable = Undecodable(name, found.offset, found.length, exc, found.data)
-            else:
-                yield event
-                continue
-        if on_error is None:
-            raise undecodable.error
-        on_error(undecodable)
+            on_error(found)
 
 
-def _gunzip(data: bytes, name: str) -> bytes:
-    """Undo gzip, members back to back included."""
-    chunks = (data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES))
+def _iter_items(data: bytes, name: str) -> Iterator[Event | Undecodable]:
+    """Give every event, and in its place what is none."""
+    damages: Sequence[GzipDamage] = ()
+    if data.startswith(GZIP_MAGIC):
+        data, damages = _gunzip(data, name)
+    seams = [damage.offset for damage in damages if damage.is_seam]
+    told = 0
+    for found in iter_user_records(BytesReadable(data, name), seams=seams):
+        while told < len(damages) and damages[told].offset <= found.offset:
+            yield _undecodable(damages[told], name)
+            told += 1
+        yield found if isinstance(found, Undecodable) else _parse(found, name)
+    yield from (_undecodable(damage, name) for damage in damages[told:])
+
+
+def _parse(record: UserRecord, name: str) -> Event | Undecodable:
+    try:
+        return parse_record(record.data)
+    except DecodeError as exc:
+        return Undecodable(name, record.offset, record.length, exc, record.data)
+
+
+def _undecodable(damage: GzipDamage, name: str) -> Undecodable:
+    error = CarrierError(name, damage.offset, damage.problem)
+    return Undecodable(name, damage.offset, 0, error)
+
+
+def _gunzip(data: bytes, name: str) -> tuple[bytes, list[GzipDamage]]:
+    """Undo gzip, members back to back included; give what comes out, and all damage."""
     limit = min(MAX_OBJECT_BYTES, gunzip_limit(len(data)))
-    return b"".join(iter_gunzipped(chunks, name, limit))
+    pieces: list[bytes] = []
+    damages: list[GzipDamage] = []
+    for found in iter_gunzipped(BytesReadable(data, name), limit):
+        if isinstance(found, GzipDamage):
+            damages.append(found)
+        else:
+            pieces.append(found)
+    return b"".join(pieces), damages

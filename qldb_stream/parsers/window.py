@@ -6,7 +6,7 @@ from typing import Final
 
 from qldb_stream.typing import Readable
 
-__all__ = ["BytesReadable", "Window"]
+__all__ = ["BytesReadable", "Head", "Window"]
 
 _READ_BYTES: Final = 1 << 20
 
@@ -28,6 +28,21 @@ class BytesReadable:
     def read_at(self, offset: int, size: int) -> bytes:
         """Read `size` bytes at `offset`; fewer only at the end."""
         return self._data[offset : offset + size]
+
+
+class Head:
+    """A readable's bytes up to a place, as a `Readable`."""
+
+    __slots__ = ("_readable", "name", "size")
+
+    def __init__(self, readable: Readable, size: int) -> None:
+        self._readable: Final = readable
+        self.name: Final = readable.name
+        self.size: Final = size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read `size` bytes at `offset`; fewer only at the end."""
+        return self._readable.read_at(offset, max(0, min(size, self.size - offset)))
 
 
 class Window:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -212,9 +212,3 @@ class FileReadable:
     def read_at(self, offset: int, size: int) -> bytes:
         """Read `size` bytes at `offset`; fewer only at the end."""
         return self.pool.read_at(self.file, offset, size)
-
-
-def iter_chunks(readable: FileReadable, chunk_bytes: int) -> Iterator[bytes]:
-    """Iterate over a file from its start, never by empty chunks."""
-    for offset in range(0, readable.size, chunk_bytes):
-        yield readable.read_at(offset, chunk_bytes)

@@ -18,6 +18,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import attrs
+
 from qldb_stream.errors import DecodeError, ForeignFileError, SourceError
 from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
@@ -132,6 +134,16 @@ class FolderSource:
             pool.check_unchanged(self._files)
 
 
+@attrs.frozen
+class _Opened:
+    """A file's contents: the first bytes, where some are missing, and what is wrong with it."""
+
+    readable: Readable
+    head: bytes
+    seams: Sequence[int] = ()
+    problems: Sequence[Undecodable] = ()
+
+
 class _Reading:
     """One iteration over the files: the index is filled, then walked."""
 
@@ -147,6 +159,7 @@ class _Reading:
         self._spool = spool
         self._progress = progress
         self._carriers: list[Readable] = []
+        self._seams: Sequence[int] = ()  # of the last carrier
         self._frames = _FrameCache()
         self._record_bytes = 0
 
@@ -155,17 +168,18 @@ class _Reading:
         meter = _Meter(self._progress, sum(file.size for file in self._files), "index")
         done = 0
         for number, file in enumerate(self._files):
-            carrier, head, problem = self._open_carrier(file)
+            opened = self._open_carrier(file)
+            carrier = opened.readable
             self._carriers.append(carrier)
-            foreign = describe_head(head)
+            self._seams = opened.seams
+            foreign = describe_head(opened.head)
             if foreign is not None:
                 yield _whole(carrier, foreign)
             else:
                 # How far a compressed file has been read is not known: it counts when done.
                 is_plain = carrier.size == file.size
                 yield from self._fill_from(index, number, meter if is_plain else None, done)
-            if problem is not None:
-                yield problem
+            yield from opened.problems
             done += file.size
         meter.end()
 
@@ -175,7 +189,7 @@ class _Reading:
         """Note where one carrier's records stand; yield what is none, or that it has none."""
         carrier = self._carriers[number]
         is_first = True
-        for found in iter_user_records(carrier):
+        for found in iter_user_records(carrier, seams=self._seams):
             if isinstance(found, Undecodable):
                 undecodable: Undecodable | None = found
             else:
@@ -201,14 +215,15 @@ class _Reading:
             yield place.address, self._parse(place, data)
         meter.end()
 
-    def _open_carrier(self, file: FoundFile) -> tuple[Readable, bytes, Undecodable | None]:
-        """Undo gzip where there is any; give the first bytes, and what is wrong at the end."""
+    def _open_carrier(self, file: FoundFile) -> _Opened:
+        """Undo gzip where there is any."""
         plain = FileReadable(self._pool, file)
         head = plain.read_at(0, HEAD_BYTES)
         if not head.startswith(GZIP_MAGIC):
-            return plain, head, None
-        spooled, problem = self._spool.gunzip(plain)
-        return spooled, spooled.read_at(0, HEAD_BYTES), problem
+            return _Opened(plain, head)
+        found = self._spool.gunzip(plain)
+        head = found.readable.read_at(0, HEAD_BYTES)
+        return _Opened(found.readable, head, found.seams, found.problems)
 
     def _add(self, index: Index, number: int, found: UserRecord) -> Undecodable | None:
         try:

@@ -2,9 +2,9 @@
 Undo gzip once, into a temporary file, so that everything behind it can be read twice.
 
 One temporary file holds all that was decompressed, one after the other; it has no name
-and goes away with the process, however that ends. Damage costs only what comes after
-it: what was decompressed before stays, and the rest is reported. The rules of gzip and
-its bounds are those of `parsers.gunzip`.
+and goes away with the process, however that ends. Damage costs only what it hits: what
+was decompressed before stays, later members are read, and each damage is reported. The
+rules of gzip and its bounds are those of `parsers.gunzip`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import attrs
 
 from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
-from qldb_stream.parsers.gunzip import CHUNK_BYTES, GZIP_MAGIC, gunzip_limit, iter_gunzipped
-from qldb_stream.sources._files import FileReadable, iter_chunks
+from qldb_stream.parsers.gunzip import GZIP_MAGIC, GzipDamage, gunzip_limit, iter_gunzipped
+from qldb_stream.sources._files import FileReadable
 
-__all__ = ["GZIP_MAGIC", "Spool", "SpooledReadable"]
+__all__ = ["GZIP_MAGIC", "Gunzipped", "Spool", "SpooledReadable"]
 
 
 class Spool:
@@ -29,33 +29,28 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._end = 0
 
-    def gunzip(self, readable: FileReadable) -> tuple[SpooledReadable, Undecodable | None]:
+    def gunzip(self, readable: FileReadable) -> Gunzipped:
         """
-        Decompress a file to the end, or to where it is damaged.
-
-        Returns:
-            What came out, and what is wrong with the rest: truncated, damaged, followed
-            by something that is not gzip, or a bomb, of which nothing is kept. Its offset
-            counts decompressed bytes.
+        Decompress a file, past damage as far as members are found behind it.
 
         Raises:
             SourceError: the temporary file cannot be written.
         """
         start = self._end
         limit = gunzip_limit(readable.size)
-        problem = None
+        damages: list[GzipDamage] = []
         try:
-            for data in iter_gunzipped(iter_chunks(readable, CHUNK_BYTES), "gzip", limit):
-                self._append(data)
+            for found in iter_gunzipped(readable, limit):
+                if isinstance(found, GzipDamage):
+                    damages.append(found)
+                else:
+                    self._append(found)
         except CarrierError as exc:
-            if exc.offset > limit:
-                self._end = start
-            problem = exc.problem
+            # A bomb: nothing of it is kept.
+            self._end = start
+            damages = [GzipDamage(0, exc.problem, is_seam=False)]
         spooled = SpooledReadable(self, readable.name, start, self._end - start)
-        if problem is None:
-            return spooled, None
-        error = CarrierError("gzip", spooled.size, problem)
-        return spooled, Undecodable(readable.name, spooled.size, 0, error)
+        return Gunzipped(spooled, tuple(damages))
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Read back what was written; the caller knows the bounds."""
@@ -95,3 +90,25 @@ class SpooledReadable:
         """Read `size` bytes at `offset`; fewer only at the end."""
         size = max(0, min(size, self.size - offset))
         return self.spool.read_at(self.start + offset, size)
+
+
+@attrs.frozen
+class Gunzipped:
+    """What came out of a file, and what is wrong with it."""
+
+    readable: SpooledReadable
+    damages: tuple[GzipDamage, ...] = ()
+
+    @property
+    def seams(self) -> list[int]:
+        """Say where in it bytes are missing, rising."""
+        return [damage.offset for damage in self.damages if damage.is_seam]
+
+    @property
+    def problems(self) -> list[Undecodable]:
+        """Give what is wrong; offsets count decompressed bytes."""
+        return [self._problem(damage) for damage in self.damages]
+
+    def _problem(self, damage: GzipDamage) -> Undecodable:
+        error = CarrierError("gzip", damage.offset, damage.problem)
+        return Undecodable(self.readable.name, damage.offset, 0, error)

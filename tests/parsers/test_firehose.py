@@ -18,6 +18,7 @@ from qldb_stream.testing.strategies import deliveries, journals
 
 RECORDS: Final = list(make_journal(3, blocks=5).iter_records())
 EVENTS: Final = [parse_record(record) for record in RECORDS]
+PACKED: Final = firehose_object(RECORDS, gzipped=True)
 
 
 @settings(max_examples=30)
@@ -67,12 +68,35 @@ def test_damage_inside_a_record_is_named_with_its_place() -> None:
     assert [IonDecodeError] == [type(one.error) for one in handed]
 
 
-def test_damaged_gzip_is_refused() -> None:
-    """A compressed object that is damaged or cut off has no events at all."""
-    packed = firehose_object(RECORDS, gzipped=True)
-    for data in (packed[:-9], packed[:20] + b"\xff" * 9 + packed[29:], packed + b"junk"):
-        with pytest.raises(CarrierError):
-            list(parse_firehose_object(data, on_error=print))
+@pytest.mark.parametrize(
+    "data",
+    [PACKED[:-3], PACKED[:-1] + b"\xff", PACKED[:-8] + bytes(8), PACKED + b"junk"],
+    ids=["cut off", "length", "both checksums", "more"],
+)
+def test_what_is_whole_in_damaged_gzip_is_read(data: bytes) -> None:
+    """A trailer that does not fit costs no record, and is told in its place, at the end."""
+    handed: list[Undecodable] = []
+    assert EVENTS == list(parse_firehose_object(data, on_error=handed.append))
+    plain = len(gzip.decompress(PACKED))
+    assert [("object", plain, CarrierError)] == [
+        (one.source, one.offset, type(one.error)) for one in handed
+    ]
+    events = parse_firehose_object(data)
+    assert EVENTS == [next(events) for _ in EVENTS]
+    with pytest.raises(CarrierError):
+        next(events)
+
+
+def test_a_damaged_member_costs_its_own_records() -> None:
+    """Records before and after it are read, and the damage is told between them."""
+    members = [gzip.compress(record) for record in RECORDS[:3]]
+    middle = members[1][: len(members[1]) // 2] + b"\xff" * 22
+    handed: list[Undecodable] = []
+    read = parse_firehose_object(members[0] + middle + members[2], on_error=handed.append)
+    assert EVENTS[0] == next(read)
+    assert [] == handed
+    assert EVENTS[2] == next(read)
+    assert CarrierError in [type(one.error) for one in handed]
 
 
 def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

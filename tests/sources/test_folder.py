@@ -183,6 +183,29 @@ def test_damaged_gzip_costs_what_comes_after_it(tmp_path: Path) -> None:
     assert 50 < len(items) - len(bad) < len(EVENTS)
 
 
+@pytest.mark.parametrize("bit", [0, 31, 32, 63])
+def test_a_wrong_gzip_checksum_costs_nothing(tmp_path: Path, bit: int) -> None:
+    """One flipped bit in a trailer is told with the file and the place; every record is read."""
+    content = firehose_object(RECORDS)
+    packed = bytearray(gzip.compress(content))
+    packed[-1 - bit // 8] ^= 1 << bit % 8
+    (tmp_path / "a.gz").write_bytes(packed)
+    items = read(tmp_path)
+    (bad,) = [item for item in items if isinstance(item, Undecodable)]
+    assert (str(tmp_path / "a.gz"), len(content), 0) == (bad.source, bad.offset, bad.length)
+    assert "does not fit" in str(bad.error)
+    assert Counter(map(repr, EVENTS)) == Counter(map(repr, items[1:]))
+
+
+def test_a_member_behind_a_damaged_one_is_read(tmp_path: Path) -> None:
+    """A record that was cut by damage does not swallow the first one of the next member."""
+    first, second = gzip.compress(b"".join(RECORDS[:20])), gzip.compress(b"".join(RECORDS[20:]))
+    (tmp_path / "a.gz").write_bytes(first[:-300] + second)
+    items = [item for item in read(tmp_path) if not isinstance(item, Undecodable)]
+    assert Counter(map(repr, EVENTS[20:])) <= Counter(map(repr, items))
+    assert 10 < len(items) - len(EVENTS[20:]) < 20
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")])
 def test_an_empty_file_holds_nothing(tmp_path: Path, content: bytes) -> None:
     """Nothing is not damage."""

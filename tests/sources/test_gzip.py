@@ -21,12 +21,15 @@ TEXT = Random(5).randbytes(600_000)
 
 
 def gunzip(folder: Path, *contents: bytes) -> list[tuple[bytes, Undecodable | None]]:
-    """Decompress some files into one spool, then read each back."""
+    """Decompress some files into one spool, then read each back; one problem each at most."""
     for number, content in enumerate(contents):
         (folder / f"{number:02}").write_bytes(content)
     pool, spool = FilePool(), Spool()
     results = [spool.gunzip(FileReadable(pool, file)) for file in find_files([folder]).files]
-    read = [(readable.read_at(0, readable.size + 1), problem) for readable, problem in results]
+    read = []
+    for found in results:
+        (problem,) = found.problems or (None,)
+        read.append((found.readable.read_at(0, found.readable.size + 1), problem))
     spool.close()
     pool.close()
     return read
@@ -52,8 +55,12 @@ def test_what_was_whole_before_the_damage_is_kept(tmp_path: Path) -> None:
     assert TEXT.startswith(data)
     assert problem is not None
     name = str(tmp_path / "00")
-    error = CarrierError("gzip", len(data), "gzip ends in the middle")
-    assert Undecodable(name, len(data), 0, error) == problem
+    at = len(gzip.compress(TEXT)) - 100_000
+    text = (
+        f"damaged gzip: gzip ends in the middle, at compressed byte {at}; "
+        "no gzip member is found after it"
+    )
+    assert Undecodable(name, len(data), 0, CarrierError("gzip", len(data), text)) == problem
 
 
 @pytest.mark.parametrize("position", [3, 100, 300_000, -5])
