@@ -30,7 +30,12 @@ from qldb_stream.assembly._copies import (
     judge_rival,
 )
 from qldb_stream.assembly._different import MAX_COPIES
-from qldb_stream.assembly._given import GivenBlocks, judge_late_revision, judge_late_summary
+from qldb_stream.assembly._given import (
+    GivenBlocks,
+    judge_late_revision,
+    judge_late_summary,
+    redacts,
+)
 from qldb_stream.assembly._loose import LooseRevisions
 from qldb_stream.assembly._waiting import Slot, SlotIndex, WaitingBlock
 from qldb_stream.errors import BacklogError, IncompleteBlockError, IntegrityError, UsageError
@@ -79,6 +84,7 @@ class BlockAssembler:
         self._open: list[tuple[str, int]] = []  # a heap of addresses for `finish` to look at
         self._waiting = 0
         self._problems: list[Problem] = []
+        self._redacted: list[BlockAddress] = []
         self._is_closed = False
 
     def feed(self, event: Event) -> None:
@@ -141,6 +147,16 @@ class BlockAssembler:
         self._problems.clear()
         return problems
 
+    def take_redacted(self) -> tuple[BlockAddress, ...]:
+        """
+        Hand over the blocks of which a redacted copy came since the last call, too late.
+
+        They were given out with the data of the revision; a block comes once for each copy.
+        """
+        redacted = tuple(self._redacted)
+        self._redacted.clear()
+        return redacted
+
     # --- revisions ---
 
     def _feed_revision(self, revision: Revision) -> None:
@@ -150,7 +166,10 @@ class BlockAssembler:
             return
         given = self._given.with_hash(revision.hash)
         if given is not None:
-            self._note_problem(judge_late_revision(revision, given))
+            problem = judge_late_revision(revision, given)
+            self._note_problem(problem)
+            if problem is None and redacts(revision, given):
+                self._redacted.append(given.address)
         elif not self._loose.has(revision):
             self._check_limit()
             self._waiting += 1

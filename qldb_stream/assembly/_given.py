@@ -32,7 +32,14 @@ from qldb_stream.events import (
 )
 from qldb_stream.report import Problem, ProblemCode
 
-__all__ = ["GivenBlock", "GivenBlocks", "judge_late_revision", "judge_late_summary", "summary_mark"]
+__all__ = [
+    "GivenBlock",
+    "GivenBlocks",
+    "judge_late_revision",
+    "judge_late_summary",
+    "redacts",
+    "summary_mark",
+]
 
 
 @attrs.frozen(eq=False)
@@ -42,6 +49,7 @@ class GivenBlock:
 
     `revisions` has by hash the mark of the bytes, None for a hash-only leaf; `deletes`
     are the hashes of delete revisions, which may fit none of the rules known here.
+    `redacted` are those of revisions that were given out without their data.
     """
 
     address: BlockAddress
@@ -50,6 +58,7 @@ class GivenBlock:
     revisions: dict[bytes, int | None]
     documents: frozenset[str]
     deletes: frozenset[bytes]
+    redacted: frozenset[bytes]
 
 
 class GivenBlocks:
@@ -70,6 +79,7 @@ class GivenBlocks:
             {found.hash: _mark_unless_system(found) for found in block.revisions},
             frozenset([found.metadata.id for found in block.revisions if found.metadata]),
             frozenset([found.hash for found in block.revisions if _is_delete(found)]),
+            frozenset([found.hash for found in block.revisions if _is_redacted(found)]),
         )
         self._blocks[given.address] = given
         for digest in given.revisions:
@@ -121,6 +131,11 @@ def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None
     return worse_revision(revision, address)
 
 
+def redacts(copy: Revision, given: GivenBlock) -> bool:
+    """Say whether a duplicate shows that data which was given out is redacted by now."""
+    return _is_redacted(copy) and copy.hash not in given.redacted
+
+
 def judge_late_summary(summary: BlockSummary, given: GivenBlock) -> Problem | None:
     """Say what is wrong with a copy that came after its block; None for a duplicate."""
     infos = (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info))
@@ -137,6 +152,10 @@ def judge_late_summary(summary: BlockSummary, given: GivenBlock) -> Problem | No
 
 def _mark_unless_system(revision: Revision) -> int | None:
     return None if revision.metadata is None else revision_mark(revision)
+
+
+def _is_redacted(revision: Revision) -> bool:
+    return revision.kind is RevisionKind.REDACTED
 
 
 def _is_delete(revision: Revision) -> bool:

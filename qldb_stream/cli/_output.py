@@ -195,6 +195,11 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"redaction pending: block {strand_id}/{sequence_no}"
     if more := len(pending[_PROBLEMS_SHOWN:]):
         yield f"and {more} more redactions pending: `--json` lists them all"
+    if report.redacted_copies:
+        yield (
+            f"{count(len(report.redacted_copies), 'block')} that the sink has came with redacted "
+            "revisions: what it got in full it still holds; `--json` lists them"
+        )
     for strand_id, sequence_no, table in report.indexes_kept:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"
     if report.ids_unresolved:

@@ -39,6 +39,7 @@ from qldb_stream.events import (
     BlockAddress,
     ControlRecord,
     Need,
+    RevisionKind,
     Undecodable,
 )
 from qldb_stream.ordering import EARLIEST, Sequencer
@@ -145,6 +146,8 @@ class PipelineCore:
 
     Attributes:
         before_start: how many whole blocks were left out, as they are before the start.
+        redacted: blocks of which a redacted copy came when the sink had them already, or
+            was about to get them with their data.
     """
 
     def __init__(
@@ -172,6 +175,7 @@ class PipelineCore:
         self._strands: dict[str, _Strand] = {}
         self._is_closed = False
         self.before_start = 0
+        self.redacted: dict[BlockAddress, None] = {}  # in the order in which they came
 
     def open_strand(self, strand_id: str, position: Position | None) -> None:
         """
@@ -257,6 +261,7 @@ class PipelineCore:
         """Hand whole blocks to the sequencer; keep what the assembler has to say."""
         blocks = self._whole_blocks()
         self._add_problems(self._assembler.take_problems())
+        self.redacted.update(dict.fromkeys(self._assembler.take_redacted()))
         for block in blocks:
             if not self.knows(block.address.strand_id):
                 self.open_strand(block.address.strand_id, None)
@@ -302,9 +307,7 @@ class PipelineCore:
         strand.next = number + 1
         verification = self._verifier.feed(block)
         self._tally.add_verification(verification, _count_revisions(block))
-        verdict, problem = strand.gate.admit(block, is_verified=verification.ok)
-        if problem is not None:
-            self._tally.add_problem(problem)
+        verdict = self._admit(strand.gate, block, verification)
         position = strand.gate.position if verdict is Verdict.DELIVER else None
         return CheckedBlock(block, verification, verdict, position)
 
@@ -313,10 +316,17 @@ class PipelineCore:
         verification = verify_block(block)
         self._tally.add_verification(verification, _count_revisions(block))
         gate = self._strands[block.address.strand_id].gate
+        verdict = self._admit(gate, block, verification)
+        return CheckedBlock(block, verification, verdict, None)
+
+    def _admit(self, gate: StrandGate, block: Block, verification: BlockVerification) -> Verdict:
+        """Judge a block; note what is wrong, and what the sink may have that is redacted."""
         verdict, problem = gate.admit(block, is_verified=verification.ok)
         if problem is not None:
             self._tally.add_problem(problem)
-        return CheckedBlock(block, verification, verdict, None)
+        if verdict is Verdict.SKIP and _is_redacted(block):
+            self.redacted[block.address] = None
+        return verdict
 
     def _begin_chain(self, strand_id: str, strand: _Strand, number: int) -> None:
         """Link the first block to what the sink has, when it comes after that."""
@@ -371,6 +381,10 @@ class PipelineCore:
 
 def _address(block: Block) -> BlockAddress:
     return block.address
+
+
+def _is_redacted(block: Block) -> bool:
+    return any(revision.kind is RevisionKind.REDACTED for revision in block.revisions)
 
 
 def _count_revisions(block: Block) -> int:

@@ -201,4 +201,8 @@ class _Run:
         verification, before_start = self._core.report(), self._core.before_start
         if self._delivery is None:
             return ReplayReport(verification, before_start=before_start)
-        return attrs.evolve(self._delivery.report(verification), before_start=before_start)
+        return attrs.evolve(
+            self._delivery.report(verification),
+            before_start=before_start,
+            redacted_copies=tuple((at.strand_id, at.sequence_no) for at in self._core.redacted),
+        )

@@ -107,9 +107,12 @@ class ReplayReport:
     What a replay came to: what was verified, and what was applied.
 
     `applied` and `skipped` count blocks (skipped: the sink had them already). All others
-    are what `SinkSummary` explains, but for `before_start`, the blocks that were left out
-    because the caller's start is after them; the last four are for people and no part of
-    the JSON object.
+    are what `SinkSummary` explains, but for two: `before_start`, the blocks that were left
+    out because the caller's start is after them; and `redacted_copies`, which names blocks,
+    as (strand_id, sequence_no), that came with a redacted revision when the sink had them
+    already: if it got them before the redaction, it still holds the data.
+
+    `ids_unresolved` to `before_start` are for people and no part of the JSON object.
     """
 
     verification: VerifyReport
@@ -121,6 +124,7 @@ class ReplayReport:
     indexes_kept: tuple[tuple[str, int, str], ...] = ()
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     before_start: int = 0
+    redacted_copies: tuple[tuple[str, int], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -138,8 +142,12 @@ class ReplayReport:
             "applied": self.applied,
             "skipped": self.skipped,
             "documents": self.documents,
-            "redactions_pending": [
-                {"strand_id": strand_id, "sequence_no": sequence_no}
-                for strand_id, sequence_no in self.redactions_pending
-            ],
+            "redactions_pending": _addresses(self.redactions_pending),
+            "redacted_copies": _addresses(self.redacted_copies),
         }
+
+
+def _addresses(blocks: tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:
+    return [
+        {"strand_id": strand_id, "sequence_no": sequence_no} for strand_id, sequence_no in blocks
+    ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from qldb_stream.ledger import Ledger
@@ -44,8 +45,11 @@ def keys(objects: Iterable[dict[str, Any]]) -> set[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     """Where there is one of everything that the commands can have something to say about."""
     monkeypatch.chdir(tmp_path)
-    journal = make_journal(3, blocks=60, shape=JournalShape(redactions=0.5, system=0.2))
+    shape = JournalShape(redactions=0.5, system=0.2)
+    journal = make_journal(3, blocks=60, shape=shape)
     write_archive(journal.iter_records(), tmp_path / "in")
+    erased = make_journal(3, blocks=60, shape=attrs.evolve(shape, erased=True))
+    write_archive(erased.iter_records(), tmp_path / "erased")
     holed = (r for b in journal if b.address.sequence_no != 4 for r in records(b))
     write_archive(holed, tmp_path / "holed")
     Path("noise").write_bytes(b"neither Ion nor KPL")
@@ -59,6 +63,8 @@ def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
     replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
+    again = run("replay", "erased", "--to", "ledger:new", "--json").json()
+    assert (True, 60) == (again["ok"], again["skipped"])
     lines = [
         json.loads(x)
         for x in run("inspect", "in", "noise", "--data", "--json").out.split("\n")
@@ -80,6 +86,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "codes": {code.value for code in ProblemCode},
         "replay": replayed.keys() - keys(verified),
         "replay: redactions_pending": keys(replayed["redactions_pending"]),
+        "replay: redacted_copies": keys(again["redacted_copies"]),
         **{
             f"inspect: {kind}": keys(line for line in lines if line["type"] == kind)
             for kind in {line["type"] for line in lines}

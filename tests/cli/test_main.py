@@ -132,6 +132,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "skipped": 0,
         "documents": 0,
         "redactions_pending": [],
+        "redacted_copies": [],
         "error": "Missing option '--to'.",
     } == answer.json()
 

@@ -59,6 +59,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
             ids_unresolved=2,
             indexes_kept=(("s", 6, "Cars"),),
             left_out={"qldb_stream_ids": 3},
+            redacted_copies=(("s", 2), ("s", 3)),
         ),
         "ledger:x",
         has_failed=False,
@@ -67,11 +68,15 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert [
         "redaction pending: block s/4",
+        (
+            "2 blocks that the sink has came with redacted revisions: what it got in full it "
+            "still holds; `--json` lists them"
+        ),
         "index kept that the source dropped: table Cars, block s/6",
         "2 ids at declared paths are no known document's",
         "left out, as never replayed: qldb_stream_ids, 3 times",
         "ok: 5 blocks applied, 0 skipped",
-    ] == lines[-5:]
+    ] == lines[-6:]
 
 
 def test_count() -> None:

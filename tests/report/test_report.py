@@ -76,14 +76,17 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
 
 
 def test_a_replay_report_adds_what_was_applied() -> None:
-    """The object of a replay is that of its verification and four keys more."""
+    """The object of a replay is that of its verification and five keys more."""
     verification = VerifyReport(records=1)
-    report = ReplayReport(verification, 4, 3, 2, ((STRAND, 1),), ids_unresolved=9)
+    report = ReplayReport(
+        verification, 4, 3, 2, ((STRAND, 1),), ids_unresolved=9, redacted_copies=((STRAND, 0),)
+    )
     expected = verification.as_json() | {
         "applied": 4,
         "skipped": 3,
         "documents": 2,
         "redactions_pending": [{"strand_id": STRAND, "sequence_no": 1}],
+        "redacted_copies": [{"strand_id": STRAND, "sequence_no": 0}],
     }
     assert expected == json.loads(json.dumps(report.as_json()))
 
