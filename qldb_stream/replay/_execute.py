@@ -68,12 +68,7 @@ class Replay:
             StaleTokenError: the destination has seen a higher token.
             IntegrityError: the block does not follow on what the destination has.
         """
-        strand_id = plan.address.strand_id
-        if not self._has_tables:
-            make_own_tables(txn)
-        stored = read_state(txn, strand_id, self._positions.get(strand_id))
-        if stored is not None and stored.document_id is not None:
-            self._positions[strand_id] = stored.document_id
+        stored = self._read(txn, plan.address.strand_id)
         state = next_state(stored, plan, position, token, self._settings)
         if state is None:
             return Outcome(applied=False)
@@ -108,3 +103,12 @@ class Replay:
         """Drop all that was learnt; it will be looked up again."""
         self._has_tables = False
         self._known.clear()
+
+    def _read(self, txn: Transaction, strand_id: str) -> StrandState | None:
+        """Read a strand's state, from where it was found before."""
+        if not self._has_tables:
+            make_own_tables(txn)
+        stored = read_state(txn, strand_id, self._positions.get(strand_id))
+        if stored is not None and stored.document_id is not None:
+            self._positions[strand_id] = stored.document_id
+        return stored

@@ -110,22 +110,19 @@ def next_state(
         SequenceGapError: blocks before it are neither applied nor declared.
     """
     address = plan.address
-    start = address.sequence_no
-    tables: Mapping[str, str] = {}
-    document_id: str | None = None
-    if state is not None:
-        check_settings(address.strand_id, state.settings, settings)
-        if token < state.token:
-            raise StaleTokenError(address.strand_id, state.token, token)
-        if address.sequence_no <= state.position.sequence_no:
-            _check_repeat(state.position, plan)
-            return None
-        _check_next(state.position, plan, position)
-        start, tables, document_id = state.start, state.tables, state.document_id
     reached = Position(
         address.strand_id, address.sequence_no, plan.block_hash, position.parked, position.gaps
     )
-    return StrandState(reached, token, start, tables, document_id, settings)
+    if state is None:
+        return StrandState(reached, token, address.sequence_no, settings=settings)
+    check_settings(address.strand_id, state.settings, settings)
+    if token < state.token:
+        raise StaleTokenError(address.strand_id, state.token, token)
+    if address.sequence_no <= state.position.sequence_no:
+        _check_repeat(state.position, plan)
+        return None
+    _check_next(state.position, plan, position)
+    return StrandState(reached, token, state.start, state.tables, state.document_id, settings)
 
 
 def _check_repeat(stored: Position, plan: BlockPlan) -> None:

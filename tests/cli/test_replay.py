@@ -353,6 +353,25 @@ def test_a_sink_that_refuses(run: Run, tmp_path: Path) -> None:
     assert "then it broke off" in told.out
 
 
+def test_a_replay_that_applies_nothing(run: Run, tmp_path: Path) -> None:
+    """Undecodable, altered, late or refused from the first block on: no block more is there."""
+    destination = tmp_path / "destination.ledger"
+    with Ledger.open(destination) as ledger:
+        ledger.driver().execute_lambda(lambda txn: txn.execute_statement("CREATE TABLE Mine"))
+    blocks = list(make_journal(5, blocks=40))
+    altered = bytearray(b"".join(records(blocks[0])))
+    altered[len(altered) // 2] ^= 1
+    (tmp_path / "altered").write_bytes(altered)
+    (tmp_path / "noise").write_bytes(b"no record at all")
+    updates = (b for b in blocks if any(r.metadata and r.metadata.version for r in b.revisions))
+    write_archive(records(next(updates)), tmp_path / "late")
+    for name, more in (("altered", ()), ("noise", ()), ("late", ()), ("late", ("--start", "0"))):
+        answer = run("replay", tmp_path / name, "--to", f"ledger:{destination}", *more, "--json")
+        assert 0 != answer.code
+        assert 0 == answer.json()["applied"]
+        assert 1 == _count_blocks(destination)
+
+
 def test_another_rule_than_the_first_run(run: Run, recorded: Path, tmp_path: Path) -> None:
     """A second replay with another rule for ids is wrong usage, and says which one was first."""
     url = f"ledger:{tmp_path / 'destination.ledger'}"
