@@ -7,6 +7,7 @@ on stays an `IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
 
 from __future__ import annotations
 
+from qldb_stream.ion._amazon import retyped
 from qldb_stream.ion._fields import (
     blob_of,
     int_of,
@@ -33,7 +34,12 @@ from qldb_stream.ion._stream import (
 )
 from qldb_stream.ion._symbols import SymbolTable
 from qldb_stream.ion._text import iter_text, to_text
-from qldb_stream.ion._timestamps import timestamp_ms
+from qldb_stream.ion._timestamps import (
+    Instant,
+    instant_of,
+    timestamp_from,
+    timestamp_ms,
+)
 from qldb_stream.ion._types import (
     IVM,
     MAX_DECIMAL_BYTES,
@@ -51,11 +57,13 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_IMPORTED_SYMBOLS",
     "MAX_VALUE_BYTES",
+    "Instant",
     "IonSlice",
     "IonType",
     "SymbolTable",
     "blob_of",
     "dumps",
+    "instant_of",
     "int_of",
     "ion_hash",
     "iter_elements",
@@ -71,7 +79,9 @@ __all__ = [
     "parse_timestamp",
     "read_struct",
     "read_value",
+    "retyped",
     "text_of",
+    "timestamp_from",
     "timestamp_ms",
     "timestamp_of",
     "to_slice",

@@ -66,6 +66,19 @@ def wrap(ion_type: IonType, value: Any, annotations: tuple[Any, ...]) -> Any:
     return WRAPPERS[ion_type].from_value(amazon_type, value, annotations)
 
 
+def retyped(ion_type: IonType, value: Any) -> Any:
+    """
+    Give a plain value one of the types that plain Python has no word for.
+
+    Args:
+        ion_type: SYMBOL for text, SEXP for a list, CLOB for bytes.
+        value: the plain value.
+    """
+    if ion_type is IonType.SYMBOL:
+        value = SymbolToken(value, None)
+    return WRAPPERS[ion_type].from_value(AMAZON_TYPES[ion_type], value, ())
+
+
 def make_struct(fields: list[tuple[str | None, Any]], annotations: tuple[Any, ...]) -> Any:
     """Build an IonPyDict, which holds repeated names."""
     struct = simple_types.IonPyDict()

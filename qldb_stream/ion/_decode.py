@@ -24,7 +24,7 @@ from qldb_stream.ion._timestamps import (
     maybe_ms_utc,
     ms_timestamp,
     read_timestamp,
-    to_python,
+    timestamp_from,
 )
 from qldb_stream.ion._types import (
     FIRST_NULL,
@@ -102,7 +102,7 @@ def _timestamp(buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: i
     moment = maybe_ms_utc(buf, start, stop)
     if moment is not None:
         return ms_timestamp(moment)
-    return to_python(read_timestamp(buf, start, stop))
+    return timestamp_from(read_timestamp(buf, start, stop))
 
 
 def _symbol(buf: bytes, start: int, stop: int, table: SymbolTable, _depth: int) -> Any:

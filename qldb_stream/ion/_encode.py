@@ -26,7 +26,7 @@ from qldb_stream.ion._hash import decimal_body
 from qldb_stream.ion._primitives import varuint_bytes
 from qldb_stream.ion._scalars import split_decimal
 from qldb_stream.ion._slice import IonSlice
-from qldb_stream.ion._timestamps import from_python, timestamp_body
+from qldb_stream.ion._timestamps import instant_of, timestamp_body
 from qldb_stream.ion._types import MAX_DEPTH, IonType
 from qldb_stream.ion._writer import (
     SymbolWriter,
@@ -91,7 +91,7 @@ def _encode_decimal(value: Decimal, _symbols: SymbolWriter, _depth: int) -> byte
 
 
 def _encode_timestamp(value: datetime, _symbols: SymbolWriter, _depth: int) -> bytes:
-    return container(0x60, timestamp_body(from_python(value)))
+    return container(0x60, timestamp_body(instant_of(value)))
 
 
 def _encode_token(value: Any, symbols: SymbolWriter, _depth: int) -> bytes:

@@ -189,7 +189,7 @@ def _microsecond(coefficient: int, exponent: int) -> int:
     return coefficient // int(10**-scale)
 
 
-def to_python(instant: Instant) -> datetime:
+def timestamp_from(instant: Instant) -> datetime:
     """Build an aware datetime where it says all there is to say, else an amazon.ion Timestamp."""
     utc, precision, offset, exponent, coefficient = instant
     zone = None if offset is None else _zone(offset)
@@ -247,7 +247,7 @@ def timestamp_ms(unix_ms: int) -> Any:
 # ------------------------------------------------------------------------------- from Python values
 
 
-def from_python(value: datetime) -> Instant:
+def instant_of(value: datetime) -> Instant:
     """
     Say what a datetime or an amazon.ion Timestamp says; a naive one has an unknown offset.
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.ion import IonSlice
 from qldb_stream.partiql._arithmetic import make_arithmetic, make_concatenation, make_sign
+from qldb_stream.partiql._casts import make_cast
 from qldb_stream.partiql._compare import (
     make_between,
     make_equal,
@@ -405,7 +406,8 @@ def _compile_call(expr: Call, scope: Scope) -> Evaluate:
 
 
 def _compile_cast(expr: Cast, scope: Scope) -> Evaluate:
-    scope.refuse(expr.pos, "function CAST")
+    value = compile_expression(expr.value, scope)
+    return make_cast(value, expr.type_name, failure_at(scope, expr))
 
 
 def _compile_aggregate(expr: Aggregate, scope: Scope) -> Evaluate:

@@ -8,13 +8,16 @@ not in the table is refused, by name and place, before anything is executed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import CONTEXT, Evaluate, Frame
+from qldb_stream.partiql._formats import to_string, to_timestamp
 from qldb_stream.partiql._scope import Scope
+from qldb_stream.partiql._times import date_add, date_diff, extract
 from qldb_stream.partiql._values import (
     SEQUENCES,
     TEXTS,
@@ -31,12 +34,19 @@ Failure = Callable[[str], PartiqlEvaluationError]
 
 @attrs.frozen
 class Function:
-    """What a function takes and does; `apply` gets known values only unless `lenient`."""
+    """
+    What a function takes and does.
+
+    `apply` gets the arguments' values, known ones only unless `lenient`, and what builds a
+    located error; before them the keyword (a part of a date, an end of a text) where the
+    function's syntax has one.
+    """
 
     least: int
     most: int
-    apply: Callable[[list[Any], Failure], Any]
+    apply: Callable[..., Any]
     lenient: bool = False
+    keyword: bool = False
 
 
 def compile_call(
@@ -60,8 +70,8 @@ def compile_call(
     if not function.least <= len(arguments) <= function.most:
         scope.reject(expr.pos, f"{expr.name} does not take {len(arguments)} arguments")
     apply = function.apply
-    if expr.name == "TRIM":
-        apply = _TRIMS[expr.keyword or "BOTH"]
+    if function.keyword:
+        apply = partial(apply, expr.keyword)
     lenient = function.lenient
 
     def call(frame: Frame) -> Any:
@@ -138,16 +148,9 @@ def _substring(values: list[Any], failure: Failure) -> str:
     return text[max(start - 1, 0) : max(start - 1 + length, 0)]
 
 
-def _trim_both(values: list[Any], failure: Failure) -> str:
-    return _text(values[0], failure).strip(_trim_set(values, failure))
-
-
-def _trim_leading(values: list[Any], failure: Failure) -> str:
-    return _text(values[0], failure).lstrip(_trim_set(values, failure))
-
-
-def _trim_trailing(values: list[Any], failure: Failure) -> str:
-    return _text(values[0], failure).rstrip(_trim_set(values, failure))
+def _trim(end: str, values: list[Any], failure: Failure) -> str:
+    text = _text(values[0], failure)
+    return _TRIMS[end](text, _trim_set(values, failure))
 
 
 def _trim_set(values: list[Any], failure: Failure) -> str:
@@ -155,18 +158,27 @@ def _trim_set(values: list[Any], failure: Failure) -> str:
     return _text(values[1], failure) if len(values) > 1 else " "
 
 
-_TRIMS: Final = {"BOTH": _trim_both, "LEADING": _trim_leading, "TRAILING": _trim_trailing}
+_TRIMS: Final[dict[str, Callable[[str, str], str]]] = {
+    "BOTH": str.strip,
+    "LEADING": str.lstrip,
+    "TRAILING": str.rstrip,
+}
 _TRANSACTION: Final[dict[str, Evaluate]] = {"TXID": _transaction_id, "UTCNOW": _now}
 _MANY: Final = 1_000
 _FUNCTIONS: Final = {
     "CHARACTER_LENGTH": Function(1, 1, _char_length),
     "CHAR_LENGTH": Function(1, 1, _char_length),
     "COALESCE": Function(1, _MANY, _coalesce, lenient=True),
+    "DATE_ADD": Function(2, 2, date_add, keyword=True),
+    "DATE_DIFF": Function(2, 2, date_diff, keyword=True),
     "EXISTS": Function(1, 1, _exists),
+    "EXTRACT": Function(1, 1, extract, keyword=True),
     "LOWER": Function(1, 1, _lower),
     "NULLIF": Function(2, 2, _nullif, lenient=True),
     "SIZE": Function(1, 1, _size),
     "SUBSTRING": Function(2, 3, _substring),
-    "TRIM": Function(1, 2, _trim_both),
+    "TO_STRING": Function(2, 2, to_string),
+    "TO_TIMESTAMP": Function(1, 2, to_timestamp),
+    "TRIM": Function(1, 2, _trim, keyword=True),
     "UPPER": Function(1, 1, _upper),
 }
