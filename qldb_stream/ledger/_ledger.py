@@ -71,7 +71,8 @@ class Ledger:
             name: the ledger's name, "ledger" when it is made without; an existing ledger
                 must have it.
             limits: "qldb" keeps QLDB's limits (facts 5.8), "off" none.
-            extensions: "off"; there are none in this version.
+            extensions: "on" allows statements that QLDB did not: ORDER BY, LIMIT, OFFSET, GROUP
+                BY, HAVING, DISTINCT and CASE; "off" refuses them as it did. It is not stored.
             read_only: do not write, beside one process that may. Nothing is made or
                 changed: there is no `PATH-writer`, an absent or empty file is refused, and
                 `PATH-wal` and `PATH-shm` are gone again when the last reader closes. What a
@@ -85,8 +86,8 @@ class Ledger:
         """
         if name is not None and not _NAME.fullmatch(name):
             raise UsageError(f"a ledger's name has letters, digits and single dashes: {name!r}")
-        if extensions != "off":
-            raise UsageError(f"extensions are 'off' in this version, not {extensions!r}")
+        if extensions not in ("on", "off"):
+            raise UsageError(f"extensions are 'on' or 'off', not {extensions!r}")
         chosen_limits = choose_limits(limits)
         environment = environment or Environment()
         file = os.fspath(path)
@@ -98,7 +99,11 @@ class Ledger:
             settings = store.settings()
             _check_name(name, settings["name"])
             journal = (Reading if read_only else Writing)(
-                store, settings["strand_id"], environment, chosen_limits
+                store,
+                settings["strand_id"],
+                environment,
+                chosen_limits,
+                extensions=extensions == "on",
             )
         except BaseException:
             _let_go(connection, held, is_unused=True)

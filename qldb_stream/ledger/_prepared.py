@@ -71,9 +71,13 @@ class PreparedStatement:
     digest_of_field: bytes
 
 
-def prepare(text: str) -> PreparedStatement:
+def prepare(text: str, *, extensions: bool = False) -> PreparedStatement:
     """
     Parse and compile a statement, or find it in the cache.
+
+    Args:
+        text: the statement.
+        extensions: whether what QLDB did not have is allowed; the cache tells them apart.
 
     Raises:
         PartiqlParseError: the text is not PartiQL.
@@ -81,12 +85,13 @@ def prepare(text: str) -> PreparedStatement:
         UnsupportedPartiqlError: QLDB did not have it, or this ledger does not yet.
         IonEncodeError: the text has a lone surrogate, so it cannot be journaled.
     """
-    return _prepare_short(text) if len(text) <= _SHORT_CHARACTERS else _prepare_long(text)
+    find = _prepare_short if len(text) <= _SHORT_CHARACTERS else _prepare_long
+    return find(text, extensions)
 
 
-def _prepare(text: str) -> PreparedStatement:
+def _prepare(text: str, extensions: bool) -> PreparedStatement:  # noqa: FBT001 - a cache's key
     to_slice(text)  # raises where UTF-8 cannot say the text
-    parsed = parse_statement(text)
+    parsed = parse_statement(text, extensions=extensions)
     compiled = isinstance(parsed.statement, (ast.Select, ast.Insert, ast.Modify, ast.Delete))
     return PreparedStatement(
         parsed,

@@ -31,12 +31,19 @@ class Reading:
     """A ledger open to read; implements the transactions' `Journal`."""
 
     def __init__(
-        self, store: Store, strand_id: str, environment: Environment, limits: Limits | None
+        self,
+        store: Store,
+        strand_id: str,
+        environment: Environment,
+        limits: Limits | None,
+        *,
+        extensions: bool,
     ) -> None:
         self.store: Final = store
         self.strand_id: Final = strand_id
         self.environment = environment
         self.limits = limits
+        self.extensions = extensions
         self.numbers = Numbers(environment.new_id, _refuse_number, _refuse_number)
         # Views, not transactions: a cursor whose transaction nobody keeps still reads its view.
         self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()

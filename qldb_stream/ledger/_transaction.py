@@ -53,6 +53,7 @@ class Journal(Protocol):
 
     environment: Environment
     limits: Limits | None
+    extensions: bool
     numbers: Numbers
 
     def begin(self) -> View:
@@ -197,7 +198,7 @@ class Transaction:
         try:
             if self._journal.limits is not None:
                 self._journal.limits.check_statement(text)
-            return prepare(text)
+            return prepare(text, extensions=self._journal.extensions)
         except LedgerError:
             # The drivers folded it before they sent it (facts 2.8).
             self._received.append(statement_digest(string_hash(text), hashes))

@@ -55,12 +55,19 @@ class Writing:
     """A ledger open to write; implements the transactions' `Journal`."""
 
     def __init__(
-        self, store: Store, strand_id: str, environment: Environment, limits: Limits | None
+        self,
+        store: Store,
+        strand_id: str,
+        environment: Environment,
+        limits: Limits | None,
+        *,
+        extensions: bool,
     ) -> None:
         self.store: Final = store
         self.strand_id: Final = strand_id
         self.environment = environment
         self.limits = limits
+        self.extensions = extensions
         self._state = store.state()
         catalog = self._state.catalog
         self.numbers = Numbers(

@@ -10,18 +10,19 @@ from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._arithmetic import compute, exact, number_of
 from qldb_stream.partiql._context import Frame
 from qldb_stream.partiql._scope import AggregateCall
-from qldb_stream.partiql._values import is_unknown
+from qldb_stream.partiql._values import group_key, is_unknown
 
 
 class Fold:
     """One aggregate while rows go by; NULL and MISSING are passed over."""
 
-    __slots__ = ("_call", "_count", "_value")
+    __slots__ = ("_call", "_count", "_seen", "_value")
 
     def __init__(self, call: AggregateCall) -> None:
         self._call = call
         self._count = 0
         self._value: Any = None
+        self._seen: set[bytes] | None = set() if call.distinct else None
 
     def feed(self, frame: Frame) -> None:
         """Take the row that is bound in the frame."""
@@ -30,7 +31,7 @@ class Fold:
             self._count += 1
             return
         value = argument(frame)
-        if is_unknown(value):
+        if is_unknown(value) or (self._seen is not None and self._is_repeated(value)):
             return
         self._count += 1
         if self._call.name != "COUNT":
@@ -39,6 +40,15 @@ class Fold:
             self._value = (
                 number if first else _STEPS[self._call.name](self._value, number, self._failure)
             )
+
+    def _is_repeated(self, value: Any) -> bool:
+        """Tell, for DISTINCT, whether an equal value was met before; take note of it."""
+        assert self._seen is not None
+        key = group_key(value)
+        if key in self._seen:
+            return True
+        self._seen.add(key)
+        return False
 
     def result(self) -> Any:
         """Give the outcome: NULL without input, 0 for COUNT."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from qldb_stream.partiql._clauses import take_distinct
 from qldb_stream.partiql._cursor import Cursor
 from qldb_stream.partiql._expressions import (
     PREFIX,
     parse_expression,
     parse_items,
     parse_type_name,
+    refuse_window,
 )
 from qldb_stream.partiql._words import AGGREGATES, DATE_PARTS, EXTRACT_PARTS, FUNCTION_WORDS
 from qldb_stream.partiql.ast import Aggregate, Call, Cast, Expr
@@ -35,21 +37,18 @@ def _parse_call(cursor: Cursor) -> Expr:
 
 
 def _parse_aggregate(cursor: Cursor) -> Expr:
-    """Read `COUNT(*)` or `SUM(expr)`; DISTINCT and OVER are refused by name."""
+    """Read `COUNT(*)` or `SUM(expr)`; DISTINCT is an extension, OVER refused by name."""
     name = cursor.kind
     pos = _open(cursor)
     argument: Expr | None = None
-    if cursor.kind == "DISTINCT":
-        cursor.refuse("DISTINCT")
-    cursor.take("ALL")
-    if name == "COUNT" and cursor.kind == "*":
+    distinct = take_distinct(cursor)
+    if name == "COUNT" and cursor.kind == "*" and not distinct:
         cursor.advance()
     else:
         argument = parse_expression(cursor)
     cursor.expect(")")
-    if cursor.is_word("over") and cursor.peek() == "(":
-        cursor.refuse("window function (OVER)")
-    return Aggregate(name, argument, pos)
+    refuse_window(cursor)
+    return Aggregate(name, argument, distinct, pos)
 
 
 def _parse_cast(cursor: Cursor) -> Expr:

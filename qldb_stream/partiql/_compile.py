@@ -79,15 +79,25 @@ def compile_expression(expr: Expr, scope: Scope) -> Evaluate:
         UnsupportedPartiqlError: a function or form that the ledger does not know.
 
     """
-    return COMPILERS[type(expr)](expr, scope)
+    key = maybe_key(expr, scope)
+    return COMPILERS[type(expr)](expr, scope) if key is None else key
+
+
+def maybe_key(expr: Expr, scope: Scope) -> Evaluate | None:
+    """Compile an expression that is a key of GROUP BY; None when it is none."""
+    slot = None if scope.grouping is None else scope.grouping.maybe_slot(expr)
+    return None if slot is None else _slot(slot)
 
 
 def compile_raw(expr: Expr, scope: Scope) -> Evaluate:
     """Compile an expression whose value is stored or returned: slices stay slices."""
+    key = maybe_key(expr, scope)
+    if key is not None:
+        return key
     if isinstance(expr, Parameter):
         return _raw_parameter(expr.index)
     if isinstance(expr, IonLiteral):
-        return _constant(expr.value)
+        return constant(expr.value)
     if isinstance(expr, StructExpr):
         return _compile_struct(expr, scope, compile_raw)
     if isinstance(expr, ListExpr):
@@ -103,19 +113,21 @@ def compile_raw(expr: Expr, scope: Scope) -> Evaluate:
 # --- constants, parameters, names ------------------------------------------------------------
 
 
-def _constant(value: Any) -> Evaluate:
-    def constant(_: Frame) -> Any:
+def constant(value: Any) -> Evaluate:
+    """Make what gives the same value for every row."""
+
+    def always(_: Frame) -> Any:
         return value
 
-    return constant
+    return always
 
 
 def _compile_literal(expr: Literal, _: Scope) -> Evaluate:
-    return _constant(expr.value)
+    return constant(expr.value)
 
 
 def _compile_ion_literal(expr: IonLiteral, _: Scope) -> Evaluate:
-    return _constant(expr.value.decode())
+    return constant(expr.value.decode())
 
 
 def _raw_parameter(index: int) -> Evaluate:
@@ -157,6 +169,8 @@ def _compile_identifier(expr: Identifier, scope: Scope) -> Evaluate:
     variable = scope.variable_of(expr)
     if variable is not None:
         return _slot(variable.slot)
+    if scope.is_hidden(expr):
+        scope.reject(expr.pos, f"'{expr.name}' is neither a key of GROUP BY nor in an aggregate")
     sources = scope.sources()
     if expr.lexical or not sources:
         problem = f"No such variable named '{expr.name}'"
@@ -338,9 +352,9 @@ def _compile_unary(expr: Unary, scope: Scope) -> Evaluate:
     if expr.operator == "-" and isinstance(expr.operand, Literal):
         number = expr.operand.value
         if isinstance(number, Decimal):
-            return _constant(number.copy_negate())
+            return constant(number.copy_negate())
         if type(number) is int:
-            return _constant(-number)
+            return constant(-number)
     operand = compile_expression(expr.operand, scope)
     if expr.operator == "NOT":
         return make_not(operand, failure_at(scope, expr))
@@ -414,15 +428,25 @@ def _compile_aggregate(expr: Aggregate, scope: Scope) -> Evaluate:
     """Give an aggregate its place in the frame; the SELECT that owns it fills it."""
     if scope.aggregates is None:
         scope.reject(expr.pos, f"aggregate {expr.name} is only allowed in a SELECT list")
-    calls, scope.aggregates = scope.aggregates, None
-    argument = None if expr.argument is None else compile_expression(expr.argument, scope)
-    scope.aggregates = calls
+    argument = None if expr.argument is None else _compile_argument(expr.argument, scope)
     slot = scope.reserve()
-    calls.append(AggregateCall(expr.name, argument, slot, *scope.locate(expr.pos)))
+    line, column = scope.locate(expr.pos)
+    scope.aggregates.append(AggregateCall(expr.name, argument, slot, line, column, expr.distinct))
     return _raw_slot(slot)
 
 
-# A node's type -> its compiler. The queries room adds the row of Select.
+def _compile_argument(argument: Expr, scope: Scope) -> Evaluate:
+    """Compile what an aggregate folds: it sees single rows, and no other aggregate."""
+    calls, grouping, variables = scope.aggregates, scope.grouping, scope.variables
+    scope.aggregates, scope.grouping = None, None
+    if grouping is not None:
+        scope.variables = grouping.rows
+    compiled = compile_expression(argument, scope)
+    scope.aggregates, scope.grouping, scope.variables = calls, grouping, variables
+    return compiled
+
+
+# A node's type -> its compiler. The rooms of CASE and of queries add theirs.
 COMPILERS: Final[dict[type, Callable[[Any, Scope], Evaluate]]] = {
     Literal: _compile_literal,
     IonLiteral: _compile_ion_literal,

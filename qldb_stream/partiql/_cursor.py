@@ -44,10 +44,21 @@ _TYPE_NAMES: Final = {
 class Cursor:
     """The tokens of one statement, and how far they have been read."""
 
-    __slots__ = ("depth", "kind", "kinds", "parameter_count", "place", "starts", "text", "values")
+    __slots__ = (
+        "depth",
+        "extensions",
+        "kind",
+        "kinds",
+        "parameter_count",
+        "place",
+        "starts",
+        "text",
+        "values",
+    )
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, extensions: bool = False) -> None:
         tokens = tokenize(text)
+        self.extensions = extensions
         self.text = text
         self.kinds = tokens.kinds
         self.values = tokens.values
@@ -132,6 +143,11 @@ class Cursor:
         line, column = locate(self.text, self.pos if pos is None else pos)
         tail = f"; {sentence}" if sentence else ""
         raise PartiqlParseError(line, column, f"{problem}, {self.describe()}{tail}")
+
+    def refuse_unless_extended(self, feature: str) -> None:
+        """Raise a located UnsupportedPartiqlError unless extensions are on."""
+        if not self.extensions:
+            self.refuse(feature)
 
     def refuse(self, feature: str, pos: int | None = None) -> NoReturn:
         """Raise a located UnsupportedPartiqlError that names the feature."""

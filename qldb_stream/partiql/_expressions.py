@@ -196,7 +196,15 @@ def _parse_identifier(cursor: Cursor) -> Expr:
     if cursor.kind != "(" or quoted:
         return Identifier(name, quoted, pos=pos)
     cursor.advance()
-    return Call(name.upper(), parse_items(cursor, ")"), None, pos)
+    arguments = parse_items(cursor, ")")
+    refuse_window(cursor)
+    return Call(name.upper(), arguments, None, pos)
+
+
+def refuse_window(cursor: Cursor) -> None:
+    """Refuse `OVER (`, by name, behind a call."""
+    if cursor.is_word("over") and cursor.peek() == "(":
+        cursor.refuse("window function (OVER)")
 
 
 def _parse_lexical(cursor: Cursor) -> Expr:
@@ -299,10 +307,6 @@ def _parse_sign(cursor: Cursor) -> Expr:
     return Unary(operator, parse_expression(cursor, _SIGN), pos)
 
 
-def _refuse_case(cursor: Cursor) -> Expr:
-    cursor.refuse("CASE")
-
-
 def _refuse_pivot(cursor: Cursor) -> Expr:
     cursor.refuse(cursor.kind)
 
@@ -319,6 +323,8 @@ def _parse_infix(cursor: Cursor, left: Expr, kind: str, strength: int) -> Expr:
         cursor.advance()
         return special(cursor, left, negated, pos)
     cursor.advance()
+    if cursor.kind in ("ALL", "ANY", "SOME"):
+        cursor.refuse(f"a comparison with {cursor.kind}")
     if cursor.kind not in PREFIX:
         cursor.place -= 1
         cursor.kind = kind
@@ -372,7 +378,7 @@ _INFIX: Final[dict[str, Callable[[Cursor, Expr, bool, int], Expr]]] = {
 }
 _CONSTANTS: Final = {"TRUE": True, "FALSE": False, "NULL": None, "MISSING": _values.MISSING}
 
-# Kind of a first token -> its reader. The calls and queries rooms add their rows.
+# Kind of a first token -> its reader. The calls, clauses and queries rooms add their rows.
 PREFIX: Final[dict[str, Callable[[Cursor], Expr]]] = {
     IDENT: _parse_identifier,
     QUOTED: _parse_identifier,
@@ -388,7 +394,6 @@ PREFIX: Final[dict[str, Callable[[Cursor], Expr]]] = {
     "NOT": _parse_not,
     "-": _parse_sign,
     "+": _parse_sign,
-    "CASE": _refuse_case,
     "PIVOT": _refuse_pivot,
     "UNPIVOT": _refuse_pivot,
     **dict.fromkeys(_CONSTANTS, _parse_constant),

@@ -184,14 +184,16 @@ def _make_plan(
         entry.collection,
         entry.bounds,
         lookups,
-        tuple(
-            Condition(compile_expression(condition, scope), failure_at(scope, condition))
-            for condition in placed
-        ),
+        tuple(make_condition(condition, scope) for condition in placed),
         variable.slot,
         _slot_after(scope, variable, by=False) if source.at is not None else 0,
         _slot_after(scope, variable, by=True) if source.by is not None else 0,
     )
+
+
+def make_condition(condition: Expr, scope: Scope) -> Condition:
+    """Compile a condition."""
+    return Condition(compile_expression(condition, scope), failure_at(scope, condition))
 
 
 def _slot_after(scope: Scope, variable: Variable, *, by: bool) -> int:

@@ -29,20 +29,22 @@ class ParsedStatement:
     parameter_count: int
 
 
-def parse_statement(text: str) -> ParsedStatement:
+def parse_statement(text: str, *, extensions: bool = False) -> ParsedStatement:
     """
     Parse one PartiQL statement of QLDB's dialect (facts 5.1).
 
     Args:
         text: one statement, a trailing `;` allowed; the caller bounds its length
             (100,000 characters in QLDB, facts 5.8).
+        extensions: allow what QLDB did not: ORDER BY, LIMIT, OFFSET, GROUP BY, HAVING,
+            DISTINCT and CASE.
 
     Raises:
         PartiqlParseError: not PartiQL; says where and what was expected.
         UnsupportedPartiqlError: PartiQL or SQL that QLDB did not support, named.
 
     """
-    statement, parameter_count, token_count = parse_whole(text)
+    statement, parameter_count, token_count = parse_whole(text, extensions=extensions)
     if token_count > MAX_HEIGHT:
         _check_height(text, statement)
     return ParsedStatement(text, statement, parameter_count)

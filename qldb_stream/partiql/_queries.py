@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from qldb_stream.partiql._clauses import parse_clauses, refused_word, take_distinct
 from qldb_stream.partiql._cursor import Cursor
 from qldb_stream.partiql._expressions import (
     PREFIX,
@@ -14,16 +15,6 @@ from qldb_stream.partiql._expressions import (
 from qldb_stream.partiql._lexer import IDENT, QUOTED, STRING
 from qldb_stream.partiql.ast import Expr, History, Select, SelectAll, SelectItem, Source
 
-# What SQL allows after a query and QLDB did not (facts 5.5, last paragraph).
-_REFUSED_CLAUSES: Final = {
-    "ORDER": "ORDER BY",
-    "GROUP": "GROUP BY",
-    "HAVING": "HAVING",
-    "LIMIT": "LIMIT",
-    "UNION": "UNION",
-    "EXCEPT": "EXCEPT",
-    "INTERSECT": "INTERSECT",
-}
 _REFUSED_JOINS: Final = {
     "LEFT": "LEFT JOIN",
     "RIGHT": "RIGHT JOIN",
@@ -38,13 +29,11 @@ _REFUSED_SOURCES: Final = frozenset({"PIVOT", "UNPIVOT"})
 
 
 def parse_select(cursor: Cursor) -> Select:
-    """Read a query, up to the end of its WHERE clause."""
+    """Read a query, up to the end of its last clause."""
     pos = cursor.pos
     cursor.enter()
     cursor.advance()
-    if cursor.kind == "DISTINCT":
-        cursor.refuse("DISTINCT")
-    cursor.take("ALL")
+    distinct = take_distinct(cursor)
     value: Expr | None = None
     items: tuple[SelectItem | SelectAll, ...] = ()
     if cursor.take("VALUE"):
@@ -56,9 +45,9 @@ def parse_select(cursor: Cursor) -> Select:
     cursor.expect("FROM")
     sources = parse_sources(cursor)
     where = parse_where(cursor)
-    refuse_clauses(cursor)
+    clauses = parse_clauses(cursor, distinct=distinct)
     cursor.depth -= 1
-    return Select(items, value, sources, where, pos)
+    return Select(items, value, sources, where, clauses, pos)
 
 
 def parse_sources(cursor: Cursor) -> tuple[Source, ...]:
@@ -98,15 +87,6 @@ def parse_where(cursor: Cursor) -> Expr | None:
     return parse_expression(cursor) if cursor.take("WHERE") else None
 
 
-def refuse_clauses(cursor: Cursor) -> None:
-    """Name the clause that QLDB did not support, when one stands here."""
-    refused = _REFUSED_CLAUSES.get(cursor.kind)
-    if refused is not None:
-        cursor.refuse(refused)
-    if cursor.is_word("offset"):
-        cursor.refuse("OFFSET")
-
-
 def _parse_select_items(cursor: Cursor) -> tuple[SelectItem | SelectAll, ...]:
     items = [_parse_select_item(cursor)]
     while cursor.take(","):
@@ -133,8 +113,13 @@ def _parse_alias(cursor: Cursor) -> str | None:
         return cursor.name("alias")
     if cursor.kind == QUOTED:
         return cursor.advance()
-    is_free = cursor.kind == IDENT and cursor.values[cursor.place].lower() not in _NO_ALIAS
-    return cursor.advance() if is_free else None
+    if cursor.kind != IDENT:
+        return None
+    word = cursor.values[cursor.place]
+    clause = refused_word(word)
+    if clause is not None and cursor.peek() == IDENT:
+        cursor.refuse(clause)
+    return None if word.lower() in _NO_ALIAS else cursor.advance()
 
 
 def _is_history(cursor: Cursor) -> bool:

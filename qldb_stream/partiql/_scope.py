@@ -20,7 +20,7 @@ from qldb_stream.errors import (
 )
 from qldb_stream.partiql._context import FIRST_VARIABLE, Evaluate, TableRef
 from qldb_stream.partiql._lexer import locate
-from qldb_stream.partiql.ast import Expr, Identifier
+from qldb_stream.partiql.ast import Expr, FieldStep, Identifier, Path
 
 
 @attrs.frozen
@@ -44,12 +44,57 @@ class AggregateCall:
     slot: int
     line: int
     column: int
+    distinct: bool = False
+
+
+@attrs.frozen
+class Grouping:
+    """
+    What GROUP BY left visible: the keys, by how they are spelled, and their places.
+
+    `rows` are the variables of single rows, which only aggregates still see.
+    """
+
+    rows: list[Variable]
+    slots: dict[str, int]
+
+    def maybe_slot(self, expr: Expr) -> int | None:
+        """Find the place of the key that an expression is, if it is one."""
+        return self.slots.get(spelling(expr, self.rows))
+
+
+def spelling(expr: Expr, variables: list[Variable]) -> str:
+    """Spell an expression so that `a` and `t.a` over a single source `t` are the same."""
+    root = expr.root if isinstance(expr, Path) else expr
+    if not isinstance(root, Identifier):
+        return repr(expr)
+    steps = expr.steps if isinstance(expr, Path) else ()
+    variable = _find(variables, root.name, case_sensitive=root.case_sensitive)
+    if variable is None:
+        steps = (FieldStep(root.name, root.case_sensitive), *steps)
+        sources = [found for found in variables if found.is_source]
+        variable = sources[0] if len(sources) == 1 else None
+    return repr((None if variable is None else variable.name, steps))
+
+
+def _find(variables: list[Variable], name: str, *, case_sensitive: bool) -> Variable | None:
+    """Find the variable that a name means, innermost first."""
+    for variable in reversed(variables):
+        if variable.name == name:
+            return variable
+    if case_sensitive:
+        return None
+    folded = name.lower()
+    for variable in reversed(variables):
+        if variable.name.lower() == folded:
+            return variable
+    return None
 
 
 class Scope:
     """The variables in scope while a statement is compiled, and the frame's size so far."""
 
-    __slots__ = ("aggregates", "size", "text", "variables")
+    __slots__ = ("aggregates", "grouping", "size", "text", "variables")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -57,6 +102,8 @@ class Scope:
         self.variables: list[Variable] = []
         # Where aggregates may stand, the list they are put in.
         self.aggregates: list[AggregateCall] | None = None
+        # Behind GROUP BY, what it left visible.
+        self.grouping: Grouping | None = None
 
     def reserve(self) -> int:
         """Take two places of the frame: the raw value and the decoded one."""
@@ -65,16 +112,15 @@ class Scope:
 
     def find(self, name: str, *, case_sensitive: bool) -> Variable | None:
         """Find the variable that a name means, innermost first."""
-        for variable in reversed(self.variables):
-            if variable.name == name:
-                return variable
-        if case_sensitive:
-            return None
-        folded = name.lower()
-        for variable in reversed(self.variables):
-            if variable.name.lower() == folded:
-                return variable
-        return None
+        return _find(self.variables, name, case_sensitive=case_sensitive)
+
+    def is_hidden(self, expr: Identifier) -> bool:
+        """Tell whether a name is one that GROUP BY hides."""
+        if self.grouping is None:
+            return False
+        rows, case_sensitive = self.grouping.rows, expr.case_sensitive
+        found = _find(rows, expr.name, case_sensitive=case_sensitive)
+        return found is not None or not self.sources()
 
     def variable_of(self, expr: Expr) -> Variable | None:
         """Find the variable that an expression is, if it is one."""

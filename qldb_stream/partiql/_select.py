@@ -7,10 +7,26 @@ from typing import Any
 
 import attrs
 
+from qldb_stream.partiql import _case as _case  # noqa: PLC0414 - registers its row in COMPILERS
 from qldb_stream.partiql._aggregates import Fold
-from qldb_stream.partiql._compile import COMPILERS, compile_raw, ion_value, make_struct
+from qldb_stream.partiql._compile import (
+    COMPILERS,
+    compile_expression,
+    compile_raw,
+    failure_at,
+    ion_value,
+    make_struct,
+)
 from qldb_stream.partiql._context import Evaluate, Frame
-from qldb_stream.partiql._from import SourcePlan, compile_sources, iter_matches
+from qldb_stream.partiql._from import (
+    Condition,
+    SourcePlan,
+    compile_sources,
+    iter_matches,
+    make_condition,
+)
+from qldb_stream.partiql._group import GroupPlan, compile_grouping
+from qldb_stream.partiql._order import Arrangement, Count, SortPlan
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
     MISSING,
@@ -23,6 +39,7 @@ from qldb_stream.partiql._values import (
 from qldb_stream.partiql._walk import children
 from qldb_stream.partiql.ast import (
     Aggregate,
+    Clauses,
     Expr,
     FieldStep,
     Identifier,
@@ -33,31 +50,55 @@ from qldb_stream.partiql.ast import (
     Select,
     SelectAll,
     SelectItem,
+    SortKey,
 )
 
 
 @attrs.frozen
 class QueryPlan:
-    """A compiled query: what it ranges over, what it folds, what makes a row."""
+    """A compiled query: what it ranges over, groups, folds and keeps, what makes a row."""
 
     sources: tuple[SourcePlan, ...]
     aggregates: tuple[AggregateCall, ...]
     project: Evaluate
+    grouping: GroupPlan | None = None
+    having: Condition | None = None
+    arrangement: Arrangement | None = None
 
     def iter_values(self, frame: Frame) -> Iterator[Any]:
-        """Yield row after row; with aggregates exactly one."""
+        """Yield row after row; with aggregates and no GROUP BY exactly one."""
         project = self.project
-        if not self.aggregates:
-            for _ in iter_matches(frame, self.sources):
-                yield project(frame)
+        matches: Iterator[Any] = iter_matches(frame, self.sources)
+        if self.grouping is not None:
+            matches = self.grouping.iter_groups(frame, matches, self.aggregates)
+        elif self.aggregates or self.having is not None:
+            matches = _fold_all(frame, matches, self.aggregates)
+        if self.having is not None:
+            matches = _iter_having(frame, matches, self.having)
+        if self.arrangement is not None:
+            yield from self.arrangement.iter_values(frame, matches, project)
             return
-        folds = [Fold(call) for call in self.aggregates]
-        for _ in iter_matches(frame, self.sources):
-            for fold in folds:
-                fold.feed(frame)
+        for _ in matches:
+            yield project(frame)
+
+
+def _fold_all(
+    frame: Frame, matches: Iterator[Any], calls: tuple[AggregateCall, ...]
+) -> Iterator[None]:
+    """Make one group of all rows, even of none."""
+    folds = [Fold(call) for call in calls]
+    for _ in matches:
         for fold in folds:
-            fold.store(frame)
-        yield project(frame)
+            fold.feed(frame)
+    for fold in folds:
+        fold.store(frame)
+    yield
+
+
+def _iter_having(frame: Frame, matches: Iterator[Any], having: Condition) -> Iterator[None]:
+    for _ in matches:
+        if having.holds(frame):
+            yield
 
 
 def compile_query(select: Select, scope: Scope) -> QueryPlan:
@@ -69,16 +110,66 @@ def compile_query(select: Select, scope: Scope) -> QueryPlan:
         UnsupportedPartiqlError: a function or form that the ledger does not know.
 
     """
-    outer_variables, outer_aggregates = list(scope.variables), scope.aggregates
-    scope.aggregates = None
+    outer = list(scope.variables), scope.aggregates, scope.grouping
+    scope.aggregates, scope.grouping = None, None
     sources = compile_sources(select.sources, select.where, scope)
+    clauses = select.clauses or Clauses()
+    grouping = compile_grouping(clauses, scope, outer[0]) if clauses.group_by else None
     calls: list[AggregateCall] = []
     scope.aggregates = calls
     project = _compile_projection(select, scope, sources)
-    if calls:
+    having = None if clauses.having is None else make_condition(clauses.having, scope)
+    arrangement = _compile_arrangement(select, scope)
+    if grouping is None and (calls or having is not None):
         _check_columns(select, scope)
-    scope.variables, scope.aggregates = outer_variables, outer_aggregates
-    return QueryPlan(sources, tuple(calls), project)
+    if select.value is None and not select.items and (grouping or calls or having):
+        scope.reject(select.pos, "`SELECT *` cannot stand for groups; name the columns")
+    scope.variables, scope.aggregates, scope.grouping = outer
+    return QueryPlan(sources, tuple(calls), project, grouping, having, arrangement)
+
+
+def _compile_arrangement(select: Select, scope: Scope) -> Arrangement | None:
+    """Compile DISTINCT, ORDER BY, LIMIT and OFFSET; None when there are none."""
+    clauses = select.clauses
+    if clauses is None:
+        return None
+    keys = tuple(_compile_sort_key(key, select, scope) for key in clauses.order_by)
+    limit = _compile_count("LIMIT", clauses.limit, scope)
+    offset = _compile_count("OFFSET", clauses.offset, scope)
+    if not (clauses.distinct or keys or limit or offset):
+        return None
+    return Arrangement(clauses.distinct, keys, limit, offset)
+
+
+def _compile_sort_key(key: SortKey, select: Select, scope: Scope) -> SortPlan:
+    """Compile one key; a column's name means that column, NULLs come last unless DESC."""
+    if isinstance(key.value, Literal):
+        scope.reject(key.pos, "ORDER BY takes names and expressions, not positions")
+    evaluate = compile_expression(_column_named(key.value, select), scope)
+    nulls_first = key.descending if key.nulls_first is None else key.nulls_first
+    return SortPlan(evaluate, key.descending, nulls_first)
+
+
+def _column_named(expr: Expr, select: Select) -> Expr:
+    """Find the column that a name in ORDER BY means; itself when it means none."""
+    if isinstance(expr, Identifier):
+        for item in select.items:
+            if isinstance(item, SelectItem):
+                name = item.alias or _column_name(item.value)
+                if name == expr.name:
+                    return item.value
+    return expr
+
+
+def _compile_count(word: str, expr: Expr | None, scope: Scope) -> Count | None:
+    """Compile LIMIT or OFFSET, which see no row."""
+    if expr is None:
+        return None
+    before = scope.variables, scope.aggregates, scope.grouping
+    scope.variables, scope.aggregates, scope.grouping = [], None, None
+    count = Count(word, compile_expression(expr, scope), failure_at(scope, expr))
+    scope.variables, scope.aggregates, scope.grouping = before
+    return count
 
 
 def _compile_subquery(select: Select, scope: Scope) -> Evaluate:
@@ -204,11 +295,13 @@ def _check_columns(select: Select, scope: Scope) -> None:
     outside: list[Node] = [item.value for item in select.items]
     if select.value is not None:
         outside.append(select.value)
+    if select.clauses is not None:
+        outside += children(attrs.evolve(select.clauses, limit=None, offset=None))
     while outside:
         node = outside.pop()
         if isinstance(node, Identifier):
             scope.reject(
-                node.pos, f"'{node.name}' stands beside an aggregate; QLDB has no GROUP BY"
+                node.pos, f"'{node.name}' stands beside an aggregate, but is no key of GROUP BY"
             )
         if not isinstance(node, Aggregate | Select):
             outside.extend(children(node))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from qldb_stream.partiql import _calls as _calls  # noqa: PLC0414 - registers its rows in PREFIX
+from qldb_stream.partiql._clauses import refuse_clauses
 from qldb_stream.partiql._cursor import Cursor
 from qldb_stream.partiql._expressions import (
     PREFIX,
@@ -18,7 +19,6 @@ from qldb_stream.partiql._queries import (
     parse_source,
     parse_sources,
     parse_where,
-    refuse_clauses,
 )
 from qldb_stream.partiql.ast import (
     Assignment,
@@ -52,9 +52,9 @@ _REFUSED: Final = frozenset(
 _REFUSED_WORDS: Final = frozenset({"merge", "replace", "upsert", "truncate", "explain"})
 
 
-def parse_whole(text: str) -> tuple[Statement, int, int]:
+def parse_whole(text: str, *, extensions: bool) -> tuple[Statement, int, int]:
     """Read one statement; also how many parameters and tokens it has."""
-    cursor = Cursor(text)
+    cursor = Cursor(text, extensions=extensions)
     reader = _STATEMENTS.get(cursor.kind)
     if reader is None:
         _refuse_statement(cursor)

@@ -219,7 +219,7 @@ def order_key(value: Any) -> tuple[int, Any] | None:
     if kind in TEXTS:
         return (1, text_of(value) or "")
     if kind is Kind.TIMESTAMP:
-        return (2, _instant(value))
+        return (2, instant_of(value))
     if kind in LOBS:
         return (3, bytes(value))
     return (4, bool(value)) if kind is Kind.BOOL else None
@@ -237,6 +237,11 @@ def index_key(value: Any) -> bytes | None:
         return None
     key = _key(value)
     return key if len(key) <= MAX_KEY_BYTES else key[:1] + hashlib.sha256(key).digest()
+
+
+def group_key(value: Any) -> bytes:
+    """Give the key of a value in a set: that of an index, and one for NULL and MISSING."""
+    return index_key(value) or b"z"
 
 
 def index_key_of(document: Any, field: str) -> bytes | None:
@@ -292,11 +297,11 @@ def _text_key(value: Any) -> bytes:
 
 
 def _timestamp_key(value: datetime) -> bytes:
-    seconds, fraction = _instant(value)
+    seconds, fraction = instant_of(value)
     return b"t%d%s" % (seconds, _decimal_key(fraction))
 
 
-def _instant(value: datetime) -> tuple[int, Decimal]:
+def instant_of(value: datetime) -> tuple[int, Decimal]:
     """Count seconds since year 1 UTC; an unknown offset counts as UTC."""
     fraction = getattr(value, "fractional_seconds", None)
     if fraction is None:

@@ -49,8 +49,8 @@ def test_a_failed_statement_may_be_folded_or_not(*, folded: bool) -> None:
 
 
 def test_settings_are_known_or_refused() -> None:
-    """Limits are off or qldb, extensions off; anything else is wrong usage."""
-    for settings in ({"limits": "on"}, {"extensions": "on"}, {"name": "no spaces"}, {"name": "1"}):
+    """Limits are off or qldb, extensions on or off; anything else is wrong usage."""
+    for settings in ({"limits": "on"}, {"extensions": "yes"}, {"name": "no spaces"}, {"name": "1"}):
         with pytest.raises(UsageError):
             Ledger.open(":memory:", **settings)  # type: ignore[arg-type]  # one of several settings
 

@@ -393,3 +393,17 @@ def test_many_points_in_one_transaction_are_read(tmp_path: Any) -> None:
                 assert [f"v{number}"] == ask(transaction, text, document_id)
                 text = "SELECT VALUE c.vin FROM Car AS c WHERE c.vin = ?"
                 assert [f"v{number}"] == ask(transaction, text, f"v{number}")
+
+
+def test_extensions_are_a_setting_of_the_ledger() -> None:
+    """What QLDB refused is allowed where the ledger was opened so, and nowhere else."""
+    text = "SELECT VALUE c.vin FROM Car AS c ORDER BY c.vin DESC LIMIT 2"
+    with memory() as plain, memory(extensions="on") as extended:
+        for ledger in (plain, extended):
+            make_cars(ledger, "B", "A", "C")
+        for _ in range(2):  # the cache of statements tells the two apart
+            assert ["C", "B"] == run(extended, text)
+            with pytest.raises(UnsupportedPartiqlError) as caught:
+                run(plain, text)
+            assert UnsupportedPartiqlError(1, 34, "ORDER BY") == caught.value
+        check_journal(extended)

@@ -13,7 +13,9 @@ from qldb_stream.partiql.ast import (
     Between,
     Binary,
     Call,
+    Case,
     Cast,
+    Clauses,
     CreateIndex,
     CreateTable,
     Delete,
@@ -21,6 +23,7 @@ from qldb_stream.partiql.ast import (
     DropTable,
     Exec,
     FieldStep,
+    GroupKey,
     History,
     Identifier,
     In,
@@ -42,6 +45,7 @@ from qldb_stream.partiql.ast import (
     SelectAll,
     SelectItem,
     SetFields,
+    SortKey,
     Source,
     StructExpr,
     Unary,
@@ -152,7 +156,44 @@ def _select(node: Select) -> str:
         projection = f"VALUE {_inner(node.value)}"
     else:
         projection = ", ".join(print_node(item) for item in node.items) or "*"
-    return f"SELECT {projection} FROM {_sources(node.sources)}{_where(node.where)}"  # noqa: S608 - no SQL
+    clauses = node.clauses or Clauses()
+    distinct = "DISTINCT " if clauses.distinct else ""
+    before = f"SELECT {distinct}{projection} FROM {_sources(node.sources)}{_where(node.where)}"  # noqa: S608 - no SQL
+    return before + _clauses(clauses)
+
+
+def _clauses(node: Clauses) -> str:
+    parts = [""]
+    if node.group_by:
+        parts.append("GROUP BY " + ", ".join(print_node(key) for key in node.group_by))
+    if node.group_as is not None:
+        parts.append(f"GROUP AS {_quoted(node.group_as)}")
+    if node.having is not None:
+        parts.append(f"HAVING {_inner(node.having)}")
+    if node.order_by:
+        parts.append("ORDER BY " + ", ".join(print_node(key) for key in node.order_by))
+    for word, count in (("LIMIT", node.limit), ("OFFSET", node.offset)):
+        if count is not None:
+            parts.append(f"{word} {_inner(count)}")
+    return " ".join(parts)
+
+
+def _group_key(node: GroupKey) -> str:
+    return _inner(node.value) + ("" if node.alias is None else f" AS {_quoted(node.alias)}")
+
+
+def _sort_key(node: SortKey) -> str:
+    nulls = {None: "", True: " NULLS FIRST", False: " NULLS LAST"}[node.nulls_first]
+    return _inner(node.value) + (" DESC" if node.descending else "") + nulls
+
+
+def _case(node: Case) -> str:
+    operand = "" if node.operand is None else f" {_inner(node.operand)}"
+    branches = "".join(
+        f" WHEN {_inner(condition)} THEN {_inner(value)}" for condition, value in node.branches
+    )
+    otherwise = "" if node.otherwise is None else f" ELSE {_inner(node.otherwise)}"
+    return f"CASE{operand}{branches}{otherwise} END"
 
 
 def _select_item(node: SelectItem) -> str:
@@ -192,7 +233,8 @@ def _create_table(node: CreateTable) -> str:
 
 
 def _aggregate(node: Aggregate) -> str:
-    return f"{node.name}({'*' if node.argument is None else _inner(node.argument)})"
+    distinct = "DISTINCT " if node.distinct else ""
+    return f"{node.name}({distinct}{'*' if node.argument is None else _inner(node.argument)})"
 
 
 def _between(node: Between) -> str:
@@ -210,6 +252,7 @@ _PRINTERS: dict[type, Callable[[Any], str]] = {
     Between: _between,
     Binary: lambda node: f"{_inner(node.left)} {node.operator} {_inner(node.right)}",
     Call: _call,
+    Case: _case,
     Cast: lambda node: f"CAST({_inner(node.value)} AS {node.type_name})",
     CreateIndex: lambda node: f"CREATE INDEX ON {_quoted(node.table)} ({_quoted(node.field)})",
     CreateTable: _create_table,
@@ -220,6 +263,7 @@ _PRINTERS: dict[type, Callable[[Any], str]] = {
     DropTable: lambda node: f"DROP TABLE {_quoted(node.name)}",
     Exec: lambda node: f"EXEC {_quoted(node.procedure)} {_list(node.arguments)}",
     FieldStep: lambda node: "." + _name(node.name, quoted=node.case_sensitive),
+    GroupKey: _group_key,
     History: _history,
     Identifier: _identifier,
     In: _in,
@@ -240,6 +284,7 @@ _PRINTERS: dict[type, Callable[[Any], str]] = {
     SelectAll: lambda node: f"{_inner(node.value)}.*",
     SelectItem: _select_item,
     SetFields: _set,
+    SortKey: _sort_key,
     Source: _source,
     StructExpr: _struct,
     Unary: lambda node: f"{node.operator} {_inner(node.operand)}",

@@ -62,9 +62,11 @@ def decode(value: Any) -> Any:
     return value
 
 
-def rows(text: str, *parameters: Any, tables: Tables | None = None) -> list[Any]:
+def rows(
+    text: str, *parameters: Any, tables: Tables | None = None, extensions: bool = False
+) -> list[Any]:
     """Execute a query; its rows, decoded."""
-    plan = compile_statement(parse_statement(text))
+    plan = compile_statement(parse_statement(text, extensions=extensions))
     assert isinstance(plan, SelectPlan)
     context = Context(tables or Tables({}), parameters, "tx", "now")
     return [decode(row) for row in plan.iter_rows(context)]

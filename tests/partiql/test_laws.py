@@ -49,14 +49,14 @@ soups = st.lists(st.sampled_from(PUNCTUATION + WORDS) | st.text(max_size=3), max
 @given(statements() | expressions().map(lambda value: Select((), value, (Source(value),))))
 def test_a_printed_tree_parses_to_itself(tree: Statement) -> None:
     """Text made of a tree parses to that tree."""
-    assert tree == parse_statement(print_node(tree)).statement
+    assert tree == parse_statement(print_node(tree), extensions=True).statement
 
 
 @given(wildcard_paths())
 def test_a_printed_wildcard_parses_to_itself(path: Expr) -> None:
     """A wildcard inside a path is read as one."""
     tree = Select((), path, (Source(path),))
-    assert tree == parse_statement(print_node(tree)).statement
+    assert tree == parse_statement(print_node(tree), extensions=True).statement
 
 
 def test_public_statements_survive_printing(vectors: FilePath) -> None:
@@ -68,7 +68,7 @@ def test_public_statements_survive_printing(vectors: FilePath) -> None:
 
 def run(text: str, tables: Tables) -> list[Any]:
     """Execute whatever the text is; the values that come out, encoded."""
-    parsed = parse_statement(text)
+    parsed = parse_statement(text, extensions=True)
     if not isinstance(parsed.statement, Select | Insert | Modify | Delete):
         return []
     plan = compile_statement(parsed)

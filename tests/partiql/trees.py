@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
 from hypothesis import strategies as st
 
 from qldb_stream.partiql import MISSING
@@ -15,7 +16,9 @@ from qldb_stream.partiql.ast import (
     Between,
     Binary,
     Call,
+    Case,
     Cast,
+    Clauses,
     CreateIndex,
     CreateTable,
     Delete,
@@ -24,6 +27,7 @@ from qldb_stream.partiql.ast import (
     Exec,
     Expr,
     FieldStep,
+    GroupKey,
     History,
     Identifier,
     In,
@@ -43,6 +47,7 @@ from qldb_stream.partiql.ast import (
     SelectAll,
     SelectItem,
     SetFields,
+    SortKey,
     Source,
     Statement,
     StructExpr,
@@ -116,6 +121,12 @@ def _forms(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.builds(Like, inner, inner, st.none() | inner, flags),
         st.builds(ListExpr, some),
         st.builds(BagExpr, some),
+        st.builds(
+            Case,
+            st.none() | inner,
+            st.lists(st.tuples(inner, inner), min_size=1, max_size=2).map(tuple),
+            st.none() | inner,
+        ),
         st.builds(StructExpr, st.lists(st.tuples(inner, inner), max_size=3).map(tuple)),
         st.builds(Path, inner, steps),
         _calls(inner, some),
@@ -134,7 +145,7 @@ def _calls(inner: st.SearchStrategy[Expr], some: Any) -> st.SearchStrategy[Expr]
         st.builds(Call, st.just("EXTRACT"), one, parts | st.just("TIMEZONE_HOUR")),
         st.builds(Call, st.just("TRIM"), one | two, ends),
         st.builds(Cast, inner, types),
-        st.builds(Aggregate, st.sampled_from(["SUM", "COUNT", "MIN", "MAX", "AVG"]), inner),
+        st.builds(Aggregate, st.sampled_from(["SUM", "COUNT", "MIN", "MAX", "AVG"]), inner, flags),
         st.just(Aggregate("COUNT", None)),
     )
 
@@ -153,17 +164,41 @@ def _sources(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[tuple[Source, 
     return st.tuples(first, more).map(lambda both: (both[0], *both[1]))
 
 
+def _all_clauses(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Clauses | None]:
+    """What may follow WHERE: most often nothing."""
+    alias = st.none() | quoted_names
+    group_keys = st.lists(st.builds(GroupKey, inner, alias), max_size=2).map(tuple)
+    nulls = st.sampled_from([None, True, False])
+    sort_keys = st.lists(st.builds(SortKey, inner, flags, nulls), max_size=2).map(tuple)
+    maybe = st.none() | inner
+    made = st.builds(Clauses, flags, group_keys, alias, maybe, sort_keys, maybe, maybe)
+    return st.none() | made.map(_sensible)
+
+
+def _sensible(clauses: Clauses) -> Clauses | None:
+    """Take GROUP AS away where there is no GROUP BY, and the whole where it says nothing."""
+    if not clauses.group_by:
+        clauses = attrs.evolve(clauses, group_as=None)
+    return None if clauses == Clauses() else clauses
+
+
 def _selects(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Select]:
     """Queries of every projection."""
+    clauses = _all_clauses(inner)
     column = st.builds(SelectItem, inner, st.none() | quoted_names) | st.builds(
         SelectAll, plain_names
     )
     where = st.none() | inner
     return st.one_of(
         st.builds(
-            Select, st.lists(column, max_size=3).map(tuple), st.none(), _sources(inner), where
+            Select,
+            st.lists(column, max_size=3).map(tuple),
+            st.none(),
+            _sources(inner),
+            where,
+            clauses,
         ),
-        st.builds(Select, st.just(()), inner, _sources(inner), where),
+        st.builds(Select, st.just(()), inner, _sources(inner), where, clauses),
     )
 
 
