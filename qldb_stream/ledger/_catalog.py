@@ -15,6 +15,8 @@ from typing import Any
 
 import attrs
 
+from qldb_stream.partiql import TableKind, TableRef, no_such_variable
+
 __all__ = ["Catalog", "Index", "Table"]
 
 
@@ -83,6 +85,24 @@ class Catalog:
     def index_numbers(self) -> frozenset[int]:
         """Give the numbers of all indexes, those of inactive tables too."""
         return frozenset(index.no for table in self.tables for index in table.indexes)
+
+    def find(self, ref: TableRef) -> Table:
+        """
+        Find the table that a statement names, by name or else by id (facts 5.3).
+
+        A dropped table has no name any more; by its id only its history is reached, and
+        UNDROP TABLE.
+
+        Raises:
+            PartiqlSemanticError: there is none.
+        """
+        table = None if ref.is_id else self.by_name.get(ref.name)
+        if table is None:
+            table = self.by_id.get(ref.name)
+            kept = ref.is_id or ref.kind is TableKind.HISTORY
+            if table is None or not (table.active or kept):
+                raise no_such_variable(ref)
+        return table
 
     def with_tables(self, changed: Iterable[Table]) -> Catalog:
         """Give the catalog with some tables added or replaced."""

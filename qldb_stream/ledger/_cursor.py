@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import TransactionClosedError
 from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.ledger._io import IOUsage, Meter
 from qldb_stream.partiql import Bag
 
 __all__ = ["PAGE_ROWS", "Cursor"]
@@ -34,21 +35,32 @@ class Cursor:
     not is a TransactionClosedError.
     """
 
-    def __init__(self, buffer: list[Any], rest: Iterator[Any] | None = None) -> None:
+    def __init__(
+        self, buffer: list[Any], rest: Iterator[Any] | None, meter: Meter, ios: IOUsage
+    ) -> None:
         self._buffer: Final = buffer
         self._rest = rest  # None: all rows are in the buffer
+        self._meter: Final = meter
+        self._read_ios = ios.read_ios
+        self._write_ios: Final = ios.write_ios
         self._closed: TransactionClosedError | None = None
 
     @classmethod
-    def start(cls, rows: Iterator[Any]) -> Cursor:
+    def start(cls, rows: Iterator[Any], meter: Meter) -> Cursor:
         """
         Begin a result: compute its first page.
+
+        Args:
+            rows: the result, computed as it is asked for.
+            meter: counts what that reads.
 
         Raises:
             LedgerError: one of these rows could not be computed.
         """
+        before = meter.read_ios
         first = list(islice(rows, PAGE_ROWS))
-        return cls(first, rows if len(first) == PAGE_ROWS else None)
+        rest = rows if len(first) == PAGE_ROWS else None
+        return cls(first, rest, meter, IOUsage(meter.read_ios - before))
 
     def __iter__(self) -> Iterator[Any]:
         return map(_decode, self._iter_rows())
@@ -56,6 +68,11 @@ class Cursor:
     def iter_slices(self) -> Iterator[IonSlice]:
         """Iterate over the rows as they are, each still or again in its bytes."""
         return map(to_slice, self._iter_rows())
+
+    @property
+    def consumed_ios(self) -> IOUsage:
+        """Tell what the statement read and wrote; of a SELECT, as far as it was computed."""
+        return IOUsage(self._read_ios, self._write_ios)
 
     @property
     def complete(self) -> bool:
@@ -70,7 +87,7 @@ class Cursor:
             LedgerError: a row could not be computed.
         """
         if self._rest is not None:
-            self._buffer.extend(self._rest)
+            self._compute(None)
             self._rest = None
 
     def close(self, reason: TransactionClosedError) -> None:
@@ -89,10 +106,19 @@ class Cursor:
                 return
             if self._closed is not None:
                 raise self._closed
-            page = list(islice(self._rest, PAGE_ROWS))
-            self._buffer.extend(page)
-            if len(page) < PAGE_ROWS:
+            if self._compute(PAGE_ROWS) < PAGE_ROWS:
                 self._rest = None
+
+    def _compute(self, most: int | None) -> int:
+        """Compute and keep so many of the rows that are left; tell how many there were."""
+        assert self._rest is not None
+        before = self._meter.read_ios
+        try:
+            page = list(islice(self._rest, most))
+        finally:
+            self._read_ios += self._meter.read_ios - before
+        self._buffer.extend(page)
+        return len(page)
 
 
 def _decode(value: Any) -> Any:

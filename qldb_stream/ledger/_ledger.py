@@ -17,6 +17,7 @@ from qldb_stream.holding import Found, HeldFile
 from qldb_stream.ledger._blocks import iter_journal
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
 from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
@@ -138,6 +139,27 @@ class Ledger:
     def driver(self) -> Driver:
         """Give a driver with pyqldb's interface."""
         return Driver(self.start_transaction, self._journal.environment)
+
+    def explain(self, statement: str) -> Explanation:
+        """
+        Say how a statement would reach its documents, without running it.
+
+        Args:
+            statement: its text; parameters stay `?`.
+
+        Returns:
+            Per source: by document id, by which index, or by scanning (facts 5.7).
+
+        Raises:
+            PartiqlParseError: the text is not PartiQL.
+            PartiqlSemanticError: it names a table that is not there, or what cannot be.
+            UnsupportedPartiqlError: QLDB did not have it, and extensions do not allow it.
+            LedgerFileError: the file cannot be read, or the ledger is closed.
+        """
+        self._check_open()
+        journal = self._journal
+        catalog = journal.state().catalog
+        return explain_statement(statement, catalog, extensions=journal.extensions)
 
     def group_commit(self) -> AbstractContextManager[None]:
         """

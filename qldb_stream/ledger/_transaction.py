@@ -26,6 +26,7 @@ from qldb_stream.ledger._cursor import Cursor
 from qldb_stream.ledger._ddl import Numbers, change_catalog
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._hashes import string_hash
+from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
 from qldb_stream.ledger._prepared import (
@@ -135,6 +136,11 @@ class Transaction:
         self.statements.append(ExecutedStatement(prepared, start_ms, digest))
         return cursor
 
+    @property
+    def consumed_ios(self) -> IOUsage:
+        """Tell what all its statements have read and written so far (facts 5.7)."""
+        return IOUsage(self.view.read_ios, self.view.write_ios)
+
     def commit(self, commit_digest: bytes | None = None) -> BlockAddress | None:
         """
         Validate what was read, journal what was written, and end the transaction.
@@ -209,21 +215,25 @@ class Transaction:
     ) -> Cursor:
         plan = prepared.plan
         if isinstance(plan, SelectPlan):
-            cursor = Cursor.start(plan.iter_rows(context))
+            cursor = Cursor.start(plan.iter_rows(context), self.view)
             if not cursor.complete:
                 self._unfinished.append(cursor)
             return cursor
         self._journal.check_writable()
         self._finish_reading()
         if plan is None:
-            return Cursor([{"tableId": self._define(prepared)}])
+            return Cursor([{"tableId": self._define(prepared)}], None, self.view, IOUsage())
+        before = self.consumed_ios
         # H(document) is H(parameter) where a parameter is stored as it came.
         known = dict(zip(map(id, context.parameters), hashes, strict=True))
         if isinstance(plan, InsertPlan):
             changed = self._insert(plan, context, known)
         else:
             changed = self._modify(plan, context, known)
-        return Cursor([{"documentId": document_id} for document_id in changed])
+        rows = [{"documentId": document_id} for document_id in changed]
+        view = self.view
+        used = IOUsage(view.read_ios - before.read_ios, view.write_ios - before.write_ios)
+        return Cursor(rows, None, view, used)
 
     def _finish_reading(self) -> None:
         """Compute what earlier statements still owe, before it changes under them."""

@@ -45,6 +45,8 @@ class View:
         writes: what was written: documents by id, in the order of their first change.
         base_keys: keys of documents as the snapshot has them, where an index told them.
         doomed: whether blocks of the snapshot were rolled back, so that it cannot commit.
+        read_ios: how many documents and revisions were read, each time anew (facts 5.7).
+        write_ios: how many documents and index entries were written (facts 5.7).
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class View:
         self.writes: Final[dict[str, PendingDocument]] = {}
         self.base_keys: Final[dict[tuple[int, str], bytes]] = {}
         self.doomed = False
+        self.read_ios = 0
+        self.write_ios = 0
         self._store: Final = store
         self._log: Final = log
         self._recent: Final = recent
@@ -82,10 +86,7 @@ class View:
             PartiqlSemanticError: there is none.
         """
         self.reads.names.add(ref.name)
-        by = self.catalog.by_id if ref.is_id else self.catalog.by_name
-        table = by.get(ref.name)
-        if table is None:
-            raise no_such_variable(ref)
+        table = self.catalog.find(ref)
         self.reads.names.add(table.id)
         return table
 
@@ -134,7 +135,9 @@ class View:
         else:
             self.reads.tables.add(table.no)
             ids = self._store.iter_document_ids(table.no)
-        return self._committed().iter_history(ref, table, ids, bounds)
+        for row in self._committed().iter_history(ref, table, ids, bounds):
+            self.read_ios += 1
+            yield row
 
     def _iter_current(self, table: Table, lookups: tuple[Lookup, ...]) -> Iterator[Current]:
         for lookup in lookups:
@@ -161,6 +164,7 @@ class View:
             self.reads.documents.add((table.no, document_id))
             document = self.document(table, document_id)
             if document is not None and document.data is not None:
+                self.read_ios += 1
                 yield document
 
     def _iter_keys(self, table: Table, index: Index, values: tuple[Any, ...]) -> Iterator[Current]:
@@ -174,17 +178,21 @@ class View:
                 if document_id in seen or document_id in self.writes or revision.data is None:
                     continue
                 seen.add(document_id)
+                self.read_ios += 1
                 yield revision
             for pending in list(self._own_keys.get((index.no, key), {}).values()):
                 if self.writes[pending.id] is pending:  # it may have been written again since
+                    self.read_ios += 1
                     yield pending
 
     def _scan(self, table: Table) -> Iterator[Current]:
         for revision in self._store.iter_table(table.no, self.size):
             if revision.data is not None and revision.document_id not in self.writes:
+                self.read_ios += 1
                 yield revision
         for pending in list(self.writes.values()):
             if pending.table.no == table.no and pending.data is not None:
+                self.read_ios += 1
                 yield pending
 
     # --- single documents ------------------------------------------------------------------
@@ -258,9 +266,11 @@ class View:
     def write(self, pending: PendingDocument) -> None:
         """Note a document's new state, so that later statements see it."""
         self.writes[pending.id] = pending
+        self.write_ios += 1
         if pending.table.indexes:
             for index_no, key in keys_after(pending).items():
                 if key is not None:
+                    self.write_ios += 1
                     self._own_keys.setdefault((index_no, key), {})[pending.id] = pending
 
 

@@ -56,6 +56,34 @@ class Lookup:
     values: tuple[Any, ...]
 
 
+@attrs.frozen
+class LookupUse:
+    """A look-up as a plan has it, before there are values; `operator` is `=` or `IN`."""
+
+    field: str | None
+    operator: str
+
+
+@attrs.frozen
+class SourceAccess:
+    """
+    How a plan reaches one item of a FROM clause.
+
+    Attributes:
+        name: its alias, or the name that stands for one.
+        table: None when it ranges over a value.
+        lookups: what it can ask for instead of everything, in the order of the text.
+        filters: how many conditions are checked on each of its rows.
+        depth: 0 in the statement itself, 1 in a sub-query, and so on.
+    """
+
+    name: str
+    table: TableRef | None
+    lookups: tuple[LookupUse, ...]
+    filters: int
+    depth: int
+
+
 class Sources(Protocol):
     """The tables that a statement ranges over; the ledger implements it."""
 

@@ -17,7 +17,15 @@ import attrs
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._compare import truth_of
 from qldb_stream.partiql._compile import compile_expression, failure_at
-from qldb_stream.partiql._context import CONTEXT, Evaluate, Frame, TableKind, TableRef, bind
+from qldb_stream.partiql._context import (
+    CONTEXT,
+    Evaluate,
+    Frame,
+    SourceAccess,
+    TableKind,
+    TableRef,
+    bind,
+)
 from qldb_stream.partiql._lookups import LookupPlan, conjuncts, depth_of, make_lookups
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import MISSING, Kind, decoded, kind_of
@@ -140,15 +148,28 @@ def compile_sources(
         PartiqlSemanticError: a name that means nothing; AT or BY where it makes no sense.
 
     """
+    place_of_first = len(scope.accesses)
     bound = [_bind_source(source, scope) for source in sources]
     conditions = [*conjuncts(where)]
     for source in sources:
         conditions.extend(conjuncts(source.condition))
     levels = [entry.level for entry in bound]
     placed = _place(conditions, levels, scope)
-    return tuple(
+    plans = tuple(
         _make_plan(entry, conditions, placed[place], scope) for place, entry in enumerate(bound)
     )
+    # In front of what sub-queries have added meanwhile.
+    scope.accesses[place_of_first:place_of_first] = [
+        SourceAccess(
+            entry.variable.name,
+            plan.table,
+            tuple(lookup.use for lookup in plan.lookups),
+            len(plan.conditions),
+            scope.depth,
+        )
+        for entry, plan in zip(bound, plans, strict=True)
+    ]
+    return plans
 
 
 def _bind_source(source: Source, scope: Scope) -> _Bound:

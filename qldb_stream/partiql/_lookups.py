@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.partiql._context import Evaluate, Frame, Lookup, TableKind
+from qldb_stream.partiql._context import Evaluate, Frame, Lookup, LookupUse, TableKind
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import SEQUENCES, decoded, is_unknown, kind_of
 from qldb_stream.partiql._walk import walk
@@ -37,6 +37,7 @@ CompileExpression = Callable[[Expr, Scope], Evaluate]
 class LookupPlan:
     """A field (None: the document id) and what computes the values it must have one of."""
 
+    use: LookupUse
     field: str | None
     values: tuple[Evaluate, ...]
     spread: bool  # the one value is a collection, its elements are the values
@@ -81,7 +82,9 @@ def make_lookups(
             if not _is_target(target, scope, source) or _depends(values, scope, source):
                 continue
             computed = tuple(compile_expression(value, scope) for value in values)
-            plans.append(LookupPlan(_field_of(target, scope, source), computed, spread))
+            field = _field_of(target, scope, source)
+            use = LookupUse(field, "=" if isinstance(condition, Binary) else "IN")
+            plans.append(LookupPlan(use, field, computed, spread))
             break
     return tuple(plans)
 

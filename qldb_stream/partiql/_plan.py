@@ -16,7 +16,14 @@ from qldb_stream import ion
 from qldb_stream.errors import PartiqlEvaluationError, PartiqlSemanticError
 from qldb_stream.ion import IonSlice, IonType
 from qldb_stream.partiql._compile import compile_raw, failure_at
-from qldb_stream.partiql._context import Context, Evaluate, Frame, TableRef, make_frame
+from qldb_stream.partiql._context import (
+    Context,
+    Evaluate,
+    Frame,
+    SourceAccess,
+    TableRef,
+    make_frame,
+)
 from qldb_stream.partiql._from import SourcePlan, compile_sources, iter_matches, table_of
 from qldb_stream.partiql._modify import (
     OperationPlan,
@@ -42,14 +49,6 @@ from qldb_stream.partiql.ast import (
 
 
 @attrs.frozen
-class TableAccess:
-    """How a plan reaches a table: the fields (None: document id) it can look up."""
-
-    table: TableRef
-    lookups: tuple[str | None, ...]
-
-
-@attrs.frozen
 class Change:
     """
     What a statement makes of one document.
@@ -68,7 +67,7 @@ class Change:
 class SelectPlan:
     """A query, ready to be executed."""
 
-    tables: tuple[TableAccess, ...]
+    sources: tuple[SourceAccess, ...]
     _query: QueryPlan
     _parameter_count: int
     _size: int
@@ -90,6 +89,7 @@ class InsertPlan:
     """An INSERT into a table, ready to be executed."""
 
     table: TableRef
+    sources: tuple[SourceAccess, ...]
     _documents: Evaluate
     _single: bool
     _failure: Callable[[str], PartiqlEvaluationError]
@@ -115,8 +115,8 @@ class ModifyPlan:
     """An UPDATE, DELETE or FROM statement, ready to be executed."""
 
     table: TableRef
-    tables: tuple[TableAccess, ...]
-    _sources: tuple[SourcePlan, ...]
+    sources: tuple[SourceAccess, ...]
+    _ranges: tuple[SourcePlan, ...]
     _operation: OperationPlan
     _parameter_count: int
     _size: int
@@ -133,9 +133,9 @@ class ModifyPlan:
 
         """
         frame = _frame(context, self._parameter_count, self._size)
-        slot = self._sources[0].slot
+        slot = self._ranges[0].slot
         edits: dict[str, tuple[Any, list[Callable[[Any], Any]]]] = {}
-        for document_id in iter_matches(frame, self._sources):
+        for document_id in iter_matches(frame, self._ranges):
             assert document_id is not None, "a table's rows carry their document ids"
             edit = self._operation.prepare(frame)
             edits.setdefault(document_id, (frame[slot], []))[1].append(edit)
@@ -162,7 +162,7 @@ def compile_statement(parsed: ParsedStatement) -> Plan:
     statement = parsed.statement
     if isinstance(statement, Select):
         query = compile_query(statement, scope)
-        return SelectPlan(_accesses(query.sources), query, parsed.parameter_count, scope.size)
+        return SelectPlan(tuple(scope.accesses), query, parsed.parameter_count, scope.size)
     if isinstance(statement, Insert):
         return _compile_insert(statement, parsed, scope)
     if isinstance(statement, Modify):
@@ -195,7 +195,9 @@ def _compile_insert(statement: Insert, parsed: ParsedStatement, scope: Scope) ->
     documents = compile_raw(statement.documents, scope)
     failure = failure_at(scope, statement.documents)
     count = parsed.parameter_count
-    return InsertPlan(table, documents, statement.single, failure, count, scope.size)
+    return InsertPlan(
+        table, tuple(scope.accesses), documents, statement.single, failure, count, scope.size
+    )
 
 
 def _compile_modify(
@@ -213,16 +215,7 @@ def _compile_modify(
     plan = compile_delete() if operation is None else compile_operation(operation, scope, table)
     assert table.table is not None
     return ModifyPlan(
-        table.table, _accesses(plans), plans, plan, parsed.parameter_count, scope.size
-    )
-
-
-def _accesses(sources: tuple[SourcePlan, ...]) -> tuple[TableAccess, ...]:
-    """Say how the tables are reached, in nesting order."""
-    return tuple(
-        TableAccess(source.table, tuple(lookup.field for lookup in source.lookups))
-        for source in sources
-        if source.table is not None
+        table.table, tuple(scope.accesses), plans, plan, parsed.parameter_count, scope.size
     )
 
 

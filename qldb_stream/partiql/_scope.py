@@ -18,7 +18,7 @@ from qldb_stream.errors import (
     PartiqlSemanticError,
     UnsupportedPartiqlError,
 )
-from qldb_stream.partiql._context import FIRST_VARIABLE, Evaluate, TableRef
+from qldb_stream.partiql._context import FIRST_VARIABLE, Evaluate, SourceAccess, TableRef
 from qldb_stream.partiql._lexer import locate
 from qldb_stream.partiql.ast import Expr, FieldStep, Identifier, Path
 
@@ -94,7 +94,7 @@ def _find(variables: list[Variable], name: str, *, case_sensitive: bool) -> Vari
 class Scope:
     """The variables in scope while a statement is compiled, and the frame's size so far."""
 
-    __slots__ = ("aggregates", "grouping", "size", "text", "variables")
+    __slots__ = ("accesses", "aggregates", "depth", "grouping", "size", "text", "variables")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -104,6 +104,9 @@ class Scope:
         self.aggregates: list[AggregateCall] | None = None
         # Behind GROUP BY, what it left visible.
         self.grouping: Grouping | None = None
+        # How each source is reached, in nesting order, and how many queries are around.
+        self.accesses: list[SourceAccess] = []
+        self.depth = 0
 
     def reserve(self) -> int:
         """Take two places of the frame: the raw value and the decoded one."""

@@ -174,7 +174,9 @@ def _compile_count(word: str, expr: Expr | None, scope: Scope) -> Count | None:
 
 def _compile_subquery(select: Select, scope: Scope) -> Evaluate:
     """Compile a query that stands as an expression; its value is a bag."""
+    scope.depth += 1
     plan = compile_query(select, scope)
+    scope.depth -= 1
 
     def subquery(frame: Frame) -> Any:
         return Bag(plan.iter_values(frame))

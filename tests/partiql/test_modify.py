@@ -14,7 +14,9 @@ from qldb_stream.partiql import (
     Context,
     InsertPlan,
     Lookup,
+    LookupUse,
     ModifyPlan,
+    SourceAccess,
     TableKind,
     compile_statement,
     evaluate_arguments,
@@ -294,7 +296,7 @@ def test_modify_names_its_table_and_look_ups() -> None:
     plan = compile_statement(parse_statement("UPDATE T AS t SET t.a = 1 WHERE t.b = ?"))
     assert isinstance(plan, ModifyPlan)
     assert "T" == plan.table.name
-    assert ("b",) == plan.tables[0].lookups
+    assert (SourceAccess("t", plan.table, (LookupUse("b", "="),), 1, 0),) == plan.sources
 
 
 def test_arguments_of_exec() -> None:

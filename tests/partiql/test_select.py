@@ -318,14 +318,44 @@ def test_history_bounds_are_evaluated() -> None:
     assert [(TableKind.HISTORY, "T", (), (1, 2))] == tables.asked
     plan = compile_statement(parse_statement("SELECT * FROM history('T') AS h"))
     assert isinstance(plan, SelectPlan)
-    assert plan.tables[0].table.is_id
+    assert plan.sources[0].table is not None
+    assert plan.sources[0].table.is_id
 
 
-def test_plan_says_how_tables_are_reached() -> None:
-    """A plan lists its tables in nesting order with what it can look up."""
-    plan = compile_statement(
-        parse_statement("SELECT * FROM T AS t BY d, U AS u WHERE d = ? AND u.a = t.b")
-    )
-    assert isinstance(plan, SelectPlan)
-    expected = [("T", (None,)), ("U", ("a",))]
-    assert expected == [(access.table.name, access.lookups) for access in plan.tables]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "SELECT * FROM T AS t BY d, U AS u WHERE d = ? AND u.a = t.b AND u.c > 1",
+            [("t", "T", [(None, "=")], 1, 0), ("u", "U", [("a", "=")], 2, 0)],
+        ),
+        (
+            "SELECT * FROM T AS t, @t.l AS x WHERE t.a IN ? AND x = 1",
+            [("t", "T", [("a", "IN")], 1, 0), ("x", None, [], 1, 0)],
+        ),
+        (
+            "SELECT (SELECT VALUE y FROM x.l AS y) FROM (SELECT * FROM T WHERE a IN (1)) AS x, U",
+            [
+                ("x", None, [], 0, 0),
+                ("U", "U", [], 0, 0),
+                ("T", "T", [("a", "IN")], 1, 1),
+                ("y", None, [], 0, 1),
+            ],
+        ),
+        ("INSERT INTO T (SELECT VALUE u FROM U AS u)", [("u", "U", [], 0, 1)]),
+        ("DELETE FROM T WHERE a = 1", [("T", "T", [("a", "=")], 1, 0)]),
+    ],
+)
+def test_plan_says_how_sources_are_reached(text: str, expected: list[Any]) -> None:
+    """A plan lists its sources in nesting order, those of sub-queries behind their query's."""
+    found = [
+        (
+            source.name,
+            None if source.table is None else source.table.name,
+            [(lookup.field, lookup.operator) for lookup in source.lookups],
+            source.filters,
+            source.depth,
+        )
+        for source in compile_statement(parse_statement(text)).sources
+    ]
+    assert expected == found
