@@ -9,8 +9,8 @@ ONLINE as soon as anybody else sees it; the transaction that made it scans meanw
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import attrs
 
@@ -20,11 +20,15 @@ from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._view import View
 from qldb_stream.partiql import ParsedStatement, TableKind, TableRef, ast, locate
 
-__all__ = ["Numbers", "change_catalog"]
+__all__ = ["Numbers", "change_catalog", "check_tags"]
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED_PREFIX: Final = "_ql_"
 _MAX_FIELD_CHARACTERS: Final = 128
+# AWS's rules for tags of any resource.
+_MAX_TAGS: Final = 50
+_MAX_TAG_KEY: Final = 128
+_MAX_TAG_VALUE: Final = 256
 
 _Definition = ast.CreateTable | ast.DropTable | ast.UndropTable | ast.CreateIndex | ast.DropIndex
 
@@ -36,6 +40,31 @@ class Numbers:
     new_id: Callable[[], str]
     table_no: Callable[[], int]
     index_no: Callable[[], int]
+
+
+def check_tags(arguments: list[Any]) -> None:
+    """
+    Check the `aws_tags` of a CREATE TABLE; nothing when it has none.
+
+    There is no AWS account to tag a table in, so tags are not kept: they are where the
+    statement is, in the journal.
+
+    Raises:
+        StatementError: no struct of text, or more or longer tags than AWS allows.
+    """
+    for tags in arguments:
+        members = list(tags.items()) if isinstance(tags, Mapping) else None
+        if members is None or not all(map(_is_tag, members)) or len(members) > _MAX_TAGS:
+            raise StatementError(
+                f"aws_tags must be a struct of up to {_MAX_TAGS} texts: keys of 1 to "
+                f"{_MAX_TAG_KEY} characters, values of 0 to {_MAX_TAG_VALUE}"
+            )
+
+
+def _is_tag(member: tuple[Any, Any]) -> bool:
+    key, value = member[0], getattr(member[1], "text", member[1])  # facts 5.1 write symbols
+    is_text = isinstance(key, str) and isinstance(value, str)
+    return is_text and 1 <= len(key) <= _MAX_TAG_KEY and len(value) <= _MAX_TAG_VALUE
 
 
 def change_catalog(

@@ -23,7 +23,7 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import dot
 from qldb_stream.ion import timestamp_ms, to_slice
 from qldb_stream.ledger._cursor import Cursor
-from qldb_stream.ledger._ddl import Numbers, change_catalog
+from qldb_stream.ledger._ddl import Numbers, change_catalog, check_tags
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._hashes import string_hash
 from qldb_stream.ledger._io import IOUsage
@@ -43,6 +43,7 @@ from qldb_stream.partiql import (
     ModifyPlan,
     SelectPlan,
     ast,
+    evaluate_arguments,
     locate,
 )
 
@@ -222,7 +223,9 @@ class Transaction:
         self._journal.check_writable()
         self._finish_reading()
         if plan is None:
-            return Cursor([{"tableId": self._define(prepared)}], None, self.view, IOUsage())
+            return Cursor(
+                [{"tableId": self._define(prepared, context)}], None, self.view, IOUsage()
+            )
         before = self.consumed_ios
         # H(document) is H(parameter) where a parameter is stored as it came.
         known = dict(zip(map(id, context.parameters), hashes, strict=True))
@@ -240,11 +243,13 @@ class Transaction:
         while self._unfinished:
             self._unfinished.pop().fill()
 
-    def _define(self, prepared: PreparedStatement) -> str:
+    def _define(self, prepared: PreparedStatement, context: Context) -> str:
         parsed = prepared.parsed
+        arguments = evaluate_arguments(parsed, context)
         if isinstance(parsed.statement, ast.Exec):
             name = f"EXEC {parsed.statement.procedure.upper()}"
             raise UnsupportedPartiqlError(*locate(parsed.text, parsed.statement.pos), name)
+        check_tags(arguments)
         return change_catalog(self.view, parsed, self._journal.numbers, self._journal.limits)
 
     def _insert(self, plan: InsertPlan, context: Context, known: dict[int, bytes]) -> Sequence[str]:

@@ -27,7 +27,7 @@ from qldb_stream.partiql._context import (
     bind,
 )
 from qldb_stream.partiql._lookups import LookupPlan, conjuncts, depth_of, make_lookups
-from qldb_stream.partiql._scope import Scope, Variable
+from qldb_stream.partiql._scope import Origin, Scope, Variable
 from qldb_stream.partiql._values import MISSING, Kind, decoded, kind_of
 from qldb_stream.partiql.ast import Expr, FieldStep, History, Identifier, Path, Source
 
@@ -136,20 +136,20 @@ class _Bound:
 
 
 def compile_sources(
-    sources: tuple[Source, ...], where: Expr | None, scope: Scope
+    sources: tuple[Source, ...], where: Expr | None, scope: Scope, *, changing: bool = False
 ) -> tuple[SourcePlan, ...]:
     """
     Compile a FROM clause with its WHERE.
 
     The scope keeps the variables afterwards: the caller compiles what may use them
-    and then restores it.
+    and then restores it. With `changing` they know where nested elements stand.
 
     Raises:
         PartiqlSemanticError: a name that means nothing; AT or BY where it makes no sense.
 
     """
     place_of_first = len(scope.accesses)
-    bound = [_bind_source(source, scope) for source in sources]
+    bound = [_bind_source(source, scope, changing=changing) for source in sources]
     conditions = [*conjuncts(where)]
     for source in sources:
         conditions.extend(conjuncts(source.condition))
@@ -172,7 +172,7 @@ def compile_sources(
     return plans
 
 
-def _bind_source(source: Source, scope: Scope) -> _Bound:
+def _bind_source(source: Source, scope: Scope, *, changing: bool) -> _Bound:
     """Compile what a source ranges over, then bring its variables into scope."""
     table = table_of(source.item, scope)
     collection = None if table is not None else compile_expression(source.item, scope)
@@ -180,10 +180,13 @@ def _bind_source(source: Source, scope: Scope) -> _Bound:
     if isinstance(source.item, History):
         bounds = tuple(compile_expression(bound, scope) for bound in source.item.bounds)
     name = source.alias or _implicit_alias(source.item) or f"_{len(scope.variables) + 1}"
-    variable = Variable(name, scope.reserve(), explicit=source.alias is not None, table=table)
+    origin = _origin_of(source.item, scope) if changing and table is None else None
+    explicit = source.alias is not None
+    variable = Variable(name, scope.reserve(), explicit=explicit, table=table, origin=origin)
     scope.variables.append(variable)
     if source.at is not None:
-        scope.variables.append(Variable(source.at, scope.reserve(), is_source=False))
+        slot = scope.reserve() if origin is None else origin.position_slot
+        scope.variables.append(Variable(source.at, slot, is_source=False))
     if source.by is not None:
         if table is None:
             scope.reject(source.pos, "BY is only allowed with a table")
@@ -191,6 +194,15 @@ def _bind_source(source: Source, scope: Scope) -> _Bound:
             Variable(source.by, scope.reserve(), is_source=False, by_of=variable.slot)
         )
     return _Bound(source, variable, collection, bounds, len(scope.variables))
+
+
+def _origin_of(item: Expr, scope: Scope) -> Origin | None:
+    """Tell where the elements of a collection stand; None when it is no part of a row."""
+    root = item.root if isinstance(item, Path) else item
+    parent = scope.variable_of(root)
+    if parent is None or not (parent.table is not None or parent.origin is not None):
+        return None
+    return Origin(parent, item.steps if isinstance(item, Path) else (), scope.reserve())
 
 
 def _make_plan(
@@ -207,7 +219,7 @@ def _make_plan(
         lookups,
         tuple(make_condition(condition, scope) for condition in placed),
         variable.slot,
-        _slot_after(scope, variable, by=False) if source.at is not None else 0,
+        _position_slot(source, variable, scope),
         _slot_after(scope, variable, by=True) if source.by is not None else 0,
     )
 
@@ -215,6 +227,12 @@ def _make_plan(
 def make_condition(condition: Expr, scope: Scope) -> Condition:
     """Compile a condition."""
     return Condition(compile_expression(condition, scope), failure_at(scope, condition))
+
+
+def _position_slot(source: Source, variable: Variable, scope: Scope) -> int:
+    if variable.origin is not None:
+        return variable.origin.position_slot
+    return _slot_after(scope, variable, by=False) if source.at is not None else 0
 
 
 def _slot_after(scope: Scope, variable: Variable, *, by: bool) -> int:

@@ -36,6 +36,7 @@ from qldb_stream.partiql.ast import (
 
 Failure = Callable[[str], PartiqlEvaluationError]
 Prepare = Callable[[Frame], Callable[[Any], Any]]
+MaybeKey = Callable[[Frame], Key | None]
 
 # What an edit returns for a document that is to be deleted.
 DELETED: Final = None
@@ -47,11 +48,13 @@ class OperationPlan:
     What is done to each matched document.
 
     `prepare` reads everything it needs from the bound row and returns the edit, which
-    turns a document into the next one, or into DELETED.
+    turns a document into the next one, or into DELETED. Equal edits are one, and with
+    `backwards` the last comes first: so what is removed leaves the ordinals before it.
     """
 
     prepare: Prepare
     assignments: int
+    backwards: bool = False
 
 
 def compile_delete() -> OperationPlan:
@@ -65,7 +68,6 @@ def compile_operation(operation: Operation, scope: Scope, table: Variable) -> Op
 
     Raises:
         PartiqlSemanticError: a target that is no part of the document.
-        UnsupportedPartiqlError: a target inside a nested collection's alias.
 
     """
     if isinstance(operation, SetFields):
@@ -106,7 +108,7 @@ def _compile_assignment(part: Assignment, scope: Scope, table: Variable) -> Prep
     failure = failure_at(scope, part)
 
     def prepare(frame: Frame) -> Callable[[Any], Any]:
-        keys = [key(frame) for key in path]
+        keys = _keys(path, frame)
         new = value(frame)
         if new is MISSING:
             raise failure("SET needs a value, found missing")
@@ -125,7 +127,7 @@ def _compile_insert(operation: InsertInto, scope: Scope, table: Variable) -> Ope
     failure = failure_at(scope, operation.target)
 
     def prepare(frame: Frame) -> Callable[[Any], Any]:
-        keys = [step(frame) for step in path]
+        keys = _keys(path, frame)
         new = value(frame)
         if new is MISSING:
             raise failure("INSERT INTO needs a value, found missing")
@@ -142,18 +144,26 @@ def _compile_remove(operation: Remove, scope: Scope, table: Variable) -> Operati
         return compile_delete()
 
     def prepare(frame: Frame) -> Callable[[Any], Any]:
-        keys = [key(frame) for key in path]
-        return lambda document: without_value(document, keys, failure)
+        return _Removal(tuple(_keys(path, frame)), failure)
 
-    return OperationPlan(prepare, 1)
+    return OperationPlan(prepare, 1, backwards=True)
+
+
+@attrs.frozen
+class _Removal:
+    """The edit of REMOVE; two that remove the same are equal."""
+
+    keys: tuple[Key, ...]
+    failure: Failure = attrs.field(eq=False)
+
+    def __call__(self, document: Any) -> Any:
+        return without_value(document, list(self.keys), self.failure)
 
 
 # --- targets -------------------------------------------------------------------------------------
 
 
-def _compile_target(
-    target: Expr, scope: Scope, table: Variable
-) -> tuple[Callable[[Frame], Key], ...]:
+def _compile_target(target: Expr, scope: Scope, table: Variable) -> tuple[MaybeKey, ...]:
     """Compile the path inside the document that a target means."""
     root = target.root if isinstance(target, Path) else target
     steps = target.steps if isinstance(target, Path) else ()
@@ -161,11 +171,34 @@ def _compile_target(
     variable = scope.variable_of(root)
     if variable is None:
         steps = (FieldStep(root.name, root.case_sensitive, root.pos), *steps)
-    elif variable is not table:
-        if variable.is_source:
-            scope.refuse(root.pos, "changing the elements of a nested collection by their alias")
+    elif variable is not table and variable.origin is None:
         scope.reject(root.pos, f"'{root.name}' cannot be changed")
-    return tuple(_compile_key(step, scope) for step in steps)
+    before = () if variable is None else _compile_origin(variable, scope)
+    return (*before, *(_compile_key(step, scope) for step in steps))
+
+
+def _compile_origin(variable: Variable, scope: Scope) -> tuple[MaybeKey, ...]:
+    """Compile the path to the element that a nested collection's variable is bound to."""
+    origin = variable.origin
+    if origin is None:
+        return ()
+    before = _compile_origin(origin.parent, scope)
+    steps = tuple(_compile_key(step, scope) for step in origin.steps)
+    return (*before, *steps, _position(origin.position_slot))
+
+
+def _position(slot: int) -> MaybeKey:
+    def key(frame: Frame) -> Key | None:
+        position = frame[slot]
+        return None if position is MISSING else int(position)
+
+    return key
+
+
+def _keys(path: tuple[MaybeKey, ...], frame: Frame) -> list[Key]:
+    """Compute a path; what is no list is the only element of itself, and no step."""
+    keys = (key(frame) for key in path)
+    return [key for key in keys if key is not None]
 
 
 def _compile_key(step: Step, scope: Scope) -> Callable[[Frame], Key]:

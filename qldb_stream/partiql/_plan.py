@@ -7,7 +7,7 @@ statement's text, and shared between threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from qldb_stream import ion
 from qldb_stream.errors import PartiqlEvaluationError, PartiqlSemanticError
 from qldb_stream.ion import IonSlice, IonType
-from qldb_stream.partiql._compile import compile_raw, failure_at
+from qldb_stream.partiql._compile import compile_expression, compile_raw, failure_at
 from qldb_stream.partiql._context import (
     Context,
     Evaluate,
@@ -35,8 +35,9 @@ from qldb_stream.partiql._modify import (
 from qldb_stream.partiql._parse import ParsedStatement
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._select import QueryPlan, compile_query
-from qldb_stream.partiql._values import MISSING, Bag, Kind, decoded, kind_of
+from qldb_stream.partiql._values import MISSING, Bag, Kind, kind_of
 from qldb_stream.partiql.ast import (
+    CreateTable,
     Delete,
     Exec,
     Expr,
@@ -45,7 +46,10 @@ from qldb_stream.partiql.ast import (
     Operation,
     Select,
     Source,
+    Statement,
 )
+
+Edit = Callable[[Any], Any]
 
 
 @attrs.frozen
@@ -134,14 +138,19 @@ class ModifyPlan:
         """
         frame = _frame(context, self._parameter_count, self._size)
         slot = self._ranges[0].slot
-        edits: dict[str, tuple[Any, list[Callable[[Any], Any]]]] = {}
+        edits: dict[str, tuple[Any, dict[Edit, None]]] = {}
         for document_id in iter_matches(frame, self._ranges):
             assert document_id is not None, "a table's rows carry their document ids"
             edit = self._operation.prepare(frame)
-            edits.setdefault(document_id, (frame[slot], []))[1].append(edit)
-        assignments = self._operation.assignments
+            edits.setdefault(document_id, (frame[slot], {}))[1][edit] = None
+        assignments, backwards = self._operation.assignments, self._operation.backwards
         return [
-            Change(document_id, before, _apply(before, todo), assignments * len(todo))
+            Change(
+                document_id,
+                before,
+                _apply(before, reversed(todo) if backwards else todo),
+                assignments * len(todo),
+            )
             for document_id, (before, todo) in edits.items()
         ]
 
@@ -175,17 +184,27 @@ def compile_statement(parsed: ParsedStatement) -> Plan:
 
 def evaluate_arguments(parsed: ParsedStatement, context: Context) -> list[Any]:
     """
-    Evaluate the arguments of an EXEC; each a decoded Ion value.
+    Evaluate what a statement without a plan was given; each a decoded Ion value.
+
+    These are the arguments of an EXEC, or the `aws_tags` of a CREATE TABLE that has some;
+    other definitions of tables and indexes take nothing, not even parameters.
 
     Raises:
         PartiqlSemanticError: too few or too many parameters, or a name among them.
+        PartiqlEvaluationError: an argument cannot be computed.
 
     """
-    assert isinstance(parsed.statement, Exec)
     scope = Scope(parsed.text)
-    arguments = [compile_raw(argument, scope) for argument in parsed.statement.arguments]
+    arguments = [compile_expression(argument, scope) for argument in _arguments(parsed.statement)]
     frame = _frame(context, parsed.parameter_count, scope.size)
-    return [decoded(argument(frame)) for argument in arguments]
+    return [argument(frame) for argument in arguments]
+
+
+def _arguments(statement: Statement) -> tuple[Expr, ...]:
+    if isinstance(statement, Exec):
+        return statement.arguments
+    tags = statement.tags if isinstance(statement, CreateTable) else None
+    return () if tags is None else (tags,)
 
 
 def _compile_insert(statement: Insert, parsed: ParsedStatement, scope: Scope) -> InsertPlan:
@@ -207,7 +226,7 @@ def _compile_modify(
     parsed: ParsedStatement,
     scope: Scope,
 ) -> ModifyPlan:
-    plans = compile_sources(sources, where, scope)
+    plans = compile_sources(sources, where, scope, changing=True)
     table = check_table(scope, scope.variables[0], sources[0].pos)
     for source, joined in zip(sources[1:], plans[1:], strict=True):
         if joined.table is not None:
@@ -238,7 +257,7 @@ def _documents_in(value: Any) -> list[Any]:
     return [] if value is MISSING else [value]
 
 
-def _apply(document: Any, edits: list[Callable[[Any], Any]]) -> Any:
+def _apply(document: Any, edits: Iterable[Edit]) -> Any:
     """Carry out a document's edits one after another; a delete ends them."""
     for edit in edits:
         document = edit(document)

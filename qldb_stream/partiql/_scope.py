@@ -20,7 +20,7 @@ from qldb_stream.errors import (
 )
 from qldb_stream.partiql._context import FIRST_VARIABLE, Evaluate, SourceAccess, TableRef
 from qldb_stream.partiql._lexer import locate
-from qldb_stream.partiql.ast import Expr, FieldStep, Identifier, Path
+from qldb_stream.partiql.ast import Expr, FieldStep, Identifier, Path, Step
 
 
 @attrs.frozen
@@ -33,6 +33,16 @@ class Variable:
     explicit: bool = True
     table: TableRef | None = None
     by_of: int | None = None  # slot of the source whose document id this is
+    origin: Origin | None = None
+
+
+@attrs.frozen
+class Origin:
+    """Where a nested collection's elements stand: a path in another source's row."""
+
+    parent: Variable
+    steps: tuple[Step, ...]
+    position_slot: int  # the element's ordinal; MISSING for what is no list
 
 
 @attrs.frozen

@@ -152,3 +152,55 @@ def test_tables_that_are_not_there_are_named(text: str) -> None:
     """DDL on an unknown table is a located semantic error."""
     with memory() as ledger, pytest.raises(PartiqlSemanticError, match="at line 1, column"):
         run(ledger, text)
+
+
+def test_tags_are_accepted() -> None:
+    """CREATE TABLE takes aws_tags in every form, and the journal has the statement (facts 5.1)."""
+    with memory() as ledger:
+        run(ledger, "CREATE TABLE A WITH (aws_tags = `{'k1':'v1', k2: \"\"}`)")
+        run(ledger, "CREATE TABLE B WITH (aws_tags = {'k': 'v'})")
+        run(ledger, "CREATE TABLE C WITH (aws_tags = ?)", {"k": "v"})
+        assert ["A", "B", "C"] == ledger.driver().list_tables()
+        check_journal(ledger)
+
+
+@pytest.mark.parametrize(
+    "tags", ["5", "{'k': 5}", "{'': 'v'}", "`{k: null}`", "`null.struct`", "?"]
+)
+def test_tags_are_checked(tags: str) -> None:
+    """What AWS would not take as tags is refused, and no table is made."""
+    parameters = [{"k": "v" * 257}] * tags.count("?")
+    with memory() as ledger:
+        with pytest.raises(StatementError, match="aws_tags must be a struct of up to 50 texts"):
+            run(ledger, f"CREATE TABLE T WITH (aws_tags = {tags})", *parameters)
+        assert [] == ledger.driver().list_tables()
+
+
+def test_definitions_take_no_parameters() -> None:
+    """A parameter too many is an error for every kind of statement."""
+    with memory() as ledger:
+        for text in ("CREATE TABLE T", "DROP TABLE T", 'UNDROP TABLE "t"'):
+            with pytest.raises(PartiqlSemanticError, match="expected 0 parameters, found 1"):
+                run(ledger, text, 1)
+
+
+def test_tables_are_found_by_id() -> None:
+    """A table's id may stand for its name; of a dropped one it reaches the history (facts 5.3)."""
+    with memory() as ledger:
+        (car,) = make_cars(ledger, "A")
+        (table_id,) = run(
+            ledger, "SELECT VALUE tableId FROM information_schema.user_tables WHERE name = 'Car'"
+        )
+        for name in (f'"{table_id}"', "Car"):
+            assert [{"vin": "A", "miles": 0}] == run(ledger, f"SELECT * FROM {name}")  # noqa: S608 - no SQL
+        assert [{"documentId": car}] == run(ledger, f'UPDATE "{table_id}" SET miles = 1')  # noqa: S608 - no SQL
+        (data,) = run(ledger, f'SELECT VALUE data.miles FROM "_ql_committed_{table_id}"')  # noqa: S608 - no SQL
+        assert 1 == data
+        run(ledger, "DROP TABLE Car")
+        for name in (f"'{table_id}'", f'"{table_id}"'):
+            assert [{"_1": 2}] == run(ledger, f"SELECT COUNT(*) FROM history({name})")  # noqa: S608 - no SQL
+        for text in (f'SELECT * FROM "{table_id}"', "SELECT * FROM history(Car)"):  # noqa: S608 - no SQL
+            with pytest.raises(PartiqlSemanticError, match="No such variable named"):
+                run(ledger, text)
+        assert [{"tableId": table_id}] == run(ledger, f'UNDROP TABLE "{table_id}"')
+        check_journal(ledger)

@@ -238,21 +238,58 @@ def test_statement_that_makes_no_sense(text: str, problem: str) -> None:
     assert problem in caught.value.problem
 
 
+def test_operation_not_supported() -> None:
+    """What an operation cannot do is refused by name when it is compiled."""
+    with pytest.raises(UnsupportedPartiqlError) as caught:
+        compile_statement(parse_statement("UPDATE T AS t SET t.l[*].a = 1"))
+    assert "a wildcard in a path" == caught.value.feature
+
+
+NESTED: dict[str, Any] = {
+    "l": [{"n": 1, "m": [1, 2, 3]}, {"n": 2, "m": []}, {"n": 3, "m": [4]}],
+    "s": {"n": 5},
+}
+LAST_EMPTIED = [*NESTED["l"][:2], {"n": 3, "m": []}]
+
+
 @pytest.mark.parametrize(
-    ("text", "feature"),
+    ("text", "expected"),
     [
         (
-            "FROM T AS t, t.l AS x SET x.a = 1",
-            "changing the elements of a nested collection by their alias",
+            "FROM T AS t, @t.l AS x WHERE x.n > 1 SET x.n = x.n * 10",
+            {"l": [{"n": 1, "m": [1, 2, 3]}, {"n": 20, "m": []}, {"n": 30, "m": [4]}]},
         ),
-        ("UPDATE T AS t SET t.l[*].a = 1", "a wildcard in a path"),
+        (
+            "FROM T AS t, t.l AS x AT i WHERE i = 1 SET x = i, t.s.n = i",
+            {"l": [{"n": 1, "m": [1, 2, 3]}, 1, {"n": 3, "m": [4]}], "s": {"n": 1}},
+        ),
+        ("FROM T AS t, @t.l AS x WHERE x.n < 3 REMOVE x", {"l": [{"n": 3, "m": [4]}]}),
+        (
+            "FROM T AS t, @t.l AS x, @x.m AS y WHERE y <> 2 REMOVE y",
+            {"l": [{"n": 1, "m": [2]}, {"n": 2, "m": []}, {"n": 3, "m": []}]},
+        ),
+        (
+            "FROM T AS t, @t.l AS x, @x.m AS y WHERE y < 3 REMOVE x.n",
+            {"l": [{"m": [1, 2, 3]}, {"n": 2, "m": []}, {"n": 3, "m": [4]}]},
+        ),
+        (
+            "FROM T AS t, @t.l AS x WHERE x.n = 2 INSERT INTO x.m VALUE 'new'",
+            {"l": [{"n": 1, "m": [1, 2, 3]}, {"n": 2, "m": ["new"]}, {"n": 3, "m": [4]}]},
+        ),
+        ("FROM T AS t, @t.s AS x SET x.n = 6", {"s": {"n": 6}}),
+        ("FROM T AS t, @t.l[2].m AS y REMOVE t.l[2].m[0]", {"l": LAST_EMPTIED}),
     ],
 )
-def test_operation_not_supported(text: str, feature: str) -> None:
-    """What an operation cannot do yet is refused by name when it is compiled."""
-    with pytest.raises(UnsupportedPartiqlError) as caught:
-        compile_statement(parse_statement(text))
-    assert feature == caught.value.feature
+def test_elements_are_changed_by_their_alias(text: str, expected: dict[str, Any]) -> None:
+    """In a FROM over nested collections an alias means the very element it is bound to."""
+    assert {**NESTED, **expected} == after(text, NESTED)
+
+
+def test_an_alias_of_no_document_cannot_be_changed() -> None:
+    """What a FROM ranges over without it being part of a document stays as it is."""
+    for source in ("<< {'a': 1} >>", "(SELECT VALUE y FROM t.l AS y)"):
+        with pytest.raises(PartiqlSemanticError, match="'x' cannot be changed"):
+            compile_statement(parse_statement(f"FROM T AS t, {source} AS x SET x.a = 1"))
 
 
 @pytest.mark.parametrize(
