@@ -1,14 +1,20 @@
-"""Print the benchmarks' table: `python -m benchmarks [records|replay|memory|imports ...]`."""
+"""Print the benchmarks' table: `python -m benchmarks [records|replay|memory|partiql ...]`."""
 
 from __future__ import annotations
 
 import platform
 import sys
 
-from benchmarks import imports, memory, records, replay
+from benchmarks import imports, memory, partiql, records, replay
 from benchmarks._timing import Row
 
-PARTS = {"records": records.run, "replay": replay.run, "memory": memory.run, "imports": imports.run}
+PARTS = {
+    "records": records.run,
+    "replay": replay.run,
+    "memory": memory.run,
+    "imports": imports.run,
+    "partiql": partiql.run,
+}
 
 
 def main(names: list[str]) -> int:
