@@ -303,7 +303,8 @@ def _check_columns(select: Select, scope: Scope) -> None:
         node = outside.pop()
         if isinstance(node, Identifier):
             scope.reject(
-                node.pos, f"'{node.name}' stands beside an aggregate, but is no key of GROUP BY"
+                node.pos,
+                f"'{node.name}' stands beside an aggregate, which needs GROUP BY, an extension",
             )
         if not isinstance(node, Aggregate | Select):
             outside.extend(children(node))

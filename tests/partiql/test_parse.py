@@ -11,6 +11,7 @@ from qldb_stream.errors import (
     UnsupportedPartiqlError,
 )
 from qldb_stream.partiql import MISSING, ParsedStatement, parse_statement
+from qldb_stream.partiql._words import RESERVED_WORDS
 from qldb_stream.partiql.ast import (
     Aggregate,
     Assignment,
@@ -507,3 +508,17 @@ def test_errors_never_repeat_literals() -> None:
         with pytest.raises(PartiqlParseError) as caught:
             parse_statement(text)
         assert "secret" not in str(caught.value)
+
+
+# Words that start an expression of their own, or that are reserved only where they are called.
+NAMES_SOMETHING = {"TXID", "UTCNOW"}
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED_WORDS - NAMES_SOMETHING))
+def test_reserved_words_must_be_quoted(word: str) -> None:
+    """A reserved word is no name, in any case, and the error says what to do about it."""
+    for spelling in (word, word.lower(), word.title()):
+        for text in (f"SELECT t.{spelling} FROM t", f"CREATE TABLE {spelling}"):
+            with pytest.raises(PartiqlParseError, match="a reserved word must be quoted"):
+                parse_statement(text)
+        parse_statement(f'SELECT t."{spelling}" FROM "{spelling}" AS t')  # noqa: S608 - no SQL
