@@ -9,14 +9,13 @@ import pytest
 
 from qldb_stream.partiql._clauses import _EXTENSIONS
 
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "partiql.md"
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints the group, the way by the index, and one document read."""
-    (example,) = re.findall(
-        r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
+    (example,) = PYTHON.findall(PAGE.read_text("utf-8"))
     exec(compile(example, str(PAGE), "exec"), {})  # noqa: S102 - our own text
     assert [
         "[{'make': 'Audi', 'n': 2}]",

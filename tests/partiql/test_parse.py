@@ -518,7 +518,7 @@ NAMES_SOMETHING = {"TXID", "UTCNOW"}
 def test_reserved_words_must_be_quoted(word: str) -> None:
     """A reserved word is no name, in any case, and the error says what to do about it."""
     for spelling in (word, word.lower(), word.title()):
-        for text in (f"SELECT t.{spelling} FROM t", f"CREATE TABLE {spelling}"):
+        for text in (f"SELECT t.{spelling} FROM t", f"CREATE TABLE {spelling}"):  # noqa: S608 - no SQL
             with pytest.raises(PartiqlParseError, match="a reserved word must be quoted"):
                 parse_statement(text)
         parse_statement(f'SELECT t."{spelling}" FROM "{spelling}" AS t')  # noqa: S608 - no SQL
