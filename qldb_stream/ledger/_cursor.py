@@ -36,13 +36,18 @@ class Cursor:
     """
 
     def __init__(
-        self, buffer: list[Any], rest: Iterator[Any] | None, meter: Meter, ios: IOUsage
+        self,
+        buffer: list[Any],
+        rest: Iterator[Any] | None = None,
+        meter: Meter | None = None,
+        read_ios: int = 0,
+        write_ios: int = 0,
     ) -> None:
         self._buffer: Final = buffer
         self._rest = rest  # None: all rows are in the buffer
-        self._meter: Final = meter
-        self._read_ios = ios.read_ios
-        self._write_ios: Final = ios.write_ios
+        self._meter = meter  # what `rest` is read from; let go with it
+        self._read_ios = read_ios
+        self._write_ios: Final = write_ios
         self._closed: TransactionClosedError | None = None
 
     @classmethod
@@ -59,8 +64,10 @@ class Cursor:
         """
         before = meter.read_ios
         first = list(islice(rows, PAGE_ROWS))
-        rest = rows if len(first) == PAGE_ROWS else None
-        return cls(first, rest, meter, IOUsage(meter.read_ios - before))
+        read_ios = meter.read_ios - before
+        if len(first) < PAGE_ROWS:
+            return cls(first, None, None, read_ios)
+        return cls(first, rows, meter, read_ios)
 
     def __iter__(self) -> Iterator[Any]:
         return map(_decode, self._iter_rows())
@@ -84,16 +91,17 @@ class Cursor:
         Compute and keep all rows that are left; called before what they are read from changes.
 
         Raises:
-            LedgerError: a row could not be computed.
+            LedgerError: a row could not be computed, or the transaction is over.
         """
         if self._rest is not None:
             self._compute(None)
-            self._rest = None
+            self._rest = self._meter = None
 
     def close(self, reason: TransactionClosedError) -> None:
         """Compute no more rows, because the transaction is over."""
         if self._rest is not None:
             self._rest = iter(())
+            self._meter = None
             self._closed = reason
 
     def _iter_rows(self) -> Iterator[Any]:
@@ -104,14 +112,15 @@ class Cursor:
                 at += 1
             if self._rest is None:
                 return
-            if self._closed is not None:
-                raise self._closed
             if self._compute(PAGE_ROWS) < PAGE_ROWS:
-                self._rest = None
+                self._rest = self._meter = None
 
     def _compute(self, most: int | None) -> int:
         """Compute and keep so many of the rows that are left; tell how many there were."""
+        if self._closed is not None:
+            raise self._closed
         assert self._rest is not None
+        assert self._meter is not None
         before = self._meter.read_ios
         try:
             page = list(islice(self._rest, most))

@@ -223,10 +223,9 @@ class Transaction:
         self._journal.check_writable()
         self._finish_reading()
         if plan is None:
-            return Cursor(
-                [{"tableId": self._define(prepared, context)}], None, self.view, IOUsage()
-            )
-        before = self.consumed_ios
+            return Cursor([{"tableId": self._define(prepared, context)}])
+        view = self.view
+        read_ios, write_ios = view.read_ios, view.write_ios
         # H(document) is H(parameter) where a parameter is stored as it came.
         known = dict(zip(map(id, context.parameters), hashes, strict=True))
         if isinstance(plan, InsertPlan):
@@ -234,9 +233,7 @@ class Transaction:
         else:
             changed = self._modify(plan, context, known)
         rows = [{"documentId": document_id} for document_id in changed]
-        view = self.view
-        used = IOUsage(view.read_ios - before.read_ios, view.write_ios - before.write_ios)
-        return Cursor(rows, None, view, used)
+        return Cursor(rows, None, None, view.read_ios - read_ios, view.write_ios - write_ios)
 
     def _finish_reading(self) -> None:
         """Compute what earlier statements still owe, before it changes under them."""

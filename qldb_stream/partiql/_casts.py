@@ -8,9 +8,10 @@ is an error.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
@@ -120,10 +121,7 @@ def _to_decimal(value: Any, kind: Kind, failure: Failure) -> Any:
 def _parsed_decimal(text: str, failure: Failure) -> Any:
     if not _NUMBER.fullmatch(text):
         return MISSING
-    try:
-        return _bounded(Decimal(text.lower().replace("d", "e")), failure)
-    except InvalidOperation as exc:
-        raise failure("number out of range") from exc
+    return _bounded(Decimal(text.lower().replace("d", "e")), failure)
 
 
 def _to_float(value: Any, kind: Kind, failure: Failure) -> Any:
@@ -134,10 +132,15 @@ def _to_float(value: Any, kind: Kind, failure: Failure) -> Any:
         number = _parsed_decimal(text_of(value) or "", failure)
     elif kind not in NUMBERS:
         return MISSING
+    if number is MISSING:
+        return MISSING
     try:
-        return MISSING if number is MISSING else float(number)
-    except OverflowError as exc:
+        found = float(number)
+    except OverflowError as exc:  # of an int; a decimal gives infinity instead
         raise failure("number out of range") from exc
+    if math.isinf(found):
+        raise failure("number out of range")
+    return found
 
 
 def _to_string(value: Any, kind: Kind, failure: Failure) -> Any:

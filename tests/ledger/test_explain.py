@@ -11,6 +11,7 @@ from qldb_stream.errors import (
     PartiqlEvaluationError,
     PartiqlParseError,
     PartiqlSemanticError,
+    TransactionClosedError,
     UnsupportedPartiqlError,
 )
 from qldb_stream.ledger import Access, Explanation, IOUsage, Ledger, SourceExplanation
@@ -234,3 +235,19 @@ def test_the_way_told_is_the_way_taken(text: str) -> None:
         whole = source.access is Access.SCAN or text.endswith("history(Car) AS h")
         assert (reads == 4) is whole
         assert bool(transaction.view.reads.tables) is whole
+
+
+def test_a_closed_answer_keeps_what_it_counted() -> None:
+    """After its transaction a result says what it had read; what it owes is not to be had."""
+    with memory() as ledger:
+        make_cars(ledger)
+        run(ledger, "INSERT INTO Car ?", [{"vin": str(number)} for number in range(201)])
+        transaction = ledger.start_transaction()
+        cursor = transaction.execute_statement("SELECT * FROM Car")
+        transaction.abort()
+        assert IOUsage(200, 0) == cursor.consumed_ios
+        with pytest.raises(TransactionClosedError):
+            cursor.fill()
+        with pytest.raises(TransactionClosedError):
+            list(cursor)
+        assert IOUsage(200, 0) == cursor.consumed_ios

@@ -101,6 +101,10 @@ def test_a_cast_may_give_missing(expression: str) -> None:
         ("CAST(`1d99999` AS string)", "number out of range"),
         ("CAST(`nan` AS int)", "number out of range"),
         ("CAST(? AS float)", "number out of range"),
+        ("CAST(1e400 AS float)", "number out of range"),
+        ("CAST('1e400' AS float)", "number out of range"),
+        ("CAST([1] AS float)", "Cast failed: cannot convert list to float"),
+        ("CAST([1] AS decimal)", "Cast failed: cannot convert list to decimal"),
     ],
 )
 def test_a_cast_that_fails(expression: str, problem: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -189,6 +189,13 @@ def test_what_fails(expression: str, problem: str) -> None:
         value_of(expression, *parameters)
     assert caught.value.problem.startswith(problem)
     assert (1, 15) == (caught.value.line, caught.value.column)
+
+
+def test_an_offset_with_seconds_is_refused() -> None:
+    """Ion's offsets are whole minutes; Python's need not be."""
+    moment = datetime(2017, 1, 1, tzinfo=timezone(timedelta(seconds=90)))
+    with pytest.raises(PartiqlEvaluationError, match="not in whole minutes"):
+        value_of("EXTRACT(YEAR FROM ?)", moment)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
