@@ -64,6 +64,14 @@ WAYS: list[tuple[str, list[Any]]] = [
         [("p", "Person", "SCAN", None, ()), ("c", "Car", "INDEX", "vin", ("vin =",))],
     ),
     (
+        "SELECT * FROM Person AS p JOIN Car AS c ON c.vin IN (p.vin, 'A') AND p.name = 'Ann'",
+        [("p", "Person", "SCAN", None, ()), ("c", "Car", "INDEX", "vin", ("vin IN",))],
+    ),
+    (
+        "SELECT * FROM Person AS p, Car AS c BY d WHERE d = p.car",
+        [("p", "Person", "SCAN", None, ()), ("c", "Car", "DOCUMENT_ID", None, ("id =",))],
+    ),
+    (
         "SELECT * FROM Car AS c, @c.parts AS p",
         [("c", "Car", "SCAN", None, ()), ("p", None, "COLLECTION", None, ())],
     ),
@@ -144,7 +152,9 @@ def test_explain_follows_the_settings() -> None:
         ("SELECT * FROM Car WHERE vin IN ('A', 'C', 'X')", 2),
         ("SELECT * FROM Car WHERE vin > 'A'", 4),
         ("SELECT * FROM Person AS p JOIN Car AS c ON c.vin = p.vin", 2 + 1),
+        ("SELECT * FROM Person AS p JOIN Car AS c ON c.vin IN (p.vin, 'A')", 2 + 2 + 1),
         ("SELECT * FROM Person AS p JOIN Car AS c ON c.miles = 0", 2 + 2 * 4),
+        ("SELECT * FROM Person AS p, Car AS c WHERE p.name = 'Ann' AND c.vin = p.vin", 2 + 1),
         ("SELECT * FROM Car AS c BY d WHERE d = 'x'", 0),
         ("SELECT COUNT(*) FROM history(Car)", 4),
         ("SELECT * FROM _ql_committed_Car", 4),

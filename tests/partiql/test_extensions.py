@@ -319,6 +319,17 @@ def test_the_order_of_types() -> None:
     assert len(keys) == len({repr(key) for key in keys})
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a:", "}")])
+def test_the_deepest_values_have_an_order(opening: str, closing: str) -> None:
+    """As deep as Ion values may nest, they can be ordered and told apart."""
+    deep = ion.MAX_DEPTH - 1
+    first, last = (next(ion.iter_text(opening * deep + number + closing * deep)) for number in "12")
+    found = extended(
+        "SELECT DISTINCT VALUE v FROM << ?, ?, ? >> AS v ORDER BY v", last, first, last
+    )
+    assert [first.hash(), last.hash()] == [ion.ion_hash(value) for value in found]
+
+
 @given(st.lists(ion_values(max_leaves=4), max_size=6))
 def test_any_values_can_be_ordered(values: list[Any]) -> None:
     """Order is total: values sort, and equal ones are exactly those with equal keys."""
