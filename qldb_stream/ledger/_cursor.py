@@ -81,6 +81,10 @@ class Cursor:
         """Tell what the statement read and wrote; of a SELECT, as far as it was computed."""
         return IOUsage(self._read_ios, self._write_ios)
 
+    def get_consumed_ios(self) -> dict[str, int]:
+        """Give `{"ReadIOs": n}`, as pyqldb's cursors do."""
+        return {"ReadIOs": self._read_ios}
+
     @property
     def complete(self) -> bool:
         """Tell whether all rows have been computed."""

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from qldb_stream import ion
 from qldb_stream.errors import DecodeError
 from qldb_stream.partiql import _values
 from qldb_stream.partiql._cursor import MAX_NESTING, Cursor
+from qldb_stream.partiql._ion_literals import read_ion_literal
 from qldb_stream.partiql._lexer import IDENT, ION, NUMBER, QUOTED, STRING
 from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql._words import TYPE_NAMES
@@ -239,7 +239,7 @@ def _parse_ion(cursor: Cursor) -> Expr:
     pos = cursor.pos
     text = cursor.advance()
     try:
-        values = list(ion.iter_text(text))
+        values = read_ion_literal(text)
     except DecodeError as exc:
         cursor.fail(f"invalid Ion literal ({exc})", pos=pos)
     if len(values) != 1:

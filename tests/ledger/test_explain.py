@@ -166,7 +166,9 @@ def test_read_ios_count_documents(text: str, reads: int) -> None:
     """Each document that is read counts, as often as it is read (facts 5.7)."""
     with make_garage() as ledger:
         transaction = ledger.start_transaction()
-        assert IOUsage(reads, 0) == transaction.execute_statement(text).consumed_ios
+        cursor = transaction.execute_statement(text)
+        assert IOUsage(reads, 0) == cursor.consumed_ios
+        assert {"ReadIOs": reads} == cursor.get_consumed_ios()
         assert IOUsage(reads, 0) == transaction.consumed_ios
 
 
