@@ -38,7 +38,7 @@ STATEMENTS = (
         " WHERE r.VIN = ? INSERT INTO r.Owners.Secondary VALUE {'Id': ?} AT 0"
     ),
 )
-REPEATS = 100
+REPEATS = 30
 
 
 def run() -> list[Row]:
