@@ -60,7 +60,7 @@ def people() -> Any:
         ("SELECT VALUE Name FROM Person WHERE Score BETWEEN 2 AND 3", ["Brent"]),
         ("SELECT VALUE Name FROM Person WHERE Score IS NULL", ["Raul"]),
         (
-            "SELECT VALUE a.Name FROM Person a INNER JOIN Person b ON a.GovId = b.GovId AND b.Score > 2",
+            "SELECT VALUE a.Name FROM Person a JOIN Person b ON a.GovId = b.GovId AND b.Score > 2",
             ["Brent"],
         ),
         (
