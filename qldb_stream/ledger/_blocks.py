@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from qldb_stream.events import (
@@ -29,7 +30,6 @@ from qldb_stream.ion import (
     timestamp_of,
     to_slice,
 )
-from qldb_stream.ledger._catalog import Catalog
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 
@@ -38,7 +38,7 @@ __all__ = ["iter_journal"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def iter_journal(store: Store, state: State, strand_id: str, start: int) -> Iterator[Block]:
+def iter_journal(store: Store, state: State, start: int) -> Iterator[Block]:
     """
     Iterate over the blocks from number `start` on, up to a state.
 
@@ -47,10 +47,20 @@ def iter_journal(store: Store, state: State, strand_id: str, start: int) -> Iter
         IonDecodeError: what is stored has been damaged.
     """
     for block in store.iter_blocks(start, state.size):
-        revisions = [
-            _revision(one, block, state.catalog, strand_id) for one in store.block_revisions(block)
-        ]
-        yield Block(_summary(block), tuple(revisions))
+        summary = _summary(block)
+        stored = [_revision(one, block, state) for one in store.block_revisions(block)]
+        yield Block(summary, tuple(_with_hash_only(summary, stored)))
+
+
+def _with_hash_only(summary: BlockSummary, stored: list[Revision]) -> Iterator[Revision]:
+    """Put in the leaves of a mirrored block of which QLDB gave nothing but the hash."""
+    known = iter(stored)
+    for leaf in summary.revision_summaries:
+        if leaf.document_id is None:
+            yield Revision(summary.address, leaf.hash)
+        else:
+            yield from islice(known, 1)
+    yield from known
 
 
 def _summary(block: StoredBlock) -> BlockSummary:
@@ -77,16 +87,18 @@ def _summary(block: StoredBlock) -> BlockSummary:
 def _revision_summaries(summaries: IonSlice | None) -> tuple[RevisionSummary, ...]:
     if summaries is None:
         return ()
-    found = map(read_struct, iter_elements(summaries))
-    return tuple(
-        [RevisionSummary(blob_of(one["hash"]), text_of(one["documentId"])) for one in found]
+    return tuple([_revision_summary(read_struct(one)) for one in iter_elements(summaries)])
+
+
+def _revision_summary(fields: Mapping[str, IonSlice]) -> RevisionSummary:
+    document_id = fields.get("documentId")
+    return RevisionSummary(
+        blob_of(fields["hash"]), None if document_id is None else text_of(document_id)
     )
 
 
-def _revision(
-    revision: StoredRevision, block: StoredBlock, catalog: Catalog, strand_id: str
-) -> Revision:
-    table = catalog.by_no[revision.table_no]
+def _revision(revision: StoredRevision, block: StoredBlock, state: State) -> Revision:
+    table = state.catalog.by_no[revision.table_no]
     fields = {
         "id": revision.document_id,
         "version": revision.version,
@@ -94,7 +106,7 @@ def _revision(
         "txId": block.transaction_id,
     }
     return Revision(
-        BlockAddress(strand_id, revision.sequence_no),
+        BlockAddress(state.strand_id, revision.sequence_no),
         revision.hash,
         Metadata(
             revision.document_id,

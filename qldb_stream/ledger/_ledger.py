@@ -101,7 +101,6 @@ class Ledger:
             _check_name(name, settings["name"])
             journal = (Reading if read_only else Writing)(
                 store,
-                settings["strand_id"],
                 environment,
                 chosen_limits,
                 extensions=extensions == "on",
@@ -119,7 +118,7 @@ class Ledger:
     @property
     def strand_id(self) -> str:
         """Give the id of the journal's only strand, 22 characters."""
-        return self._journal.strand_id
+        return self._journal.state().strand_id
 
     @property
     def read_only(self) -> bool:
@@ -185,7 +184,7 @@ class Ledger:
             LedgerFileError: the file cannot be read.
         """
         self._check_open()
-        digest = self._journal.state().digest(self.strand_id)
+        digest = self._journal.state().digest()
         if digest is None:
             raise StatementError("the ledger has no block yet, so it has no digest")
         return digest
@@ -201,7 +200,7 @@ class Ledger:
             IonDecodeError: what is stored has been damaged.
         """
         self._check_open()
-        yield from iter_journal(self._journal.store, self._journal.state(), self.strand_id, start)
+        yield from iter_journal(self._journal.store, self._journal.state(), start)
 
     def stream_records(self, start: int = 0, *, aggregated: bool = True) -> Iterator[bytes]:
         """
@@ -227,7 +226,7 @@ class Ledger:
         stream_id = store.settings()["stream_id"]
         arn = _STREAM_ARN.format(name=self.name, stream_id=stream_id)
         state = self._journal.state()
-        for records in iter_keyed_records(store, state, self.strand_id, arn, start):
+        for records in iter_keyed_records(store, state, arn, start):
             if aggregated:
                 yield from iter_frames(records)
             else:

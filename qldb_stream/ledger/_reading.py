@@ -33,14 +33,12 @@ class Reading:
     def __init__(
         self,
         store: Store,
-        strand_id: str,
         environment: Environment,
         limits: Limits | None,
         *,
         extensions: bool,
     ) -> None:
         self.store: Final = store
-        self.strand_id: Final = strand_id
         self.environment = environment
         self.limits = limits
         self.extensions = extensions
@@ -69,7 +67,6 @@ class Reading:
                 self._nothing,
                 None,
                 self._snapshot,
-                self.strand_id,
                 self.environment.now_ms,
             )
             self._open.add(view)

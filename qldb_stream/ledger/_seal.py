@@ -59,14 +59,13 @@ from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import StoredBlock, StoredRevision
 from qldb_stream.ledger._transaction_info import write_transaction_info
 
-__all__ = ["Draft", "Sealed", "seal"]
+__all__ = ["Draft", "Sealed", "seal", "standalone"]
 
 
 @attrs.frozen(eq=False)
 class Draft:
     """A transaction that is about to become a block."""
 
-    strand_id: str
     transaction_id: str
     statements: Sequence[ExecutedStatement]
     documents: Sequence[PendingDocument]
@@ -140,14 +139,14 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
     info, info_hash = write_transaction_info(draft.statements, draft.documents)
     timestamp_ms = max(now_ms(), tx_time_ms)
     entries = (
-        _header_hash(draft, state.size, timestamp_ms),
+        _header_hash(state, draft, timestamp_ms),
         _root([revision.hash for revision in revisions]) or _NO_REVISIONS,
         ion_hash({"tables": table_rows}) if table_rows else _NO_TABLES,
         info_hash,
     )
     entries_hash = dot(dot(entries[0], entries[1]), dot(entries[2], entries[3]))
     block_hash = dot(entries_hash, state.block_hash)
-    header = _write_header(draft, state.size, timestamp_ms)
+    header = _write_header(state, draft, timestamp_ms)
     hashes = _write_hashes(block_hash, entries_hash, state.block_hash, entries)
     payload = header + hashes + _F["transactionInfo"] + info + _write_revisions(revisions)
     summary = symbol_table([document.id for document in draft.documents]) + wrap(STRUCT, payload)
@@ -160,6 +159,8 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
             next_revision_no=state.next_revision_no + len(revisions),
             last_ms=timestamp_ms,
             catalog=state.catalog.with_tables(draft.tables) if draft.tables else state.catalog,
+            strand_id=state.strand_id,
+            mirrored=state.mirrored,
         ),
         StoredBlock(
             state.size,
@@ -221,10 +222,10 @@ def _data_of(document: PendingDocument) -> tuple[bytes, bytes | None]:
     """Give H(data), empty for a delete, and the bytes to store."""
     if document.data is None:
         return b"", None
-    return document.data_hash or document.data.hash(), _standalone(document.data)
+    return document.data_hash or document.data.hash(), standalone(document.data)
 
 
-def _standalone(data: IonSlice) -> bytes:
+def standalone(data: IonSlice) -> bytes:
     """
     Give a stream of the document alone, with a symbol table of its own.
 
@@ -255,11 +256,11 @@ def _end_of_table(buf: bytes) -> int:
 # --- hashes that are this ledger's own -----------------------------------------------------
 
 
-def _header_hash(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
+def _header_hash(state: State, draft: Draft, timestamp_ms: int) -> bytes:
     """Compute H({blockAddress, transactionId, blockTimestamp}), 32 bytes."""
     address = [
-        _strand_digest(draft.strand_id),
-        field_digest(_N["sequenceNo"], int_part(sequence_no)),
+        _strand_digest(state.strand_id),
+        field_digest(_N["sequenceNo"], int_part(state.size)),
     ]
     fields = [
         field_digest(_N["blockAddress"], struct_part(address)),
@@ -277,9 +278,9 @@ def _strand_digest(strand_id: str) -> bytes:
 # --- the block in Ion, fields in the service's order (facts 1.3) ---------------------------
 
 
-def _write_header(draft: Draft, sequence_no: int, timestamp_ms: int) -> bytes:
-    address = _F["strandId"] + ion_id(draft.strand_id)
-    address += _F["sequenceNo"] + ion_int(sequence_no)
+def _write_header(state: State, draft: Draft, timestamp_ms: int) -> bytes:
+    address = _F["strandId"] + ion_id(state.strand_id)
+    address += _F["sequenceNo"] + ion_int(state.size)
     return (
         _F["blockAddress"]
         + wrap(STRUCT, address)

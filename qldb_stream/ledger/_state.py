@@ -37,6 +37,8 @@ class State:
         next_revision_no: what the next revision is stored under.
         last_ms: the last block's time; the next one's is not earlier.
         catalog: tables and indexes.
+        strand_id: of the journal's only strand; a mirror takes on its source's.
+        mirrored: how many blocks, from block 0 on, are another ledger's; 0 in most ledgers.
     """
 
     size: int = 0
@@ -45,9 +47,11 @@ class State:
     next_revision_no: int = 1
     last_ms: int = 0
     catalog: Catalog = attrs.field(factory=Catalog)
+    strand_id: str = ""
+    mirrored: int = 0
 
-    def digest(self, strand_id: str) -> Digest | None:
+    def digest(self) -> Digest | None:
         """Give digest and tip; None when there is no block."""
         if not self.size:
             return None
-        return Digest(root_of(self.peaks), BlockAddress(strand_id, self.size - 1))
+        return Digest(root_of(self.peaks), BlockAddress(self.strand_id, self.size - 1))

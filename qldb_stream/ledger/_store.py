@@ -22,7 +22,10 @@ from qldb_stream.ledger._merkle import load_peaks, node_of
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._state import State
 
-__all__ = ["CHUNK_ROWS", "Store", "StoredBlock", "StoredRevision", "document_of"]
+__all__ = ["CHUNK_ROWS", "MIRRORED", "Store", "StoredBlock", "StoredRevision", "document_of"]
+
+MIRRORED: Final = "mirrored"
+"""The setting that counts the blocks of a mirror's source; absent in other ledgers."""
 
 # At most 128 KB each (facts 5.8); what one short transaction reads.
 _CACHED_DOCUMENTS: Final = 16
@@ -162,8 +165,10 @@ class Store:
     def state(self) -> State:
         """Read where the journal ends; O(log n) look-ups."""
         size = self.query("SELECT ifnull(max(sequence_no), -1) + 1 FROM block")[0][0]
+        settings = self.settings()
+        strand_id = settings["strand_id"]
         if not size:
-            return State(catalog=self.catalog())
+            return State(catalog=self.catalog(), strand_id=strand_id)
         last = self.block(size - 1)
         assert last is not None
         return State(
@@ -173,6 +178,8 @@ class Store:
             next_revision_no=self.query("SELECT ifnull(max(no), 0) + 1 FROM revision")[0][0],
             last_ms=last.timestamp_ms,
             catalog=self.catalog(),
+            strand_id=strand_id,
+            mirrored=int(settings.get(MIRRORED, 0)),
         )
 
     def _nodes(self, sequence_no: int) -> bytes:

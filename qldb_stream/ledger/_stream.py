@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from qldb_stream.ion import dumps, load_slice, timestamp_ms
-from qldb_stream.ledger._catalog import Catalog
 from qldb_stream.ledger._ion import STRUCT, field_id, ion_string, wrap
 from qldb_stream.ledger._kpl import Keyed
 from qldb_stream.ledger._merkle import node_of
@@ -31,7 +30,7 @@ _CONTROL_KEY: Final = "a"
 
 
 def iter_keyed_records(
-    store: Store, state: State, strand_id: str, stream_arn: str, start: int
+    store: Store, state: State, stream_arn: str, start: int
 ) -> Iterator[list[Keyed]]:
     """
     Iterate over a stream's records: CONTROL CREATED alone, then each block's together.
@@ -39,7 +38,6 @@ def iter_keyed_records(
     Args:
         store: where the blocks are.
         state: where the journal ends.
-        strand_id: its id.
         stream_arn: what the records say they come from.
         start: the first block's number.
 
@@ -56,7 +54,7 @@ def iter_keyed_records(
         summary = _summary_record(block, stream_arn)
         records = [(node_of(block.nodes, 0).hex(), summary)]
         for revision in store.block_revisions(block):
-            payload = _revision_payload(revision, block, state.catalog, strand_id)
+            payload = _revision_payload(revision, block, state)
             records.append((revision.hash.hex(), _details_record(payload, stream_arn)))
         yield records
 
@@ -80,13 +78,11 @@ def _details_record(payload: dict[str, Any], stream_arn: str) -> bytes:
     )
 
 
-def _revision_payload(
-    revision: StoredRevision, block: StoredBlock, catalog: Catalog, strand_id: str
-) -> dict[str, Any]:
+def _revision_payload(revision: StoredRevision, block: StoredBlock, state: State) -> dict[str, Any]:
     """Give table and revision, fields in the service's order (facts 1.4)."""
-    table = catalog.by_no[revision.table_no]
+    table = state.catalog.by_no[revision.table_no]
     fields: dict[str, Any] = {
-        "blockAddress": {"strandId": strand_id, "sequenceNo": revision.sequence_no},
+        "blockAddress": {"strandId": state.strand_id, "sequenceNo": revision.sequence_no},
         "hash": revision.hash,
     }
     if revision.data is not None:

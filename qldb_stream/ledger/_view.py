@@ -55,7 +55,6 @@ class View:
         log: CommitLog,
         recent: RecentKeys | None,
         state: State,
-        strand_id: str,
         now_ms: Callable[[], int],
     ) -> None:
         self.size: Final = state.size
@@ -74,7 +73,7 @@ class View:
         self._own_keys: Final[dict[tuple[int, bytes], dict[str, PendingDocument]]] = {}
         self._documents: Final[dict[tuple[int, str], StoredRevision | None]] = {}
         self._found: Final[dict[tuple[int, bytes], list[StoredRevision]]] = {}
-        self._committed = partial(CommittedView, store, strand_id, self.size, now_ms)
+        self._committed = partial(CommittedView, store, state.strand_id, self.size, now_ms)
 
     # --- tables ----------------------------------------------------------------------------
 

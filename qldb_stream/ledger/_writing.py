@@ -57,14 +57,12 @@ class Writing:
     def __init__(
         self,
         store: Store,
-        strand_id: str,
         environment: Environment,
         limits: Limits | None,
         *,
         extensions: bool,
     ) -> None:
         self.store: Final = store
-        self.strand_id: Final = strand_id
         self.environment = environment
         self.limits = limits
         self.extensions = extensions
@@ -100,7 +98,6 @@ class Writing:
                 self._log,
                 self._recent,
                 self.state(),
-                self.strand_id,
                 self.environment.now_ms,
             )
             self._open.add(view)
@@ -142,18 +139,12 @@ class Writing:
             if tables:
                 for document in documents:
                     document.table = view.catalog.by_no[document.table.no]
-            draft = Draft(
-                self.strand_id,
-                transaction.transaction_id,
-                transaction.statements,
-                documents,
-                tables,
-            )
+            draft = Draft(transaction.transaction_id, transaction.statements, documents, tables)
             before = self._state
             sealed = seal(before, draft, self.environment.now_ms)
             changes = find_changes(before.size, documents, tables, before.catalog, view.base_keys)
             self._store(sealed, changes)
-        return BlockAddress(self.strand_id, before.size)
+        return BlockAddress(before.strand_id, before.size)
 
     def _validate(self, transaction: Transaction) -> None:
         view = transaction.view
