@@ -28,6 +28,7 @@ Examples:
   qldb-stream replay archive/ --to ledger:restored.ledger
   qldb-stream replay archive/ --to ledger:restored.ledger --ids any
   qldb-stream replay archive/ --to ledger:new.ledger --ids paths=Owners.PrimaryOwner.PersonId
+  qldb-stream replay archive/ --to ledger:mirror.ledger --mode mirror
   qldb-stream replay archive/ --to jsonl:journal.jsonl --json
 """
 
@@ -59,6 +60,11 @@ def _parse_gaps(
     "--base",
     metavar="RULE",
     help="insert: take up documents whose first versions are not in the source (ledger sinks).",
+)
+@click.option(
+    "--mode",
+    metavar="MODE",
+    help="replay: new transactions; mirror: the very blocks, ids and hashes (ledger sinks).",
 )
 @click.option("--start", type=click.IntRange(min=0), help="The first block of the source.")
 @click.option(

@@ -4,9 +4,10 @@ The embedded ledger: QLDB's journal, PartiQL and transactions in a SQLite file.
 `Ledger.open(path)` gives a ledger; `Ledger.driver()` what pyqldb's driver is. Inside, from
 below: `_file` and `_schema` open and describe the file, `_store` reads and `_append` writes
 it; `_view` is what a transaction sees, `_transaction` runs its statements, `_occ` judges
-conflicts, `_explain` says how a statement would run; `_seal` makes a block of it, `_writing`
-commits. `_stream` and `_blocks` give the journal back. It opens no socket, and writes stream
-records with its own code: that the parsers read them is a test.
+conflicts, `_explain` says how a statement would run; `_seal` makes a block of it, `_mirror`
+stores another ledger's, `_writing` commits. `_stream` and `_blocks` give the journal back. It
+opens no socket, and writes stream records with its own code: that the parsers read them is a
+test.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from qldb_stream.ledger._explain import Access, Explanation, SourceExplanation
 from qldb_stream.ledger._ids import new_id
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._ledger import Ledger
+from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._wording import service_message
@@ -32,6 +34,7 @@ __all__ = [
     "Explanation",
     "IOUsage",
     "Ledger",
+    "MirroredBlock",
     "SourceExplanation",
     "Transaction",
     "new_id",

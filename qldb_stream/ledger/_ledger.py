@@ -21,6 +21,7 @@ from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
 from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
+from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._reading import Reading
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._store import Store
@@ -174,6 +175,42 @@ class Ledger:
         """
         self._check_open()
         return self._journal.group_commit()
+
+    def mirror(self, block: Block, *, token: int = 0) -> MirroredBlock | None:
+        """
+        Store a block of another ledger's journal as it is: hashes, ids, times and all.
+
+        Old digests and proofs verify against a mirror. It begins at block 0 of an empty
+        ledger, which takes on the strand's id, and has no gaps. Transactions of its own
+        continue the same chain; from the first one on it takes no more blocks. A redaction
+        erases the older revision's data here too. A block that is there already is passed
+        over, but for data that it shows as redacted, which is erased then. Inside
+        `group_commit()` blocks become durable together.
+
+        Args:
+            block: the next one, or one that is there; verified, since only its place in the
+                chain and what storing relies on are checked here.
+            token: fencing token; a lower one than was used before is refused.
+
+        Returns:
+            What it came to; None when the block was there before.
+
+        Raises:
+            ReplayRefusedError: the ledger cannot take the block, and why.
+            ChainBreakError: its previousBlockHash is not the last block's hash.
+            HashMismatchError: its blockHash is not what it is built from.
+            ConflictError: another block of that number is there.
+            StaleTokenError: a higher token was used.
+            LedgerFileError: it could not be written, or the ledger is open read-only.
+                After any of these nothing of the block is left.
+        """
+        self._check_open()
+        return self._journal.mirror(block, token)
+
+    @property
+    def mirrored_blocks(self) -> int:
+        """Count the blocks that were mirrored; 0 in a ledger that is no mirror."""
+        return self._journal.state().mirrored
 
     def digest(self) -> Digest:
         """

@@ -13,7 +13,7 @@ import weakref
 from typing import Final, NoReturn
 
 from qldb_stream.errors import LedgerFileError
-from qldb_stream.events import BlockAddress
+from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._limits import Limits
@@ -102,6 +102,15 @@ class Reading:
             self.store.connection.execute(sql)
         except sqlite3.Error as exc:
             raise file_error(self.store.path, exc) from exc
+
+    def mirror(self, _block: Block, _token: int) -> NoReturn:
+        """
+        Refuse to mirror a block.
+
+        Raises:
+            LedgerFileError: always.
+        """
+        self.check_writable()
 
     def group_commit(self) -> NoReturn:
         """

@@ -224,6 +224,10 @@ class Store:
         rows = self.query(_BY_KEY, (table_no, index_no, key, after, CHUNK_ROWS))
         return [StoredRevision._make(row) for row in rows]
 
+    def holds_documents(self, table_no: int) -> bool:
+        """Tell whether a table ever had a document, deleted ones included."""
+        return bool(self.query("SELECT 1 FROM document WHERE table_no = ? LIMIT 1", (table_no,)))
+
     def iter_document_ids(self, table_no: int) -> Iterator[str]:
         """Iterate over the ids of all documents that a table ever had, in their order."""
         after = ""

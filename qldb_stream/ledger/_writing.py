@@ -16,20 +16,23 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from typing import Final
 
 import attrs
 
-from qldb_stream.errors import LedgerFileError, OccConflictError
-from qldb_stream.events import BlockAddress
+from qldb_stream.errors import LedgerFileError, OccConflictError, StaleTokenError
+from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._append import append_block
 from qldb_stream.ledger._changes import Changes, find_changes
 from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._erase import Erasure, clear_log, erase
 from qldb_stream.ledger._limits import Limits
+from qldb_stream.ledger._mirror import MirroredBlock, append_mirrored, find_erasures, mirror_block
 from qldb_stream.ledger._occ import CommitLog
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
@@ -40,6 +43,9 @@ from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._view import View
 
 __all__ = ["Writing"]
+
+# The setting that keeps the highest fencing token that a mirror was written with.
+_TOKEN: Final = "mirror_token"
 
 
 @attrs.define(eq=False)
@@ -79,6 +85,7 @@ class Writing:
         self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._commits: Final = threading.RLock()
         self._group: _Group | None = None
+        self._must_clear_log = False
 
     # --- transactions begin and end --------------------------------------------------------
 
@@ -143,8 +150,38 @@ class Writing:
             before = self._state
             sealed = seal(before, draft, self.environment.now_ms)
             changes = find_changes(before.size, documents, tables, before.catalog, view.base_keys)
-            self._store(sealed, changes)
+            # The committing transaction is open still; only others ask what it changed.
+            is_asked = len(self._open) > 1
+            work = partial(append_block, self.store, sealed, changes)
+            self._store(sealed, changes, work, is_asked=is_asked)
         return BlockAddress(before.strand_id, before.size)
+
+    def mirror(self, block: Block, token: int) -> MirroredBlock | None:
+        """
+        Store a block of another ledger's journal as it is; see `Ledger.mirror`.
+
+        Returns:
+            What it came to; None when the block was there before.
+        """
+        strand_id, number = block.address.strand_id, block.address.sequence_no
+        with self._commits:
+            stored_token = int(self.store.settings().get(_TOKEN, token))
+            if token < stored_token:
+                raise StaleTokenError(strand_id, stored_token, token)
+            if 0 <= number < self._state.mirrored:
+                self._erase(find_erasures(self._state, block, self.store))
+                return None
+            mirrored = mirror_block(self._state, block, self.store, self.numbers)
+            work = partial(append_mirrored, self.store, mirrored, {_TOKEN: str(token)})
+            self._must_clear_log |= bool(mirrored.erasures)
+            self._store(mirrored.sealed, mirrored.changes, work, is_asked=len(self._open) > 0)
+        return mirrored.outcome()
+
+    def _erase(self, erasures: list[Erasure]) -> None:
+        if erasures:
+            self._must_clear_log = True
+            with self.store.lock:
+                self._write(partial(erase, self.store, erasures))
 
     def _validate(self, transaction: Transaction) -> None:
         view = transaction.view
@@ -154,27 +191,35 @@ class Writing:
             ):
                 raise OccConflictError(transaction.transaction_id)
 
-    def _store(self, sealed: Sealed, changes: Changes) -> None:
+    def _store(
+        self, sealed: Sealed, changes: Changes, work: Callable[[], object], *, is_asked: bool
+    ) -> None:
         """Write a block, durably or into the group, then let others see it."""
-        store = self.store
-        with store.lock:
-            try:
-                if self._group is None:
-                    store.connection.execute("BEGIN IMMEDIATE")
-                    append_block(store, sealed, changes)
-                    store.connection.execute("COMMIT")
-                else:
-                    self._append_to_group(self._group, sealed, changes)
-            except BaseException as exc:
-                self._roll_back()
-                if isinstance(exc, sqlite3.Error):
-                    raise file_error(store.path, exc) from exc
-                raise
+        with self.store.lock:
+            self._write(work)
             self._state = sealed.state
-            # The committing transaction is open still; only others ask what it changed.
-            if len(self._open) > 1 or self._group is not None:
+            if is_asked or self._group is not None:
                 self._log.append(changes.record())
             self._move_on(sealed, changes)
+
+    def _write(self, work: Callable[[], object]) -> None:
+        """Do what writes, durably or in the group; whoever calls it holds the store's lock."""
+        connection = self.store.connection
+        try:
+            if self._group is None:
+                connection.execute("BEGIN IMMEDIATE")
+                work()
+                connection.execute("COMMIT")
+            else:
+                self._join(self._group)
+                work()
+        except BaseException as exc:
+            self._roll_back()
+            if isinstance(exc, sqlite3.Error):
+                raise file_error(self.store.path, exc) from exc
+            raise
+        if self._must_clear_log and self._group is None:
+            self._must_clear_log = not clear_log(self.store)
 
     def _move_on(self, sealed: Sealed, changes: Changes) -> None:
         """Bring what is remembered of index keys to the new block."""
@@ -184,12 +229,12 @@ class Writing:
             for no, key, document_id in changes.kept:
                 self._recent.move_on((no, key), revisions[document_id])
 
-    def _append_to_group(self, group: _Group, sealed: Sealed, changes: Changes) -> None:
+    def _join(self, group: _Group) -> None:
+        """Make sure that a group's transaction has begun."""
         if group.failed:
             raise LedgerFileError(self.store.path, "its group of commits has failed")
         if not self.store.connection.in_transaction:
             self.store.connection.execute("BEGIN IMMEDIATE")
-        append_block(self.store, sealed, changes)
 
     def _roll_back(self) -> None:
         """Undo what SQLite has not committed: one block, or the whole group."""
@@ -242,6 +287,8 @@ class Writing:
             finally:
                 self._group = None
                 self._forget()
+            if self._must_clear_log:
+                self._must_clear_log = not clear_log(self.store)
 
     def close(self) -> None:
         """Wait for whoever is committing, so that the connection can be closed."""

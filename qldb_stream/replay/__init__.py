@@ -5,10 +5,16 @@ The plan is pure (`plan_block`); `Replay` carries one plan out in one transactio
 anything with pyqldb's interface. Nothing here opens a connection, commits or retries.
 """
 
-from qldb_stream.replay._ddl import OWN_TABLES, iter_ddl
+from qldb_stream.replay._ddl import OWN_TABLES, iter_ddl, refusal
 from qldb_stream.replay._execute import Replay
-from qldb_stream.replay._operations import BlockPlan, ChangeKind, DocumentChange, Operation
-from qldb_stream.replay._plan import plan_block, redaction_placeholder
+from qldb_stream.replay._operations import (
+    BlockPlan,
+    ChangeKind,
+    DocumentChange,
+    Operation,
+    TableChange,
+)
+from qldb_stream.replay._plan import order_changes, plan_block, redaction_placeholder
 from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
 from qldb_stream.replay._rules import IdRule, find_ids, parse_id_rule, rewrite_ids
@@ -31,15 +37,18 @@ __all__ = [
     "Outcome",
     "Replay",
     "StrandState",
+    "TableChange",
     "Transaction",
     "find_ids",
     "has_own_tables",
     "iter_ddl",
     "lookup_ids",
+    "order_changes",
     "parse_id_rule",
     "plan_block",
     "read_state",
     "redaction_placeholder",
+    "refusal",
     "rewrite_ids",
     "was_replayed",
 ]

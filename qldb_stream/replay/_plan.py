@@ -62,6 +62,37 @@ def plan_block(block: Block) -> BlockPlan:
         raise refusal(block.address, f"it cannot be read: {exc}") from exc
 
 
+def order_changes(block: Block) -> tuple[Operation, ...]:
+    """
+    Put what a block did to tables and to documents in order, for who stores the block itself.
+
+    Unlike a plan it leaves out no table, and says of documents only which, and where.
+
+    Returns:
+        Every DDL statement, and a change without its document for each revision that is not
+        hash-only; their kinds mean nothing.
+
+    Raises:
+        ReplayRefusedError: a statement or revision cannot be placed, and why.
+    """
+    try:
+        _check_documents(block)
+        documents = [
+            _bare_change(block, revision, revision.metadata)
+            for revision in block.revisions
+            if revision.metadata is not None
+        ]
+        tables = list(_iter_table_changes(block.summary))
+        return _in_order(block.summary, tables, documents) if tables else tuple(documents)
+    except DecodeError as exc:
+        raise refusal(block.address, f"it cannot be read: {exc}") from exc
+
+
+def _bare_change(block: Block, revision: Revision, metadata: Metadata) -> DocumentChange:
+    table = _table_of(block, revision, metadata.id)
+    return DocumentChange(ChangeKind.UPDATE, table, metadata.id, metadata.version)
+
+
 def redaction_placeholder(revision: Revision) -> IonSlice:
     """Make the document that stands for a redacted revision: its two hashes, named."""
     return to_slice({REDACTED_FIELD: {"hash": revision.hash, "data_hash": revision.data_hash}})

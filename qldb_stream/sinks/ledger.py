@@ -1,5 +1,5 @@
 """
-`ledger:PATH`: replays a journal into an embedded ledger, exactly once.
+`ledger:PATH`: replays a journal into an embedded ledger, or mirrors it, exactly once.
 
 Options of the URL:
 
@@ -7,6 +7,10 @@ Options of the URL:
   rewritten to the destination's; `keep`, the default, changes nothing.
 - ``base=insert``: documents whose first versions are not in the journal are inserted
   where they first appear; without it they are refused.
+- ``mode=replay|mirror``: new transactions that do what the journal did, with ids and hashes
+  of their own, or the very blocks (`qldb_stream.sinks._mirror`). Without it a ledger is
+  replayed into; only into a mirror nothing is replayed unless `mode=replay` says so, because
+  a mirror with transactions of its own takes no more blocks of its source.
 
 The ledger keeps both with its position. A later run must have the same, or adds
 ``base=insert``; any other is refused, so that no ledger holds documents of two rules.
@@ -23,6 +27,7 @@ from typing import TYPE_CHECKING, Self
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
 from qldb_stream.replay import OWN_TABLES, Replay, parse_id_rule
+from qldb_stream.sinks._mirror import MirrorSink
 from qldb_stream.sinks._session import SessionSink
 
 if TYPE_CHECKING:
@@ -103,11 +108,33 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
     base = SinkOption(
         "base", "insert: take up documents whose first versions are missing", None, ("insert",)
     )
-    summary = "an embedded ledger, replayed into exactly once"
-    return [SinkType("ledger", _open, summary, (ids, base))]
+    mode = SinkOption(
+        "mode", "replay: new transactions; mirror: the very blocks", None, ("replay", "mirror")
+    )
+    summary = "an embedded ledger, replayed into or mirrored exactly once"
+    return [SinkType("ledger", _open, summary, (ids, base, mode))]
 
 
-def _open(path: str, options: Mapping[str, str]) -> LedgerSink:
+def _open(path: str, options: Mapping[str, str]) -> LedgerSink | MirrorSink:
     if not path:
         raise UsageError("ledger: needs a path, such as ledger:copy.ledger")
-    return LedgerSink.open(path, ids=options.get("ids", "keep"), base=options.get("base"))
+    mode = options.get("mode")
+    if mode == "mirror":
+        return _open_mirror(path, options)
+    sink = LedgerSink.open(path, ids=options.get("ids", "keep"), base=options.get("base"))
+    if mode is None and sink.ledger.mirrored_blocks:
+        sink.close()
+        raise UsageError(
+            f"ledger {path} is a mirror: go on with mode=mirror, or say mode=replay to write "
+            "transactions of its own, after which it takes no more blocks of its source"
+        )
+    return sink
+
+
+def _open_mirror(path: str, options: Mapping[str, str]) -> MirrorSink:
+    from qldb_stream.ledger import Ledger  # sinks are listed without loading it
+
+    for name in ("ids", "base"):
+        if name in options:
+            raise UsageError(f"mode=mirror changes nothing in documents, so it has no {name}")
+    return MirrorSink(Ledger.open(path))
