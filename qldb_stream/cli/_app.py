@@ -19,6 +19,7 @@ from qldb_stream.cli._compare import compare
 from qldb_stream.cli._demo import demo
 from qldb_stream.cli._ids import ids
 from qldb_stream.cli._inspect import inspect
+from qldb_stream.cli._ledger import ledger
 from qldb_stream.cli._output import print_json
 from qldb_stream.cli._replay import replay
 from qldb_stream.cli._verify import verify
@@ -46,7 +47,7 @@ def app() -> None:
     """Read, prove and deliver the journal of an Amazon QLDB ledger."""
 
 
-for _command in (demo, inspect, verify, replay, ids, compare):
+for _command in (demo, inspect, verify, replay, ids, compare, ledger):
     app.add_command(_command)
 
 
