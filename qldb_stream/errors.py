@@ -38,6 +38,7 @@ __all__ = [
     "IonDecodeError",
     "IonEncodeError",
     "LambdaAbortedError",
+    "LedgerAddressError",
     "LedgerError",
     "LedgerFileError",
     "OccConflictError",
@@ -400,6 +401,17 @@ class LedgerFileError(LedgerError):
 
     def __str__(self) -> str:
         return f"ledger {self.path}: {self.problem}"
+
+
+@attrs.frozen
+class LedgerAddressError(LedgerError):
+    """An address at which the ledger has no block, no such document, or an earlier tip."""
+
+    sequence_no: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"block {self.sequence_no}: {self.problem}"
 
 
 @attrs.frozen

@@ -20,12 +20,14 @@ from qldb_stream.ledger._ids import new_id
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._ledger import Ledger
 from qldb_stream.ledger._mirror import MirroredBlock
+from qldb_stream.ledger._proofs import BlockResult, RevisionResult
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._wording import service_message
 
 __all__ = [
     "Access",
+    "BlockResult",
     "Cursor",
     "Digest",
     "Driver",
@@ -35,6 +37,7 @@ __all__ = [
     "IOUsage",
     "Ledger",
     "MirroredBlock",
+    "RevisionResult",
     "SourceExplanation",
     "Transaction",
     "new_id",

@@ -26,10 +26,10 @@ from qldb_stream.ion import (
     load_slice,
     read_struct,
     text_of,
-    timestamp_ms,
     timestamp_of,
     to_slice,
 )
+from qldb_stream.ledger._shapes import metadata_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 
@@ -99,12 +99,6 @@ def _revision_summary(fields: Mapping[str, IonSlice]) -> RevisionSummary:
 
 def _revision(revision: StoredRevision, block: StoredBlock, state: State) -> Revision:
     table = state.catalog.by_no[revision.table_no]
-    fields = {
-        "id": revision.document_id,
-        "version": revision.version,
-        "txTime": timestamp_ms(revision.tx_time_ms),
-        "txId": block.transaction_id,
-    }
     return Revision(
         BlockAddress(state.strand_id, revision.sequence_no),
         revision.hash,
@@ -113,7 +107,7 @@ def _revision(revision: StoredRevision, block: StoredBlock, state: State) -> Rev
             revision.version,
             _time(revision.tx_time_ms),
             block.transaction_id,
-            to_slice(fields),
+            to_slice(metadata_struct(revision, block.transaction_id)),
         ),
         None if revision.data is None else load_slice(revision.data),
         revision.data_hash,

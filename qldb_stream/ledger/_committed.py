@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
-from qldb_stream.ion import load_slice, timestamp_ms
 from qldb_stream.ledger._catalog import Table
 from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.ledger._shapes import revision_struct
 from qldb_stream.ledger._store import Store, StoredRevision
 from qldb_stream.partiql import TableRef
 
@@ -46,21 +46,8 @@ class CommittedView:
         return document.document_id, self._stored_row(document)
 
     def _stored_row(self, revision: StoredRevision) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "blockAddress": {"strandId": self._strand_id, "sequenceNo": revision.sequence_no},
-            "hash": revision.hash,
-        }
-        if revision.data is not None:
-            row["data"] = load_slice(revision.data)
-        if revision.data_hash is not None:
-            row["dataHash"] = revision.data_hash
-        row["metadata"] = {
-            "id": revision.document_id,
-            "version": revision.version,
-            "txTime": timestamp_ms(revision.tx_time_ms),
-            "txId": self._transaction_id(revision.sequence_no),
-        }
-        return row
+        transaction_id = self._transaction_id(revision.sequence_no)
+        return revision_struct(revision, transaction_id, self._strand_id)
 
     def iter_history(
         self, ref: TableRef, table: Table, ids: Iterable[str], bounds: tuple[Any, ...]

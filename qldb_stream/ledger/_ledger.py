@@ -22,6 +22,13 @@ from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer
 from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
 from qldb_stream.ledger._mirror import MirroredBlock
+from qldb_stream.ledger._proofs import (
+    BlockResult,
+    RevisionResult,
+    read_block,
+    read_digest,
+    read_revision,
+)
 from qldb_stream.ledger._reading import Reading
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._store import Store
@@ -212,19 +219,72 @@ class Ledger:
         """Count the blocks that were mirrored; 0 in a ledger that is no mirror."""
         return self._journal.state().mirrored
 
-    def digest(self) -> Digest:
+    def digest(self, tip: int | None = None) -> Digest:
         """
         Give the hash of the whole journal and the address of its last block; O(log n).
 
+        Args:
+            tip: the last block that it covers, None for the newest. Digests of older tips
+                are those that were given then.
+
         Raises:
             StatementError: there is no block yet.
+            LedgerAddressError: there is no block `tip`.
             LedgerFileError: the file cannot be read.
         """
         self._check_open()
-        digest = self._journal.state().digest()
+        state = self._journal.state()
+        if tip is not None:
+            return read_digest(self._journal.store, state, tip)
+        digest = state.digest()
         if digest is None:
             raise StatementError("the ledger has no block yet, so it has no digest")
         return digest
+
+    def block(self, sequence_no: int, *, tip: int | None = None) -> BlockResult:
+        """
+        Give a block as GetBlock did, whole, and prove that it stands in the journal.
+
+        Args:
+            sequence_no: its number, from 0.
+            tip: the last block of the digest that it is to be proven against.
+
+        Returns:
+            The block (facts 2.1) and, when a tip is given, its proof (facts 2.7): folded
+            with `dot`, blockHash and proof give `digest(tip)`.
+
+        Raises:
+            LedgerAddressError: there is no such block or tip, or the tip is before it.
+            LedgerFileError: the file cannot be read.
+            IonDecodeError: what is stored has been damaged.
+        """
+        self._check_open()
+        return read_block(self._journal.store, self._journal.state(), sequence_no, tip)
+
+    def revision(
+        self, sequence_no: int, document_id: str, *, tip: int | None = None
+    ) -> RevisionResult:
+        """
+        Give the revision that a block made of a document as GetRevision did, with its proof.
+
+        Args:
+            sequence_no: the block's number, from 0.
+            document_id: the document's, 22 characters.
+            tip: the last block of the digest that it is to be proven against.
+
+        Returns:
+            The revision (facts 1.4) and, when a tip is given, its proof (facts 2.7): folded
+            with `dot`, its hash and the proof give `digest(tip)`.
+
+        Raises:
+            LedgerAddressError: there is no such block or tip, the tip is before it, or the
+                block has no revision of the document.
+            LedgerFileError: the file cannot be read.
+            IonDecodeError: what is stored has been damaged.
+        """
+        self._check_open()
+        store, state = self._journal.store, self._journal.state()
+        return read_revision(store, state, sequence_no, document_id, tip)
 
     def blocks(self, start: int = 0) -> Iterator[Block]:
         """

@@ -15,7 +15,7 @@ from typing import Final
 
 from qldb_stream.hashing import DIGEST_BYTES, dot
 
-__all__ = ["append_leaf", "load_peaks", "node_of", "root_of"]
+__all__ = ["append_leaf", "load_peaks", "node_of", "proof_of", "root_of"]
 
 Peaks = tuple[bytes, ...]
 
@@ -53,18 +53,41 @@ def node_of(nodes: bytes, level: int) -> bytes:
     return nodes[level * _BYTES : (level + 1) * _BYTES]
 
 
-def load_peaks(size: int, read_nodes: Callable[[int], bytes]) -> Peaks:
+def load_peaks(size: int, read_nodes: Callable[[int], bytes], *, start: int = 0) -> Peaks:
     """
-    Give the peaks of the tree over the first `size` blocks.
+    Give the peaks of the tree over `size` blocks.
 
     Args:
         size: how many blocks.
         read_nodes: gives the nodes stored with a block; called once for each peak.
+        start: the first block: 0, or that of a subtree that holds at least `size` blocks.
     """
     peaks: list[bytes] = []
-    end = 0
+    end = start
     for level in reversed(range(size.bit_length())):
         if size >> level & 1:
             end += 1 << level
             peaks.append(node_of(read_nodes(end - 1), level))
     return tuple(peaks)
+
+
+def proof_of(index: int, size: int, read_nodes: Callable[[int], bytes]) -> tuple[bytes, ...]:
+    """
+    Give the siblings that lead from a block's hash to the digest, from the bottom up.
+
+    A level on which the node is the promoted odd one adds nothing (facts 2.7). All siblings
+    but one at most are full subtrees, each stored; the one at the tree's end is folded from
+    its peaks. O(log n) look-ups.
+
+    Args:
+        index: the block's number, less than `size`.
+        size: how many blocks the tree has.
+        read_nodes: gives the nodes stored with a block.
+    """
+    proof: list[bytes] = []
+    for level in range((size - 1).bit_length()):
+        start = (index >> level ^ 1) << level
+        count = min(1 << level, size - start)
+        if count > 0:
+            proof.append(root_of(load_peaks(count, read_nodes, start=start)))
+    return tuple(proof)

@@ -174,7 +174,7 @@ class Store:
         return State(
             size=size,
             block_hash=node_of(last.nodes, 0),
-            peaks=load_peaks(size, self._nodes),
+            peaks=load_peaks(size, self.nodes),
             next_revision_no=self.query("SELECT ifnull(max(no), 0) + 1 FROM revision")[0][0],
             last_ms=last.timestamp_ms,
             catalog=self.catalog(),
@@ -182,7 +182,8 @@ class Store:
             mirrored=int(settings.get(MIRRORED, 0)),
         )
 
-    def _nodes(self, sequence_no: int) -> bytes:
+    def nodes(self, sequence_no: int) -> bytes:
+        """Read the Merkle nodes that a block, which must be there, fills."""
         rows = self.query("SELECT nodes FROM block WHERE sequence_no = ?", (sequence_no,))
         nodes: bytes = rows[0][0]
         return nodes

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from qldb_stream.ion import dumps, load_slice, timestamp_ms
+from qldb_stream.ion import dumps, load_slice
 from qldb_stream.ledger._ion import STRUCT, field_id, ion_string, wrap
 from qldb_stream.ledger._kpl import Keyed
 from qldb_stream.ledger._merkle import node_of
+from qldb_stream.ledger._shapes import revision_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 
@@ -81,18 +82,7 @@ def _details_record(payload: dict[str, Any], stream_arn: str) -> bytes:
 def _revision_payload(revision: StoredRevision, block: StoredBlock, state: State) -> dict[str, Any]:
     """Give table and revision, fields in the service's order (facts 1.4)."""
     table = state.catalog.by_no[revision.table_no]
-    fields: dict[str, Any] = {
-        "blockAddress": {"strandId": state.strand_id, "sequenceNo": revision.sequence_no},
-        "hash": revision.hash,
+    return {
+        "tableInfo": {"tableName": table.name, "tableId": table.id},
+        "revision": revision_struct(revision, block.transaction_id, state.strand_id),
     }
-    if revision.data is not None:
-        fields["data"] = load_slice(revision.data)
-    elif revision.data_hash is not None:
-        fields["dataHash"] = revision.data_hash
-    fields["metadata"] = {
-        "id": revision.document_id,
-        "version": revision.version,
-        "txTime": timestamp_ms(revision.tx_time_ms),
-        "txId": block.transaction_id,
-    }
-    return {"tableInfo": {"tableName": table.name, "tableId": table.id}, "revision": fields}

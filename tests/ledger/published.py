@@ -106,3 +106,11 @@ def check_journal(records: Iterable[bytes]) -> bytes:
             hashes.append(bytes(block["blockHash"]))
         block, revisions = (None if record is None else record["payload"]), []
     return merkle(hashes)
+
+
+def fold(leaf: bytes, proof: Sequence[bytes]) -> bytes:
+    """Do what the DMV sample's Verifier does: fold a proof over a leaf."""
+    for sibling in proof:
+        assert len(sibling) == 32, "a proof holds digests and nothing else"
+        leaf = dot(leaf, sibling)
+    return leaf
