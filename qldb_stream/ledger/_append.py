@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from qldb_stream.ledger._changes import Changes, iter_new_entries
+from qldb_stream.ledger._changes import Changes, Entry, iter_new_entries
+from qldb_stream.ledger._erase import erase
+from qldb_stream.ledger._keys import stored_key
 from qldb_stream.ledger._seal import Sealed
 from qldb_stream.ledger._store import Store
 
@@ -26,7 +28,7 @@ _INSERT_ENTRY: Final = "INSERT INTO entry (index_no, key, document_id) VALUES (?
 
 def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
     """
-    Write a block, its revisions, the current documents, index entries and catalog.
+    Write a block, its revisions, the current documents, index entries and catalog; erase data.
 
     Raises:
         sqlite3.Error: it could not be written; the caller rolls back.
@@ -41,11 +43,18 @@ def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
             [(revision.table_no, revision.document_id, revision.no) for revision in revisions],
         )
     if changes.removed:
-        connection.executemany(_DELETE_ENTRY, changes.removed)
+        connection.executemany(_DELETE_ENTRY, map(_entry_row, changes.removed))
     if changes.added:
-        connection.executemany(_INSERT_ENTRY, changes.added)
+        connection.executemany(_INSERT_ENTRY, map(_entry_row, changes.added))
     if changes.tables:
         _write_catalog(store, changes)
+    if changes.redaction is not None:
+        erase(store, [changes.redaction.erasure()])
+
+
+def _entry_row(entry: Entry) -> Entry:
+    no, key, document_id = entry
+    return no, stored_key(key), document_id
 
 
 def _write_catalog(store: Store, changes: Changes) -> None:
@@ -61,4 +70,4 @@ def _write_catalog(store: Store, changes: Changes) -> None:
         "INSERT INTO catalog_index (no, id, table_no, field) VALUES (?, ?, ?, ?)",
         [(index.no, index.id, table.no, index.field) for table, index in changes.created],
     )
-    connection.executemany(_INSERT_ENTRY, iter_new_entries(store, changes))
+    connection.executemany(_INSERT_ENTRY, map(_entry_row, iter_new_entries(store, changes)))

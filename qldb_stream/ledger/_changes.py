@@ -10,12 +10,13 @@ from qldb_stream.ion import load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._keys import Keys, keys_of
 from qldb_stream.ledger._occ import CommitRecord
-from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.ledger._pending import Draft, PendingDocument, PendingRedaction
 from qldb_stream.ledger._store import Store, document_of
 
-__all__ = ["Changes", "find_changes", "iter_new_entries", "keys_after"]
+__all__ = ["Changes", "Entry", "find_changes", "iter_new_entries", "keys_after"]
 
 Entry = tuple[int, bytes, str]
+"""An index entry: index number, key, document id."""
 
 
 @attrs.frozen(eq=False)
@@ -32,6 +33,7 @@ class Changes:
         tables: tables whose definition changed.
         created: indexes that are new, each with its table, to be built.
         dropped: numbers of the indexes that are no longer.
+        redaction: the revision whose data goes.
     """
 
     sequence_no: int
@@ -42,6 +44,7 @@ class Changes:
     tables: Sequence[Table]
     created: list[tuple[Table, Index]]
     dropped: list[int]
+    redaction: PendingRedaction | None
 
     def record(self) -> CommitRecord:
         """Say what changed, for transactions that are open."""
@@ -51,13 +54,13 @@ class Changes:
             frozenset([document.table.no for document in self.documents]),
             frozenset([entry[:2] for entry in (*self.removed, *self.added, *self.kept)]),
             frozenset([(document.table.no, document.id) for document in self.documents]),
+            frozenset([self.redaction.revision.sequence_no] if self.redaction else ()),
         )
 
 
 def find_changes(
     sequence_no: int,
-    documents: Sequence[PendingDocument],
-    tables: Sequence[Table],
+    draft: Draft,
     before: Catalog,
     base_keys: Mapping[tuple[int, str], bytes],
 ) -> Changes:
@@ -66,15 +69,14 @@ def find_changes(
 
     Args:
         sequence_no: the block's number.
-        documents: all that changed, each with its table's final definition.
-        tables: those whose definition changed, as they are now.
+        draft: what changed; documents each with its table's final definition.
         before: the catalog that the commit is laid over.
         base_keys: keys of documents before, where they are known, by index and document.
     """
     removed: list[Entry] = []
     added: list[Entry] = []
     kept: list[Entry] = []
-    for document in documents:
+    for document in draft.documents:
         if not document.table.indexes:
             continue
         before_keys = _keys_before(document, base_keys)
@@ -88,8 +90,18 @@ def find_changes(
                 removed.append((no, old, document.id))
             if new is not None:
                 added.append((no, new, document.id))
-    created, dropped = _index_changes(tables, before)
-    return Changes(sequence_no, documents, removed, added, kept, tables, created, dropped)
+    created, dropped = _index_changes(draft.tables, before)
+    return Changes(
+        sequence_no,
+        draft.documents,
+        removed,
+        added,
+        kept,
+        draft.tables,
+        created,
+        dropped,
+        draft.redaction,
+    )
 
 
 def _keys_before(

@@ -1,35 +1,62 @@
 """
 Erasing documents for good: from the file at once, from the write-ahead log soon after.
 
-SQLite overwrites what is deleted (`secure_delete`), but pages that the log still holds keep
-it until the log is cut. That is done after the commit; readers in other processes can hold
-it up, and then the next commit, or closing the ledger, does it.
+Strategy: the data becomes NULL in the transaction that journals the redaction, and
+`secure_delete` overwrites it in the file's pages. But pages as they were stay in the log
+until it is copied into the file and cut, which SQLite does not do while anybody reads an
+older state. So every erasure is counted in the settings, in its own transaction, until a cut
+has succeeded; it is tried after each commit, on opening and on closing, and never waited for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from qldb_stream.errors import LedgerFileError
-from qldb_stream.ledger._store import Store
+from qldb_stream.ledger._store import Store, document_of
 
-__all__ = ["Erasure", "clear_log", "erase"]
+__all__ = ["Erasure", "clear_log", "count_pending", "erase"]
 
 Erasure = tuple[int, bytes]
 """A revision's number, and H(data) of the data that goes."""
 
-_ERASE: Final = "UPDATE revision SET data = NULL, data_hash = ? WHERE no = ?"
+_ERASE: Final = "UPDATE revision SET data = NULL, data_hash = ?2 WHERE no = ?1 AND data IS NOT NULL"
+
+_PENDING: Final = "redactions_pending"
+_COUNT: Final = "SELECT value FROM setting WHERE name = ?"
+_NOTE: Final = """
+INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2
+"""
+_DONE: Final = "DELETE FROM setting WHERE name = ?"
 
 
-def erase(store: Store, erasures: Iterable[Erasure]) -> None:
+def erase(store: Store, erasures: Sequence[Erasure]) -> None:
     """
     Exchange revisions' data for its hash; the caller begins and ends SQLite's transaction.
 
     Raises:
         sqlite3.Error: it could not be written; the caller rolls back.
     """
-    store.connection.executemany(_ERASE, [(data_hash, no) for no, data_hash in erasures])
+    if not erasures:
+        return
+    changed = store.connection.executemany(_ERASE, erasures).rowcount
+    if changed != len(erasures):
+        raise sqlite3.IntegrityError("a revision to redact has no data any more")
+    store.connection.execute(_NOTE, (_PENDING, changed))
+    document_of.cache_clear()
+
+
+def count_pending(store: Store) -> int:
+    """
+    Count the erasures that may have left bytes in the write-ahead log.
+
+    Raises:
+        LedgerFileError: the file cannot be read.
+    """
+    rows = store.query(_COUNT, (_PENDING,))
+    return int(rows[0][0]) if rows else 0
 
 
 def clear_log(store: Store) -> bool:
@@ -46,6 +73,8 @@ def clear_log(store: Store) -> bool:
             store.query("PRAGMA busy_timeout = 0")
             ((busy, *_),) = store.query("PRAGMA wal_checkpoint(TRUNCATE)")
             store.query(f"PRAGMA busy_timeout = {timeout_ms}")
+            if not busy:
+                store.query(_DONE, (_PENDING,))
         except LedgerFileError:
             return False
     return not busy

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from qldb_stream.errors import LedgerFileError
 from qldb_stream.holding import HeldFile, maybe_hold
+from qldb_stream.ledger._migrate import migrate
 from qldb_stream.ledger._problems import translated
 from qldb_stream.ledger._schema import APPLICATION_ID, PRAGMAS, SCHEMA, SCHEMA_VERSION
 
@@ -81,6 +82,7 @@ def connect_writer(path: str, settings: Mapping[str, str]) -> sqlite3.Connection
         try:
             _check_file(connection, path)
             connection.executescript(PRAGMAS)
+            migrate(connection)
             if _pragma(connection, "application_id") == 0:
                 _make_ledger(connection, settings)
         except BaseException:
@@ -106,6 +108,7 @@ def connect_reader(path: str) -> sqlite3.Connection:
             _check_file(connection, path)
             if _pragma(connection, "application_id") == 0:
                 raise LedgerFileError(path, "it is empty; open it to write, to make a ledger")
+            _check_current(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -173,6 +176,22 @@ def _check_file(connection: sqlite3.Connection, path: str) -> None:
             path,
             f"its format is version {version}, this package reads up to {SCHEMA_VERSION}; "
             "install a newer qldb-stream",
+        )
+
+
+def _check_current(connection: sqlite3.Connection, path: str) -> None:
+    """
+    Refuse to read a file of an older version, which only its writer may change.
+
+    Raises:
+        LedgerFileError: it is of an older version.
+    """
+    version = _pragma(connection, "user_version")
+    if version < SCHEMA_VERSION:
+        raise LedgerFileError(
+            path,
+            f"its format is version {version}, this package reads {SCHEMA_VERSION}; "
+            "open it to write once, and it is brought up to date",
         )
 
 

@@ -17,6 +17,7 @@ from qldb_stream.holding import Found, HeldFile
 from qldb_stream.ledger._blocks import iter_journal
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
+from qldb_stream.ledger._erase import count_pending
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
 from qldb_stream.ledger._kpl import iter_frames
@@ -132,6 +133,22 @@ class Ledger:
     def read_only(self) -> bool:
         """Tell whether it was opened to read only."""
         return isinstance(self._journal, Reading)
+
+    @property
+    def redactions_pending(self) -> int:
+        """
+        Give how many redactions have not left the write-ahead log yet.
+
+        A redaction removes its data from the ledger when it commits; bytes of it may stay in
+        `PATH-wal` while somebody reads an older state of the file. It is tried again with
+        each commit and on closing; 0 says that no byte of what was redacted is left in any
+        file of the ledger.
+
+        Raises:
+            LedgerFileError: the file cannot be read.
+        """
+        self._check_open()
+        return count_pending(self._journal.store)
 
     def start_transaction(self) -> Transaction:
         """

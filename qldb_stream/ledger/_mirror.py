@@ -39,7 +39,7 @@ from qldb_stream.ledger._ids import ID_CHARACTERS
 from qldb_stream.ledger._merkle import append_leaf, node_of
 from qldb_stream.ledger._mirror_catalog import CatalogWalk
 from qldb_stream.ledger._mirror_summary import unix_ms, write_summary
-from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.ledger._pending import Draft, PendingDocument
 from qldb_stream.ledger._seal import Sealed, standalone
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import MIRRORED, Store, StoredBlock, StoredRevision
@@ -216,7 +216,8 @@ class _Copy:
                 self._add(revision, revision.metadata)
         state, walk = self._state, self._walk
         tables = list(walk.changed.values())
-        changes = find_changes(state.size, list(self._pending.values()), tables, state.catalog, {})
+        draft = Draft(self._block.summary.transaction_id, (), list(self._pending.values()), tables)
+        changes = find_changes(state.size, draft, state.catalog, {})
         before = state.catalog.by_no
         return Mirrored(
             self._seal(),

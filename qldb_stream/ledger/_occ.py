@@ -8,7 +8,8 @@ only read too. It conflicts when what it read was changed by a block after its s
 - looked up by an indexed field with `=` or IN: every document that has or had one of these
   values, so that a new one with the value (a phantom) conflicts too;
 - anything else scans: any change to the table;
-- any DDL on a table that it named, found or not; for a reader of the catalog, any DDL.
+- any DDL on a table that it named, found or not; for a reader of the catalog, any DDL;
+- a redaction in a block: another redaction in that block (facts 5.9, not confirmed).
 
 Writes need no check of their own: an update or delete has read its document before. What
 committed is remembered only while a transaction is open that began before it.
@@ -38,6 +39,7 @@ class ReadSet:
         keys: (index number, key) it looked up.
         documents: (table number, document id) it looked up.
         catalog: whether it read the catalog as a whole.
+        blocks: numbers of the blocks in which it redacts.
     """
 
     names: set[str] = attrs.field(factory=set)
@@ -45,6 +47,7 @@ class ReadSet:
     keys: set[IndexKey] = attrs.field(factory=set)
     documents: set[DocumentKey] = attrs.field(factory=set)
     catalog: bool = False
+    blocks: set[int] = attrs.field(factory=set)
 
     def conflicts_with(self, record: CommitRecord) -> bool:
         """Tell whether a block changed what was read."""
@@ -54,6 +57,7 @@ class ReadSet:
             self.tables.isdisjoint(record.tables)
             and self.keys.isdisjoint(record.keys)
             and self.documents.isdisjoint(record.documents)
+            and self.blocks.isdisjoint(record.redacted)
         )
 
 
@@ -68,6 +72,7 @@ class CommitRecord:
         tables: numbers of the tables with changed documents.
         keys: (index number, key) that a changed document had before or has now.
         documents: (table number, document id) that changed.
+        redacted: numbers of the blocks in which it redacted a revision.
     """
 
     sequence_no: int
@@ -75,6 +80,7 @@ class CommitRecord:
     tables: frozenset[int]
     keys: frozenset[IndexKey]
     documents: frozenset[DocumentKey]
+    redacted: frozenset[int] = frozenset()
 
 
 class CommitLog:

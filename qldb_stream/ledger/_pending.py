@@ -1,16 +1,20 @@
-"""What a transaction wrote and has not committed."""
+"""What a transaction wrote and has not committed; all of it together is a draft of its block."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import attrs
 
-from qldb_stream.ion import IonSlice
+from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.ledger._catalog import Table
+from qldb_stream.ledger._erase import Erasure
 from qldb_stream.ledger._keys import Keys
 from qldb_stream.ledger._prepared import PreparedStatement
 from qldb_stream.ledger._store import StoredRevision
 
-__all__ = ["ExecutedStatement", "PendingDocument"]
+__all__ = ["Draft", "ExecutedStatement", "PendingDocument", "PendingRedaction"]
 
 
 @attrs.frozen(eq=False)
@@ -54,3 +58,45 @@ class PendingDocument:
     def vanished(self) -> bool:
         """Tell whether it was inserted and deleted again, and so leaves nothing behind."""
         return self.base is None and self.data is None
+
+
+@attrs.frozen(eq=False)
+class PendingRedaction:
+    """
+    A revision whose data the commit removes (facts 2.6).
+
+    Attributes:
+        revision: as it is stored, with its data.
+        table_id: its table's.
+        strand_id: the journal's.
+    """
+
+    revision: StoredRevision
+    table_id: str
+    strand_id: str
+
+    def erasure(self) -> Erasure:
+        """Give what the commit does to the stored revision."""
+        assert self.revision.data is not None, "what has no data is not redacted"
+        return self.revision.no, load_slice(self.revision.data).hash()
+
+    def as_struct(self) -> dict[str, Any]:
+        """Give what names it: the statement's row, and the entry in redactionInfo."""
+        address = {"strandId": self.strand_id, "sequenceNo": self.revision.sequence_no}
+        return {
+            "blockAddress": address,
+            "tableId": self.table_id,
+            "documentId": self.revision.document_id,
+            "version": self.revision.version,
+        }
+
+
+@attrs.frozen(eq=False)
+class Draft:
+    """A transaction that is about to become a block."""
+
+    transaction_id: str
+    statements: Sequence[ExecutedStatement]
+    documents: Sequence[PendingDocument]
+    tables: Sequence[Table]
+    redaction: PendingRedaction | None = None

@@ -7,7 +7,7 @@ A revision's metadata is not stored as Ion: its four fields are here, and their 
 fixed. The current state stands beside the journal: `document` points to each document's
 newest revision, deleted ones included, and each revision to the one before it, so that a
 document as of any block, and its history, are found by walking back; `entry` holds the
-index entries of what is current.
+index entries of what is current, with hashes of their keys (version 1: the keys).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["APPLICATION_ID", "PRAGMAS", "SCHEMA", "SCHEMA_VERSION"]
 APPLICATION_ID: Final = int.from_bytes(b"QLDB", "big")
 """Tells SQLite's tools, and us, whose file it is."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Kept as SQLite's `user_version`; a higher one is refused, a lower one migrated."""
 
 # FULL: a commit that was answered survives loss of power. secure_delete: what a redaction or a
@@ -74,7 +74,7 @@ CREATE TABLE document (
 
 CREATE TABLE entry (
     index_no INTEGER NOT NULL,
-    key BLOB NOT NULL,                -- equal for values that PartiQL's = calls equal
+    key BLOB NOT NULL,                -- BLAKE2b, 16 bytes, of what is equal for equal values
     document_id TEXT NOT NULL,
     PRIMARY KEY (index_no, key, document_id)
 ) WITHOUT ROWID;

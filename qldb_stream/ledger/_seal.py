@@ -2,9 +2,9 @@
 Sealing a transaction into a block: hashes, Ion, and the rows to store.
 
 A block is built as the service built it (facts 2.1 to 2.5), and `entriesHashList` has its
-four members. The two that are opaque in QLDB's blocks are hashes of ours, so that this
-ledger can prove what QLDB's could not; whoever verifies by AWS's algorithms never looks
-at them, because those only test membership:
+four members, with a redaction a fifth. The two that are opaque in QLDB's blocks are hashes
+of ours, so that this ledger can prove what QLDB's could not; whoever verifies by AWS's
+algorithms never looks at them, because those only test membership:
 
 0. H({blockAddress, transactionId, blockTimestamp}), which no other formula covers;
 1. the revisions' Merkle root; without revisions H({revisions: []}), because an empty
@@ -12,7 +12,8 @@ at them, because those only test membership:
 2. H({tables: [...]}): the rows of `information_schema.user_tables`, as this block left
    them, of the tables that its DDL changed. Ids of tables and indexes stand nowhere else
    in a journal. The list is kept with the block;
-3. H(transactionInfo).
+3. H(transactionInfo);
+4. H(redactionInfo), only in a block that redacts (facts 2.6).
 
 Block 0 has an empty previousBlockHash, so its blockHash is its entriesHash (facts 9.2).
 `txTime` is taken when the commit begins, `blockTimestamp` when the block is closed;
@@ -30,7 +31,6 @@ import attrs
 
 from qldb_stream.hashing import DIGEST_BYTES, dot, merkle_root
 from qldb_stream.ion import IVM, IonSlice, dumps, ion_hash
-from qldb_stream.ledger._catalog import Table
 from qldb_stream.ledger._hashes import (
     field_digest,
     int_part,
@@ -54,22 +54,13 @@ from qldb_stream.ledger._ion import (
     wrap,
 )
 from qldb_stream.ledger._merkle import append_leaf
-from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
+from qldb_stream.ledger._pending import Draft, PendingDocument
+from qldb_stream.ledger._redaction_info import write_redaction_info
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import StoredBlock, StoredRevision
 from qldb_stream.ledger._transaction_info import write_transaction_info
 
-__all__ = ["Draft", "Sealed", "seal", "standalone"]
-
-
-@attrs.frozen(eq=False)
-class Draft:
-    """A transaction that is about to become a block."""
-
-    transaction_id: str
-    statements: Sequence[ExecutedStatement]
-    documents: Sequence[PendingDocument]
-    tables: Sequence[Table]
+__all__ = ["Sealed", "seal", "standalone"]
 
 
 @attrs.frozen(eq=False)
@@ -138,17 +129,20 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
     table_rows = [table.as_row() for table in draft.tables]
     info, info_hash = write_transaction_info(draft.statements, draft.documents)
     timestamp_ms = max(now_ms(), tx_time_ms)
-    entries = (
+    redaction, redaction_hash = write_redaction_info(draft.redaction)
+    entries = [
         _header_hash(state, draft, timestamp_ms),
         _root([revision.hash for revision in revisions]) or _NO_REVISIONS,
         ion_hash({"tables": table_rows}) if table_rows else _NO_TABLES,
         info_hash,
-    )
-    entries_hash = dot(dot(entries[0], entries[1]), dot(entries[2], entries[3]))
+        *redaction_hash,
+    ]
+    entries_hash = _root(entries)
     block_hash = dot(entries_hash, state.block_hash)
     header = _write_header(state, draft, timestamp_ms)
     hashes = _write_hashes(block_hash, entries_hash, state.block_hash, entries)
-    payload = header + hashes + _F["transactionInfo"] + info + _write_revisions(revisions)
+    payload = header + hashes + _F["transactionInfo"] + info + redaction
+    payload += _write_revisions(revisions)
     summary = symbol_table([document.id for document in draft.documents]) + wrap(STRUCT, payload)
     peaks, nodes = append_leaf(state.peaks, state.size, block_hash)
     return Sealed(
@@ -176,7 +170,7 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
 
 
 def _root(hashes: list[bytes]) -> bytes:
-    """Give the Merkle root; most transactions write few documents."""
+    """Give the Merkle root; most transactions write few documents, most blocks four entries."""
     match hashes:
         case []:
             return b""
@@ -186,6 +180,8 @@ def _root(hashes: list[bytes]) -> bytes:
             return dot(first, second)
         case [first, second, third]:
             return dot(dot(first, second), third)
+        case [first, second, third, fourth]:
+            return dot(dot(first, second), dot(third, fourth))
         case _:
             return merkle_root(hashes)
 

@@ -8,7 +8,8 @@ parts of a block stay slices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from qldb_stream.ion import IonSlice, iter_elements, load_slice, read_struct, timestamp_ms, to_slice
@@ -58,11 +59,17 @@ def block_struct(
     fields: dict[str, Any] = {**read_struct(load_slice(block.summary))}
     summaries = fields.pop("revisionSummaries", None)
     if summaries is not None:
-        known = iter(revisions)
-        fields["revisions"] = [
-            revision_struct(next(known), block.transaction_id, strand_id)
-            if "documentId" in leaf
-            else leaf
-            for leaf in map(read_struct, iter_elements(summaries))
-        ]
+        fields["revisions"] = list(_revisions(summaries, block, revisions, strand_id))
     return to_slice(fields)
+
+
+def _revisions(
+    summaries: IonSlice, block: StoredBlock, revisions: Sequence[StoredRevision], strand_id: str
+) -> Iterator[Any]:
+    known = iter(revisions)
+    for leaf in map(read_struct, iter_elements(summaries)):
+        if "documentId" not in leaf:
+            yield leaf
+        else:
+            for revision in islice(known, 1):
+                yield revision_struct(revision, block.transaction_id, strand_id)

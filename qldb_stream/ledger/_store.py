@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
+from qldb_stream.ledger._keys import stored_key
 from qldb_stream.ledger._merkle import load_peaks, node_of
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._state import State
@@ -222,7 +223,7 @@ class Store:
         self, table_no: int, index_no: int, key: bytes, after: str
     ) -> list[StoredRevision]:
         """Read what an index has under a key now, the next CHUNK_ROWS after a document id."""
-        rows = self.query(_BY_KEY, (table_no, index_no, key, after, CHUNK_ROWS))
+        rows = self.query(_BY_KEY, (table_no, index_no, stored_key(key), after, CHUNK_ROWS))
         return [StoredRevision._make(row) for row in rows]
 
     def holds_documents(self, table_no: int) -> bool:

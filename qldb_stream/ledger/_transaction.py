@@ -17,7 +17,6 @@ from qldb_stream.errors import (
     LedgerError,
     StatementError,
     TransactionClosedError,
-    UnsupportedPartiqlError,
 )
 from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import dot
@@ -35,6 +34,7 @@ from qldb_stream.ledger._prepared import (
     prepare,
     statement_digest,
 )
+from qldb_stream.ledger._redact import plan_redaction
 from qldb_stream.ledger._store import StoredRevision
 from qldb_stream.ledger._view import View
 from qldb_stream.partiql import (
@@ -44,7 +44,6 @@ from qldb_stream.partiql import (
     SelectPlan,
     ast,
     evaluate_arguments,
-    locate,
 )
 
 __all__ = ["Journal", "Transaction"]
@@ -223,7 +222,7 @@ class Transaction:
         self._journal.check_writable()
         self._finish_reading()
         if plan is None:
-            return Cursor([{"tableId": self._define(prepared, context)}])
+            return Cursor([self._define(prepared, context)])
         view = self.view
         read_ios, write_ios = view.read_ios, view.write_ios
         # H(document) is H(parameter) where a parameter is stored as it came.
@@ -240,14 +239,13 @@ class Transaction:
         while self._unfinished:
             self._unfinished.pop().fill()
 
-    def _define(self, prepared: PreparedStatement, context: Context) -> str:
+    def _define(self, prepared: PreparedStatement, context: Context) -> dict[str, Any]:
         parsed = prepared.parsed
-        arguments = evaluate_arguments(parsed, context)
         if isinstance(parsed.statement, ast.Exec):
-            name = f"EXEC {parsed.statement.procedure.upper()}"
-            raise UnsupportedPartiqlError(*locate(parsed.text, parsed.statement.pos), name)
-        check_tags(arguments)
-        return change_catalog(self.view, parsed, self._journal.numbers, self._journal.limits)
+            return plan_redaction(self.view, parsed, context).as_struct()
+        check_tags(evaluate_arguments(parsed, context))
+        journal = self._journal
+        return {"tableId": change_catalog(self.view, parsed, journal.numbers, journal.limits)}
 
     def _insert(self, plan: InsertPlan, context: Context, known: dict[int, bytes]) -> Sequence[str]:
         table = self.view.table(plan.table)

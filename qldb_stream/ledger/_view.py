@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
+from qldb_stream.errors import StatementError
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._changes import keys_after
 from qldb_stream.ledger._committed import CommittedView
 from qldb_stream.ledger._occ import CommitLog, ReadSet
-from qldb_stream.ledger._pending import PendingDocument
+from qldb_stream.ledger._pending import PendingDocument, PendingRedaction
 from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import CHUNK_ROWS, Store, StoredRevision, document_of
@@ -43,6 +44,8 @@ class View:
         changed_tables: tables whose definition the transaction changed, by number.
         reads: what was read.
         writes: what was written: documents by id, in the order of their first change.
+        redaction: the revision that the transaction redacts.
+        strand_id: the journal's.
         base_keys: keys of documents as the snapshot has them, where an index told them.
         doomed: whether blocks of the snapshot were rolled back, so that it cannot commit.
         read_ios: how many documents and revisions were read, each time anew (facts 5.7).
@@ -63,6 +66,8 @@ class View:
         self.reads: Final = ReadSet()
         self.writes: Final[dict[str, PendingDocument]] = {}
         self.base_keys: Final[dict[tuple[int, str], bytes]] = {}
+        self.redaction: PendingRedaction | None = None
+        self.strand_id: Final = state.strand_id
         self.doomed = False
         self.read_ios = 0
         self.write_ios = 0
@@ -202,6 +207,26 @@ class View:
         if pending is not None:
             return pending if pending.table.no == table.no else None
         return self._stored(table, document_id)
+
+    def revision_at(self, table: Table, sequence_no: int, document_id: str) -> StoredRevision:
+        """
+        Find the revision that a block made of a document, and note the block as read.
+
+        Raises:
+            StatementError: there is none.
+        """
+        self.reads.blocks.add(sequence_no)
+        block = self._store.block(sequence_no) if 0 <= sequence_no < self.size else None
+        for revision in self._store.block_revisions(block) if block else ():
+            if (revision.table_no, revision.document_id) == (table.no, document_id):
+                return revision
+        problem = f"block {sequence_no} has no revision of document {document_id} of that table"
+        raise StatementError(problem)
+
+    def is_newest(self, table: Table, revision: StoredRevision) -> bool:
+        """Tell whether a revision is its document's newest in the snapshot."""
+        newest = self._stored(table, revision.document_id)
+        return newest is not None and newest.no == revision.no
 
     def _stored(self, table: Table, document_id: str) -> StoredRevision | None:
         key = (table.no, document_id)

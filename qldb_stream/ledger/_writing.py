@@ -30,13 +30,14 @@ from qldb_stream.ledger._append import append_block
 from qldb_stream.ledger._changes import Changes, find_changes
 from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._environment import Environment
-from qldb_stream.ledger._erase import Erasure, clear_log, erase
+from qldb_stream.ledger._erase import Erasure, clear_log, count_pending, erase
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._mirror import MirroredBlock, append_mirrored, find_erasures, mirror_block
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._pending import Draft
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
-from qldb_stream.ledger._seal import Draft, Sealed, seal
+from qldb_stream.ledger._seal import Sealed, seal
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._transaction import Transaction
@@ -85,7 +86,8 @@ class Writing:
         self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._commits: Final = threading.RLock()
         self._group: _Group | None = None
-        self._must_clear_log = False
+        self._must_clear_log = count_pending(store) > 0
+        self._clear_log()
 
     # --- transactions begin and end --------------------------------------------------------
 
@@ -138,7 +140,7 @@ class Writing:
         view = transaction.view
         documents = [document for document in view.writes.values() if not document.vanished]
         tables = list(view.changed_tables.values())
-        if not documents and not tables:
+        if not documents and not tables and view.redaction is None:
             self._validate(transaction)
             return None
         with self._commits:
@@ -146,13 +148,20 @@ class Writing:
             if tables:
                 for document in documents:
                     document.table = view.catalog.by_no[document.table.no]
-            draft = Draft(transaction.transaction_id, transaction.statements, documents, tables)
+            draft = Draft(
+                transaction.transaction_id,
+                transaction.statements,
+                documents,
+                tables,
+                view.redaction,
+            )
             before = self._state
             sealed = seal(before, draft, self.environment.now_ms)
-            changes = find_changes(before.size, documents, tables, before.catalog, view.base_keys)
+            changes = find_changes(before.size, draft, before.catalog, view.base_keys)
             # The committing transaction is open still; only others ask what it changed.
             is_asked = len(self._open) > 1
             work = partial(append_block, self.store, sealed, changes)
+            self._must_clear_log |= draft.redaction is not None
             self._store(sealed, changes, work, is_asked=is_asked)
         return BlockAddress(before.strand_id, before.size)
 
@@ -218,7 +227,11 @@ class Writing:
             if isinstance(exc, sqlite3.Error):
                 raise file_error(self.store.path, exc) from exc
             raise
-        if self._must_clear_log and self._group is None:
+        if self._group is None:
+            self._clear_log()
+
+    def _clear_log(self) -> None:
+        if self._must_clear_log:
             self._must_clear_log = not clear_log(self.store)
 
     def _move_on(self, sealed: Sealed, changes: Changes) -> None:
@@ -287,10 +300,10 @@ class Writing:
             finally:
                 self._group = None
                 self._forget()
-            if self._must_clear_log:
-                self._must_clear_log = not clear_log(self.store)
+            self._clear_log()
 
     def close(self) -> None:
         """Wait for whoever is committing, so that the connection can be closed."""
         with self._commits, self.store.lock:
             self._open.clear()
+            self._clear_log()

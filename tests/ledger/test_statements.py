@@ -252,8 +252,8 @@ def test_a_join_looks_up_each_outer_row() -> None:
         (PartiqlSemanticError, "No such variable", "SELECT * FROM information_schema.tables"),
         (PartiqlParseError, "Parser Error: at line 1, column 10", "SELECT * Car"),
         (UnsupportedPartiqlError, "line 1, column", "SELECT * FROM Car ORDER BY vin"),
-        (UnsupportedPartiqlError, "EXEC REDACT_REVISION is not supported",
-         "EXEC REDACT_REVISION `{a: 1}`, 'b', 'c'"),
+        (UnsupportedPartiqlError, "EXEC UNDO_REVISION is not supported",
+         "EXEC UNDO_REVISION `{a: 1}`"),
         (PartiqlSemanticError, "parameters", "SELECT * FROM Car WHERE vin = ?"),
     ],
 )  # fmt: skip
