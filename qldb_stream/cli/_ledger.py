@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import click
 
+from qldb_stream.cli._check import check
+
 __all__ = ["ledger"]
 
 
 @click.group()
 def ledger() -> None:
     """Work with a ledger file of this package."""
+
+
+ledger.add_command(check)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -27,13 +28,14 @@ _STAGES: Final = {"index": "reading", "read": "working"}
 
 
 @contextmanager
-def progress(*, prints_lines: bool = False) -> Iterator[ReportProgress]:
+def progress(*, prints_lines: bool = False, counts: bool = False) -> Iterator[ReportProgress]:
     """
     Show one bar for each stage while the body runs, and none afterwards.
 
     Args:
         prints_lines: the body prints to standard output; where that is a terminal too,
             the lines are progress enough, and bars would tear them.
+        counts: what is done is a number of things, not of bytes.
 
     Yields:
         What the rooms beneath call; it does nothing when standard error is no terminal.
@@ -45,7 +47,7 @@ def progress(*, prints_lines: bool = False) -> Iterator[ReportProgress]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
+        MofNCompleteColumn() if counts else DownloadColumn(),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,

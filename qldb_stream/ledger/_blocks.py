@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -29,11 +29,12 @@ from qldb_stream.ion import (
     timestamp_of,
     to_slice,
 )
+from qldb_stream.ledger._catalog import Catalog
 from qldb_stream.ledger._shapes import metadata_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 
-__all__ = ["iter_journal"]
+__all__ = ["iter_journal", "journal_block"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,9 +48,21 @@ def iter_journal(store: Store, state: State, start: int) -> Iterator[Block]:
         IonDecodeError: what is stored has been damaged.
     """
     for block in store.iter_blocks(start, state.size):
-        summary = _summary(block)
-        stored = [_revision(one, block, state) for one in store.block_revisions(block)]
-        yield Block(summary, tuple(_with_hash_only(summary, stored)))
+        yield journal_block(block, store.block_revisions(block), state.strand_id, state.catalog)
+
+
+def journal_block(
+    block: StoredBlock, revisions: Sequence[StoredRevision], strand_id: str, catalog: Catalog
+) -> Block:
+    """
+    Give a block with its revisions as they are stored.
+
+    Raises:
+        IonDecodeError: what is stored has been damaged.
+    """
+    summary = _summary(block)
+    stored = [_revision(one, block, strand_id, catalog) for one in revisions]
+    return Block(summary, tuple(_with_hash_only(summary, stored)))
 
 
 def _with_hash_only(summary: BlockSummary, stored: list[Revision]) -> Iterator[Revision]:
@@ -97,10 +110,12 @@ def _revision_summary(fields: Mapping[str, IonSlice]) -> RevisionSummary:
     )
 
 
-def _revision(revision: StoredRevision, block: StoredBlock, state: State) -> Revision:
-    table = state.catalog.by_no[revision.table_no]
+def _revision(
+    revision: StoredRevision, block: StoredBlock, strand_id: str, catalog: Catalog
+) -> Revision:
+    table = catalog.by_no.get(revision.table_no)  # None only in a damaged file
     return Revision(
-        BlockAddress(state.strand_id, revision.sequence_no),
+        BlockAddress(strand_id, revision.sequence_no),
         revision.hash,
         Metadata(
             revision.document_id,
@@ -111,7 +126,7 @@ def _revision(revision: StoredRevision, block: StoredBlock, state: State) -> Rev
         ),
         None if revision.data is None else load_slice(revision.data),
         revision.data_hash,
-        TableInfo(table.name, table.id),
+        None if table is None else TableInfo(table.name, table.id),
     )
 
 

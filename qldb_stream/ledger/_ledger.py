@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Self
@@ -15,11 +15,13 @@ from qldb_stream.errors import LedgerFileError, StatementError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.holding import Found, HeldFile
 from qldb_stream.ledger._blocks import iter_journal
+from qldb_stream.ledger._check import check_ledger
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._erase import count_pending
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
+from qldb_stream.ledger._findings import Progress
 from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
 from qldb_stream.ledger._mirror import MirroredBlock
@@ -31,11 +33,13 @@ from qldb_stream.ledger._proofs import (
     read_revision,
 )
 from qldb_stream.ledger._reading import Reading
+from qldb_stream.ledger._snapshot import snapshot
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._stream import iter_keyed_records
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._writing import Writing
+from qldb_stream.report import LedgerReport
 
 __all__ = ["Ledger"]
 
@@ -107,6 +111,7 @@ class Ledger:
             connection = connect_reader(file) if read_only else _connect(file, name, environment)
             store = Store(connection, file, threading.RLock())
             settings = store.settings()
+            _check_settings(file, settings)
             _check_name(name, settings["name"])
             journal = (Reading if read_only else Writing)(
                 store,
@@ -346,6 +351,27 @@ class Ledger:
             else:
                 yield from [data for _, data in records]
 
+    def check(self, *, progress: Progress | None = None) -> LedgerReport:
+        """
+        Check the ledger's whole file against what its hashes prove; nothing is repaired.
+
+        Every hash is recomputed from what is stored, and the current documents, indexes and
+        tables are rebuilt from the journal and compared. It reads one state of the file and
+        holds nobody up, but while it runs the write-ahead log is not cut. Memory does not
+        grow with the ledger. That the journal's end was cut off, or all of it written anew,
+        only a digest shows that was saved elsewhere: compare it with `digest(tip)`.
+
+        Args:
+            progress: called with how many are done, of how many, and what: "blocks",
+                "documents", "entries".
+
+        Raises:
+            LedgerFileError: the file is damaged so that SQLite cannot read it.
+        """
+        self._check_open()
+        with snapshot(self._journal.store) as store:
+            return check_ledger(store, progress or _ignore)
+
     def close(self) -> None:
         """Close the file; open transactions are lost. Closing again does nothing."""
         self._close(is_unused=False)
@@ -397,9 +423,19 @@ def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.C
     )
 
 
+def _ignore(_done: int, _total: int, _what: str) -> None:
+    """Show no progress."""
+
+
 def _check_name(given: str | None, stored: str) -> None:
     if given is not None and given != stored:
         raise UsageError(f"the file holds the ledger {stored!r}, not {given!r}")
+
+
+def _check_settings(path: str, settings: Mapping[str, str]) -> None:
+    missing = {"name", "strand_id", "stream_id"} - settings.keys()
+    if missing:
+        raise LedgerFileError(path, f"it is damaged: it has no {', '.join(sorted(missing))}")
 
 
 def _let_go(

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -60,7 +60,7 @@ from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import StoredBlock, StoredRevision
 from qldb_stream.ledger._transaction_info import write_transaction_info
 
-__all__ = ["Sealed", "seal", "standalone"]
+__all__ = ["NO_REVISIONS", "Sealed", "header_hash", "seal", "standalone", "tables_hash"]
 
 
 @attrs.frozen(eq=False)
@@ -110,7 +110,9 @@ _LONG: Final = 0x0E
 _LAST: Final = 0x80
 _TABLE_ANNOTATION: Final = b"\x81\x83"
 
-_NO_REVISIONS: Final = ion_hash({"revisions": []})
+NO_REVISIONS: Final = ion_hash({"revisions": []})
+"""The second entry of a block without revisions."""
+
 _NO_TABLES: Final = ion_hash({"tables": []})
 
 
@@ -131,9 +133,9 @@ def seal(state: State, draft: Draft, now_ms: Callable[[], int]) -> Sealed:
     timestamp_ms = max(now_ms(), tx_time_ms)
     redaction, redaction_hash = write_redaction_info(draft.redaction)
     entries = [
-        _header_hash(state, draft, timestamp_ms),
-        _root([revision.hash for revision in revisions]) or _NO_REVISIONS,
-        ion_hash({"tables": table_rows}) if table_rows else _NO_TABLES,
+        header_hash(state.strand_id, state.size, draft.transaction_id, timestamp_ms),
+        _root([revision.hash for revision in revisions]) or NO_REVISIONS,
+        tables_hash(table_rows),
         info_hash,
         *redaction_hash,
     ]
@@ -252,18 +254,23 @@ def _end_of_table(buf: bytes) -> int:
 # --- hashes that are this ledger's own -----------------------------------------------------
 
 
-def _header_hash(state: State, draft: Draft, timestamp_ms: int) -> bytes:
+def header_hash(strand_id: str, sequence_no: int, transaction_id: str, timestamp_ms: int) -> bytes:
     """Compute H({blockAddress, transactionId, blockTimestamp}), 32 bytes."""
     address = [
-        _strand_digest(state.strand_id),
-        field_digest(_N["sequenceNo"], int_part(state.size)),
+        _strand_digest(strand_id),
+        field_digest(_N["sequenceNo"], int_part(sequence_no)),
     ]
     fields = [
         field_digest(_N["blockAddress"], struct_part(address)),
-        field_digest(_N["transactionId"], string_part(draft.transaction_id)),
+        field_digest(_N["transactionId"], string_part(transaction_id)),
         field_digest(_N["blockTimestamp"], timestamp_part(timestamp_ms)),
     ]
     return sha256(struct_part(fields)).digest()
+
+
+def tables_hash(rows: Sequence[Any]) -> bytes:
+    """Compute H({tables: rows}), 32 bytes, of a block whose DDL left tables so."""
+    return ion_hash({"tables": rows}) if rows else _NO_TABLES
 
 
 @lru_cache(maxsize=16)

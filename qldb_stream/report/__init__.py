@@ -13,6 +13,7 @@ from qldb_stream.report._checks import (
     Problem,
     ProblemCode,
 )
+from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
 from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
 from qldb_stream.report._sinks import SinkSummary
@@ -22,6 +23,8 @@ __all__ = [
     "Check",
     "DeleteRule",
     "Gap",
+    "LedgerProblem",
+    "LedgerReport",
     "Level",
     "Outcome",
     "Position",
