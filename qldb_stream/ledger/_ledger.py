@@ -72,6 +72,7 @@ class Ledger:
         name: str | None = None,
         limits: str = "off",
         extensions: str = "off",
+        journal_reads: str = "off",
         read_only: bool = False,
         environment: Environment | None = None,
     ) -> Ledger:
@@ -87,6 +88,9 @@ class Ledger:
             limits: "qldb" keeps QLDB's limits (facts 5.8), "off" none.
             extensions: "on" allows statements that QLDB did not: ORDER BY, LIMIT, OFFSET, GROUP
                 BY, HAVING, DISTINCT and CASE; "off" refuses them as it did. It is not stored.
+            journal_reads: "on" makes a block of every transaction that ran a statement, as
+                QLDB most likely did (facts 2.3, an inference); "off" only of those that
+                wrote.
             read_only: do not write, beside one process that may. Nothing is made or
                 changed: there is no `PATH-writer`, an absent or empty file is refused, and
                 `PATH-wal` and `PATH-shm` are gone again when the last reader closes. What a
@@ -102,6 +106,9 @@ class Ledger:
             raise UsageError(f"a ledger's name has letters, digits and single dashes: {name!r}")
         if extensions not in ("on", "off"):
             raise UsageError(f"extensions are 'on' or 'off', not {extensions!r}")
+        journals_reads = _is_on("journal_reads", journal_reads)
+        if journals_reads and read_only:
+            raise UsageError("a ledger that is open read-only journals nothing, reads neither")
         chosen_limits = choose_limits(limits)
         environment = environment or Environment()
         file = os.fspath(path)
@@ -113,12 +120,18 @@ class Ledger:
             settings = store.settings()
             _check_settings(file, settings)
             _check_name(name, settings["name"])
-            journal = (Reading if read_only else Writing)(
-                store,
-                environment,
-                chosen_limits,
-                extensions=extensions == "on",
-            )
+            journal: Reading | Writing
+            allowed = extensions == "on"
+            if read_only:
+                journal = Reading(store, environment, chosen_limits, extensions=allowed)
+            else:
+                journal = Writing(
+                    store,
+                    environment,
+                    chosen_limits,
+                    extensions=allowed,
+                    journals_reads=journals_reads,
+                )
         except BaseException:
             _let_go(connection, held, is_unused=True)
             raise
@@ -425,6 +438,12 @@ def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.C
 
 def _ignore(_done: int, _total: int, _what: str) -> None:
     """Show no progress."""
+
+
+def _is_on(name: str, value: str) -> bool:
+    if value not in {"on", "off"}:
+        raise UsageError(f"{name} is 'on' or 'off', not {value!r}")
+    return value == "on"
 
 
 def _check_name(given: str | None, stored: str) -> None:

@@ -127,7 +127,7 @@ class Transaction:
             value, hashed = bind_parameter(parameter)
             values.append(value)
             hashes.append(hashed)
-        prepared = self._prepare(statement, hashes)
+        prepared = self._prepare(statement, values, hashes)
         digest = statement_digest(prepared.text_hash, hashes)
         self._received.append(digest)
         now = timestamp_ms(start_ms) if prepared.asks_time else None
@@ -145,15 +145,16 @@ class Transaction:
         """
         Validate what was read, journal what was written, and end the transaction.
 
-        A transaction that wrote nothing is validated but makes no block; QLDB most likely
-        made one (facts 2.3, an inference), and nobody who replays or verifies needs it.
+        A transaction that wrote nothing is validated but makes no block, unless the ledger
+        was opened with `journal_reads="on"`: QLDB most likely made one (facts 2.3, an
+        inference), and nobody who replays or verifies needs it.
 
         Args:
             commit_digest: the client's, 32 bytes (facts 2.8); compared when given.
 
         Returns:
             The address of the block, durable when this returns (with `group_commit()`:
-            when that ends); None when nothing was written, which is not journaled.
+            when that ends); None when there is none.
 
         Raises:
             OccConflictError: another transaction changed what this one read. It is over.
@@ -200,10 +201,11 @@ class Transaction:
 
     # --- statements ------------------------------------------------------------------------
 
-    def _prepare(self, text: str, hashes: list[bytes]) -> PreparedStatement:
+    def _prepare(self, text: str, values: list[Any], hashes: list[bytes]) -> PreparedStatement:
         try:
             if self._journal.limits is not None:
                 self._journal.limits.check_statement(text)
+                self._journal.limits.check_parameters(values)
             return prepare(text, extensions=self._journal.extensions)
         except LedgerError:
             # The drivers folded it before they sent it (facts 2.8).

@@ -68,11 +68,13 @@ class Writing:
         limits: Limits | None,
         *,
         extensions: bool,
+        journals_reads: bool = False,
     ) -> None:
         self.store: Final = store
         self.environment = environment
         self.limits = limits
         self.extensions = extensions
+        self._journals_reads: Final = journals_reads
         self._state = store.state()
         catalog = self._state.catalog
         self.numbers = Numbers(
@@ -131,7 +133,7 @@ class Writing:
 
     def commit(self, transaction: Transaction) -> BlockAddress | None:
         """
-        Validate a transaction, and journal it when it wrote something.
+        Validate a transaction, and journal it when it wrote something, or reads are journaled.
 
         Raises:
             OccConflictError: what it read was changed since.
@@ -140,7 +142,8 @@ class Writing:
         view = transaction.view
         documents = [document for document in view.writes.values() if not document.vanished]
         tables = list(view.changed_tables.values())
-        if not documents and not tables and view.redaction is None:
+        is_written = bool(documents or tables or view.redaction)
+        if not is_written and not (self._journals_reads and transaction.statements):
             self._validate(transaction)
             return None
         with self._commits:

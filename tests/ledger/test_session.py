@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from qldb_stream.errors import StatementError, TransactionClosedError, UsageError
+from qldb_stream.errors import (
+    OccConflictError,
+    StatementError,
+    TransactionClosedError,
+    UsageError,
+)
+from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import dot
-from qldb_stream.ion import ion_hash
+from qldb_stream.ion import dumps, ion_hash, iter_elements, to_slice
 from qldb_stream.ledger import Ledger
-from tests.ledger.support import Clock, ask, make_cars, memory, run
+from tests.ledger import published
+from tests.ledger.support import Clock, ask, check_journal, make_cars, memory, run
 
 
 def statement_digest(text: str, *parameters: object) -> bytes:
@@ -50,9 +57,16 @@ def test_a_failed_statement_may_be_folded_or_not(*, folded: bool) -> None:
 
 def test_settings_are_known_or_refused() -> None:
     """Limits are off or qldb, extensions on or off; anything else is wrong usage."""
-    for settings in ({"limits": "on"}, {"extensions": "yes"}, {"name": "no spaces"}, {"name": "1"}):
+    for settings in (
+        {"limits": "on"},
+        {"extensions": "yes"},
+        {"journal_reads": "yes"},
+        {"journal_reads": "on", "read_only": True},
+        {"name": "no spaces"},
+        {"name": "1"},
+    ):
         with pytest.raises(UsageError):
-            Ledger.open(":memory:", **settings)  # type: ignore[arg-type]  # one of several settings
+            Ledger.open(":memory:", **settings)
 
 
 def test_a_transaction_expires() -> None:
@@ -103,11 +117,75 @@ def test_transactions_are_limited() -> None:
         ask(transaction, "UPDATE Car SET vin = 7")
         transaction.commit()
         with pytest.raises(StatementError, match="bytes in a document"):
-            run(ledger, "INSERT INTO Car ?", {"pad": "x" * 131_072})
+            run(ledger, "INSERT INTO Car {'a': ?, 'b': ?}", "x" * 70_000, "x" * 70_000)
+        transaction = ledger.start_transaction()
+        for _ in range(32):
+            ask(transaction, "INSERT INTO Car ?", {"pad": "x" * 130_000})
         with pytest.raises(StatementError, match="bytes in a transaction"):
-            run(ledger, "INSERT INTO Car ?", [{"pad": "x" * 130_000} for _ in range(33)])
+            ask(transaction, "INSERT INTO Car ?", {"pad": "x" * 130_000})
+        transaction.commit()
         with pytest.raises(StatementError, match="characters in a statement"):
             run(ledger, f"SELECT '{'x' * 100_000}' FROM << 1 >>")  # noqa: S608 - of this test
+
+
+def test_parameters_are_limited() -> None:
+    """128 KiB of binary Ion each; a digest with one that was refused is still agreed on."""
+    text = "SELECT VALUE 1 FROM << 1 >> AS one WHERE ? = 1"
+    too_long = ("x" * 131_073, to_slice(b"x" * 131_073), ["x" * 131_073], "\u00e9" * 65_537)
+    large = to_slice([{"a": "x" * 100_000}, {"a": "y" * 100_000}])
+    short_enough = ("x" * 131_072, *iter_elements(large))
+    with memory(limits="qldb") as ledger:
+        transaction = ledger.start_transaction()
+        for long in too_long:
+            with pytest.raises(StatementError, match="bytes in a parameter; the limit is 131072"):
+                ask(transaction, text, long)
+        for short in short_enough:
+            assert [] == ask(transaction, text, short)
+        digest = ion_hash(transaction.transaction_id)
+        for parameter in (*too_long, *short_enough):
+            digest = dot(digest, statement_digest(text, parameter))
+        assert transaction.commit(digest) is None
+
+
+def test_metadata_and_index_entries_count() -> None:
+    """A transaction's size is more than its documents' (facts 5.8)."""
+    with memory(limits="qldb") as ledger:
+        make_cars(ledger)
+        transaction = ledger.start_transaction()
+        documents = [{"vin": "x" * 130_000}] * 32 + [{"vin": "x" * 27_600}]
+        assert sum(len(dumps(document)) for document in documents) < 4 * 1024 * 1024
+        for document in documents[:-1]:
+            ask(transaction, "INSERT INTO Car ?", document)
+        with pytest.raises(StatementError, match="bytes in a transaction"):
+            ask(transaction, "INSERT INTO Car ?", documents[-1])
+
+
+def test_reads_are_journaled_when_asked() -> None:
+    """Then a transaction that only read makes a block: statements, no documents (facts 2.3)."""
+    with memory(journal_reads="on") as ledger:
+        make_cars(ledger, "A")
+        transaction = ledger.start_transaction()
+        assert ["A"] == ask(transaction, "SELECT VALUE vin FROM Car")
+        assert BlockAddress(ledger.strand_id, 3) == transaction.commit()
+        info = list(ledger.blocks())[3].summary.transaction_info
+        assert info is not None
+        assert ["SELECT VALUE vin FROM Car"] == [one.statement for one in info.statements]
+        assert ({}, ()) == (info.documents, list(ledger.blocks())[3].revisions)
+        assert ledger.start_transaction().commit() is None
+        assert 4 == check_journal(ledger)
+        published.check_journal(ledger.stream_records(aggregated=False))
+
+
+def test_reads_are_validated_before_they_are_journaled() -> None:
+    """One that conflicts leaves no block."""
+    with memory(journal_reads="on") as ledger:
+        make_cars(ledger, "A")
+        transaction = ledger.start_transaction()
+        ask(transaction, "SELECT * FROM Car")
+        run(ledger, "UPDATE Car SET miles = 1")
+        with pytest.raises(OccConflictError):
+            transaction.commit()
+        assert 4 == check_journal(ledger)
 
 
 def test_without_limits_there_are_none() -> None:
