@@ -31,6 +31,7 @@ __all__ = [
     "DeliveryError",
     "Disposition",
     "EnvelopeError",
+    "ExportError",
     "ForeignFileError",
     "HashMismatchError",
     "IncompleteBlockError",
@@ -412,6 +413,19 @@ class LedgerAddressError(LedgerError):
 
     def __str__(self) -> str:
         return f"block {self.sequence_no}: {self.problem}"
+
+
+@attrs.frozen
+class ExportError(LedgerError):
+    """An object of an export that could not be stored; the export has no final manifest."""
+
+    disposition = Disposition.RETRY
+
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"export: {self.key} cannot be written: {self.problem}"
 
 
 @attrs.frozen

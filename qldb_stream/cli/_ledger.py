@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qldb_stream.cli._check import check
+from qldb_stream.cli._export import export
 
 __all__ = ["ledger"]
 
@@ -14,4 +15,5 @@ def ledger() -> None:
     """Work with a ledger file of this package."""
 
 
-ledger.add_command(check)
+for _command in (check, export):
+    ledger.add_command(_command)

@@ -22,6 +22,7 @@ from qldb_stream.ion._fields import (
     text_of,
     timestamp_of,
 )
+from qldb_stream.ion._json import to_json
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import (
     dumps,
@@ -84,6 +85,7 @@ __all__ = [
     "timestamp_from",
     "timestamp_ms",
     "timestamp_of",
+    "to_json",
     "to_slice",
     "to_text",
 ]

@@ -16,6 +16,7 @@ from qldb_stream.ledger._cursor import Cursor
 from qldb_stream.ledger._driver import Driver, Executor
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Access, Explanation, SourceExplanation
+from qldb_stream.ledger._export import ExportSummary, ObjectStore
 from qldb_stream.ledger._ids import new_id
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._ledger import Ledger
@@ -34,9 +35,11 @@ __all__ = [
     "Environment",
     "Executor",
     "Explanation",
+    "ExportSummary",
     "IOUsage",
     "Ledger",
     "MirroredBlock",
+    "ObjectStore",
     "RevisionResult",
     "SourceExplanation",
     "Transaction",

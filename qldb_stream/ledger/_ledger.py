@@ -11,35 +11,23 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Self
 
-from qldb_stream.errors import LedgerFileError, StatementError, UsageError
+from qldb_stream.errors import LedgerFileError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.holding import Found, HeldFile
 from qldb_stream.ledger._blocks import iter_journal
-from qldb_stream.ledger._check import check_ledger
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
-from qldb_stream.ledger._erase import count_pending
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
-from qldb_stream.ledger._findings import Progress
 from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
 from qldb_stream.ledger._mirror import MirroredBlock
-from qldb_stream.ledger._proofs import (
-    BlockResult,
-    RevisionResult,
-    read_block,
-    read_digest,
-    read_revision,
-)
+from qldb_stream.ledger._operations import Operations
 from qldb_stream.ledger._reading import Reading
-from qldb_stream.ledger._snapshot import snapshot
-from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._stream import iter_keyed_records
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._writing import Writing
-from qldb_stream.report import LedgerReport
 
 __all__ = ["Ledger"]
 
@@ -50,19 +38,17 @@ _NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
 _STREAM_ARN: Final = "arn:aws:qldb:us-east-1:000000000000:stream/{name}/{stream_id}"
 
 
-class Ledger:
+class Ledger(Operations):
     """
     A QLDB-compatible ledger in a file; made by `Ledger.open`, closed by `close` or `with`.
 
     One process writes it, any number read it; within a process it is for any number of
-    threads and of open transactions.
+    threads and of open transactions. What the control plane did is in `Operations`.
     """
 
     def __init__(self, journal: Writing | Reading, held: HeldFile | None, name: str) -> None:
-        self._journal: Final = journal
+        super().__init__(journal, name)
         self._held: Final = held
-        self._closed = False
-        self.name: Final = name
 
     @classmethod
     def open(
@@ -143,30 +129,9 @@ class Ledger:
         return self._journal.store.path
 
     @property
-    def strand_id(self) -> str:
-        """Give the id of the journal's only strand, 22 characters."""
-        return self._journal.state().strand_id
-
-    @property
     def read_only(self) -> bool:
         """Tell whether it was opened to read only."""
         return isinstance(self._journal, Reading)
-
-    @property
-    def redactions_pending(self) -> int:
-        """
-        Give how many redactions have not left the write-ahead log yet.
-
-        A redaction removes its data from the ledger when it commits; bytes of it may stay in
-        `PATH-wal` while somebody reads an older state of the file. It is tried again with
-        each commit and on closing; 0 says that no byte of what was redacted is left in any
-        file of the ledger.
-
-        Raises:
-            LedgerFileError: the file cannot be read.
-        """
-        self._check_open()
-        return count_pending(self._journal.store)
 
     def start_transaction(self) -> Transaction:
         """
@@ -254,73 +219,6 @@ class Ledger:
         """Count the blocks that were mirrored; 0 in a ledger that is no mirror."""
         return self._journal.state().mirrored
 
-    def digest(self, tip: int | None = None) -> Digest:
-        """
-        Give the hash of the whole journal and the address of its last block; O(log n).
-
-        Args:
-            tip: the last block that it covers, None for the newest. Digests of older tips
-                are those that were given then.
-
-        Raises:
-            StatementError: there is no block yet.
-            LedgerAddressError: there is no block `tip`.
-            LedgerFileError: the file cannot be read.
-        """
-        self._check_open()
-        state = self._journal.state()
-        if tip is not None:
-            return read_digest(self._journal.store, state, tip)
-        digest = state.digest()
-        if digest is None:
-            raise StatementError("the ledger has no block yet, so it has no digest")
-        return digest
-
-    def block(self, sequence_no: int, *, tip: int | None = None) -> BlockResult:
-        """
-        Give a block as GetBlock did, whole, and prove that it stands in the journal.
-
-        Args:
-            sequence_no: its number, from 0.
-            tip: the last block of the digest that it is to be proven against.
-
-        Returns:
-            The block (facts 2.1) and, when a tip is given, its proof (facts 2.7): folded
-            with `dot`, blockHash and proof give `digest(tip)`.
-
-        Raises:
-            LedgerAddressError: there is no such block or tip, or the tip is before it.
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
-        """
-        self._check_open()
-        return read_block(self._journal.store, self._journal.state(), sequence_no, tip)
-
-    def revision(
-        self, sequence_no: int, document_id: str, *, tip: int | None = None
-    ) -> RevisionResult:
-        """
-        Give the revision that a block made of a document as GetRevision did, with its proof.
-
-        Args:
-            sequence_no: the block's number, from 0.
-            document_id: the document's, 22 characters.
-            tip: the last block of the digest that it is to be proven against.
-
-        Returns:
-            The revision (facts 1.4) and, when a tip is given, its proof (facts 2.7): folded
-            with `dot`, its hash and the proof give `digest(tip)`.
-
-        Raises:
-            LedgerAddressError: there is no such block or tip, the tip is before it, or the
-                block has no revision of the document.
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
-        """
-        self._check_open()
-        store, state = self._journal.store, self._journal.state()
-        return read_revision(store, state, sequence_no, document_id, tip)
-
     def blocks(self, start: int = 0) -> Iterator[Block]:
         """
         Iterate over the journal's blocks in order, from number `start` on.
@@ -364,27 +262,6 @@ class Ledger:
             else:
                 yield from [data for _, data in records]
 
-    def check(self, *, progress: Progress | None = None) -> LedgerReport:
-        """
-        Check the ledger's whole file against what its hashes prove; nothing is repaired.
-
-        Every hash is recomputed from what is stored, and the current documents, indexes and
-        tables are rebuilt from the journal and compared. It reads one state of the file and
-        holds nobody up, but while it runs the write-ahead log is not cut. Memory does not
-        grow with the ledger. That the journal's end was cut off, or all of it written anew,
-        only a digest shows that was saved elsewhere: compare it with `digest(tip)`.
-
-        Args:
-            progress: called with how many are done, of how many, and what: "blocks",
-                "documents", "entries".
-
-        Raises:
-            LedgerFileError: the file is damaged so that SQLite cannot read it.
-        """
-        self._check_open()
-        with snapshot(self._journal.store) as store:
-            return check_ledger(store, progress or _ignore)
-
     def close(self) -> None:
         """Close the file; open transactions are lost. Closing again does nothing."""
         self._close(is_unused=False)
@@ -420,10 +297,6 @@ class Ledger:
         self._journal.close()
         _let_go(self._journal.store.connection, self._held, is_unused=is_unused)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LedgerFileError(self.path, "it is closed")
-
 
 def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.Connection:
     return connect_writer(
@@ -434,10 +307,6 @@ def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.C
             "stream_id": environment.new_id(),
         },
     )
-
-
-def _ignore(_done: int, _total: int, _what: str) -> None:
-    """Show no progress."""
 
 
 def _is_on(name: str, value: str) -> bool:

@@ -279,6 +279,12 @@ class Store:
         rows = self.query(_BLOCKS, (sequence_no, sequence_no + 1))
         return StoredBlock._make(rows[0]) if rows else None
 
+    def block_ms(self, sequence_no: int) -> int:
+        """Read the time of a block, which must be there, in milliseconds since 1970 UTC."""
+        rows = self.query("SELECT timestamp_ms FROM block WHERE sequence_no = ?", (sequence_no,))
+        timestamp_ms: int = rows[0][0]
+        return timestamp_ms
+
     def transaction_id(self, sequence_no: int) -> str:
         """Read the transaction of a block, which must be there."""
         rows = self.query("SELECT transaction_id FROM block WHERE sequence_no = ?", (sequence_no,))
