@@ -8,6 +8,7 @@ on stays an `IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
 from __future__ import annotations
 
 from qldb_stream.ion._amazon import retyped
+from qldb_stream.ion._chunks import iter_chunked
 from qldb_stream.ion._fields import (
     blob_of,
     int_of,
@@ -67,6 +68,7 @@ __all__ = [
     "instant_of",
     "int_of",
     "ion_hash",
+    "iter_chunked",
     "iter_elements",
     "iter_fields",
     "iter_slices",

@@ -33,7 +33,7 @@ def read_value(data: bytes, pos: int) -> tuple[IonSlice, int]:
     """
     if data[pos : pos + 4] != IVM:
         fail(pos, "no Ion 1.0 version marker")
-    value, after, _table = _next_value(data, pos, SYSTEM_TABLE)
+    value, after, _table = next_value(data, pos, SYSTEM_TABLE)
     if value is None:
         fail(pos, "a record holds no value")
     return value, after
@@ -50,16 +50,24 @@ def iter_slices(data: bytes, pos: int = 0) -> Iterator[IonSlice]:
     """
     if data[pos : pos + 4] != IVM:
         fail(pos, "no Ion 1.0 version marker")
-    value, pos, table = _next_value(data, pos, SYSTEM_TABLE)
+    value, pos, table = next_value(data, pos, SYSTEM_TABLE)
     while value is not None:
         yield value
-        value, pos, table = _next_value(data, pos, table)
+        value, pos, table = next_value(data, pos, table)
 
 
-def _next_value(
+def next_value(
     data: bytes, pos: int, table: SymbolTable
 ) -> tuple[IonSlice | None, int, SymbolTable]:
-    """Find the next top-level value, from the table in force; None at the end."""
+    """
+    Find the next top-level value, from the table in force.
+
+    Returns:
+        The value, None at the end; the position after it; the table in force there.
+
+    Raises:
+        IonDecodeError: broken bytes.
+    """
     end = len(data)
     while pos < end:
         type_byte = data[pos]
@@ -119,7 +127,7 @@ def load_slice(data: bytes) -> IonSlice:
     """
     value, pos = read_value(data, 0)
     if pos < len(data):
-        extra, _pos, _table = _next_value(data, pos, value.symbols)
+        extra, _pos, _table = next_value(data, pos, value.symbols)
         if extra is not None:
             fail(extra.start, "a second value stands where one is expected")
     return value

@@ -8,7 +8,8 @@ Manifests and JSON exports are not read here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 import attrs
@@ -22,7 +23,7 @@ from qldb_stream.events import (
     TableInfo,
     TransactionInfo,
 )
-from qldb_stream.ion import IVM, IonSlice, iter_slices, iter_text
+from qldb_stream.ion import IVM, IonSlice, iter_chunked, iter_slices, iter_text
 from qldb_stream.parsers.parts import (
     iter_structs,
     maybe_span,
@@ -32,33 +33,55 @@ from qldb_stream.parsers.parts import (
 )
 from qldb_stream.parsers.revision import parse_block_revision
 from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_summary
+from qldb_stream.parsers.text import iter_chunked_text
 from qldb_stream.typing import Readable
 
 __all__ = ["parse_block", "parse_export"]
 
+_CHUNK_BYTES: Final = 1 << 20
+
 _BLOCK: Final = BLOCK_FIELDS | {"revisions"}
 
 
-def parse_export(data: bytes | Readable) -> Iterator[Block]:
+def parse_export(data: bytes | Readable | Iterable[bytes]) -> Iterator[Block]:
     """
     Read the blocks of an export object, lazily, in order.
 
     Args:
-        data: Ion text, or binary Ion with one or several version markers; a `Readable`
-            is read whole.
+        data: Ion text, or binary Ion with one or several version markers; whole, as a
+            `Readable`, or as pieces in order, cut anywhere. Of what is not whole one block
+            and one piece are held.
 
     Yields:
         Each block with its revisions in their order, hash-only ones included.
 
     Raises:
         EnvelopeError: a value is no block (facts 2.1).
-        IonDecodeError: not sound Ion. Both raise when the value is reached, and end the
-            iteration; every block before it was yielded.
+        IonDecodeError: not sound Ion, or a block of more than MAX_VALUE_BYTES. Both raise when
+            the value is reached, and end the iteration; every block before it was yielded.
     """
-    raw = data if isinstance(data, bytes) else data.read_at(0, data.size)
-    values = iter_slices(raw) if raw.startswith(IVM) else iter_text(raw)
-    for value in values:
+    for value in _iter_values(data):
         yield parse_block(value)
+
+
+def _iter_values(data: bytes | Readable | Iterable[bytes]) -> Iterator[IonSlice]:
+    if isinstance(data, bytes):
+        return iter_slices(data) if data.startswith(IVM) else iter_text(data)
+    chunks = iter(_iter_chunks(data) if isinstance(data, Readable) else data)
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= len(IVM):
+            break
+    whole = chain((head,), chunks)
+    return iter_chunked(whole) if head.startswith(IVM) else iter_chunked_text(whole)
+
+
+def _iter_chunks(data: Readable) -> Iterator[bytes]:
+    pos = 0
+    while chunk := data.read_at(pos, _CHUNK_BYTES):
+        yield chunk
+        pos += len(chunk)
 
 
 def parse_block(value: IonSlice) -> Block:

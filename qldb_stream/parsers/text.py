@@ -4,15 +4,20 @@ Where a struct or list of Ion text or JSON ends, without reading what it says.
 Strategy: one regular expression knows the tokens in which a bracket means nothing
 (strings of all three kinds, quoted symbols, blobs, comments); what remains of brackets
 is counted. JSON's tokens are a part of Ion's. The quantifiers are possessive,
-so a hostile text costs one pass.
+so a hostile text costs one pass. Text that comes in pieces is looked at again when there is
+half as much again of it, so that small pieces cost no more than twice the time.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["MAX_DEPTH", "find_end", "is_start"]
+from qldb_stream.errors import IonDecodeError
+from qldb_stream.ion import MAX_VALUE_BYTES, IonSlice, iter_text
+
+__all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text"]
 
 MAX_DEPTH: Final = 1000
 """More than Ion's own bound here; deeper text would be refused by whoever reads it."""
@@ -35,6 +40,7 @@ _TOKEN: Final = re.compile(
 )
 _OPENING: Final = (b"{", b"[")
 _CLOSING: Final = (b"}", b"]")
+_LONG_STRING: Final = b"'''"
 _UNENDED: Final = (b'"', b"'", b"/*")
 
 
@@ -43,7 +49,7 @@ def is_start(data: bytes, pos: int) -> bool:
     return data.startswith(_MARKERS, pos)
 
 
-def find_end(data: bytes, pos: int) -> int | None:
+def find_end(data: bytes | bytearray, pos: int) -> int | None:
     """
     Find where the first struct or list at or after a position ends.
 
@@ -65,3 +71,59 @@ def find_end(data: bytes, pos: int) -> int | None:
         elif token in _UNENDED:
             return None
     return None
+
+
+def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
+    """
+    Iterate over the top-level structs and lists of Ion text, lazily.
+
+    Args:
+        chunks: the text in UTF-8, in order, cut anywhere. Held are one value, MAX_VALUE_BYTES
+            at most, and one chunk.
+
+    Raises:
+        IonDecodeError: not Ion text, or too long a value; the values before it have been
+            yielded. The offset is about where the broken value is.
+    """
+    held = bytearray()
+    base = looked_at = 0
+    for chunk in chunks:
+        held += chunk
+        if len(held) < looked_at + looked_at // 2:
+            continue
+        pos = 0
+        while (found := _maybe_piece(held, pos, base)) is not None:
+            values, pos = found
+            yield from values
+        base += pos
+        del held[:pos]
+        looked_at = len(held)
+        if looked_at > MAX_VALUE_BYTES:
+            raise IonDecodeError(base, f"a value is longer than {MAX_VALUE_BYTES} bytes")
+    pos = 0
+    while (found := _maybe_piece(held, pos, base)) is not None:
+        values, pos = found
+        yield from values
+    yield from _read(bytes(held[pos:]), base + pos)
+
+
+def _maybe_piece(held: bytearray, pos: int, base: int) -> tuple[list[IonSlice], int] | None:
+    """Read up to the end of the next struct or list; None when it is not all there."""
+    end = find_end(held, pos)
+    if end is None:
+        return None
+    piece = bytes(held[pos:end])
+    try:
+        return _read(piece, base + pos), end
+    except IonDecodeError:
+        # Of a long string that is cut off, a bracket may have looked like the end.
+        if _LONG_STRING in piece:
+            return None
+        raise
+
+
+def _read(piece: bytes, base: int) -> list[IonSlice]:
+    try:
+        return list(iter_text(piece))
+    except IonDecodeError as exc:
+        raise IonDecodeError(base + exc.offset, exc.problem) from exc

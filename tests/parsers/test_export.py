@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from amazon.ion import simpleion
 from hypothesis import given, settings
 
-from qldb_stream.errors import DecodeError, EnvelopeError
+from qldb_stream.errors import DecodeError, EnvelopeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress, RevisionKind, RevisionSummary, TableInfo
 from qldb_stream.ion import dumps, load_slice, loads, to_text
+from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.export import parse_export
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.testing import Journal, JournalShape, make_journal
 from qldb_stream.testing.strategies import journals
+from qldb_stream.verification import ChainVerifier
+from tests.ledger.support import make_cars, run
 
 MARKER: Final = b"\xe0\x01\x00\xea"
 
@@ -112,10 +116,64 @@ def test_text_with_many_blocks_is_read() -> None:
     assert binary == list(parse_export("\n\n".join(texts).encode()))
 
 
+def pieces(data: bytes, size: int) -> list[bytes]:
+    """Cut bytes into pieces of a size."""
+    return [data[pos : pos + size] for pos in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("output_format", ["ion-text", "ion-binary"])
+def test_what_a_ledger_exports_is_read(tmp_path: Path, output_format: str) -> None:
+    """Whole, as a readable, in pieces and byte by byte it is the ledger's blocks, verified."""
+    with Ledger.open(":memory:") as ledger:
+        make_cars(ledger, "A", "B")
+        run(ledger, "UPDATE Car SET note = ? WHERE vin = 'A'", "}'''{\"}\\ \u00e9 {{ // /*")
+        run(ledger, "DELETE FROM Car WHERE vin = 'B'")
+        ledger.export(tmp_path, output_format=output_format)
+        (path,) = tmp_path.rglob("*.ion")
+        data = path.read_bytes()
+        expected = list(ledger.blocks())
+        assert expected == list(parse_export(data))
+        assert expected == list(parse_export(BytesReadable(data, "object")))
+        for size in (1, 7, 1000, len(data)):
+            assert expected == list(parse_export(pieces(data, size)))
+        verifier = ChainVerifier()
+        for block in parse_export(pieces(data, 100)):
+            assert verifier.feed(block).ok
+        assert ledger.digest().digest == verifier.digest(ledger.strand_id)
+
+
+@pytest.mark.parametrize("size", [1, 64, 1 << 20])
+@pytest.mark.parametrize("binary", [True, False])
+def test_what_follows_the_last_block_is_told(*, binary: bool, size: int) -> None:
+    """Every block is given out first; then the error says about where the rest is wrong."""
+    exported = [as_export(block) for block in make_journal(4, blocks=3)]
+    texts = [to_text(load_slice(block)) for block in exported]
+    data = b"".join(exported) if binary else "\n".join(texts).encode()
+    wrong = (b"\xe0\x01\x00\xea\xde", b"\xff", b"\x8e") if binary else (b" {a:", b" ]", b" {{")
+    for rest in wrong:
+        found = parse_export(pieces(data + rest, size))
+        assert [0, 1, 2] == [next(found).address.sequence_no for _ in range(3)]
+        with pytest.raises(IonDecodeError) as info:
+            next(found)
+        assert len(data) <= info.value.offset <= len(data) + len(rest)
+
+
+def test_one_symbol_table_may_serve_all_blocks() -> None:
+    """What a table at the start says is known in later pieces."""
+    blocks = [loads(as_export(block)) for block in make_journal(4, blocks=6)]
+    data = simpleion.dumps(blocks, binary=True, sequence_as_stream=True)
+    expected = list(parse_export(data))
+    assert 6 == len(expected)
+    assert expected == list(parse_export(pieces(data, 3)))
+
+
 def test_an_empty_object_has_no_blocks() -> None:
     """An export of an empty range is no error."""
     assert [] == list(parse_export(b""))
     assert [] == list(parse_export(MARKER))
+    assert [] == list(parse_export([]))
+    assert [] == list(parse_export([MARKER[:2], MARKER[2:]]))
+    assert [] == list(parse_export([b" ", b"// nothing"]))
 
 
 def test_blocks_before_damage_are_given_out() -> None:

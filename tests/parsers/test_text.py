@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, strategies as st
 
-from qldb_stream.ion import load_slice, to_text
-from qldb_stream.parsers.text import find_end, is_start
+from qldb_stream.errors import IonDecodeError
+from qldb_stream.ion import iter_text, load_slice, to_text
+from qldb_stream.parsers import text as text_module
+from qldb_stream.parsers.text import find_end, is_start, iter_chunked_text
 from qldb_stream.testing import make_journal
 
 JSON: Final = st.recursive(
@@ -81,3 +83,36 @@ def test_starts_are_told_by_their_first_bytes() -> None:
         assert is_start(b"x" + text, 1)
     for text in (b"", b"$ion", b"/", b'"', b"x", b"}", b"\xe0\x01\x00\xea"):
         assert not is_start(text, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b" {a:1} // comment }",
+        b"{a:'''x'}'''}[1, 2] /* { */ {}",
+        b'$ion_1_0 {a:"}"}',
+        b"x::{a:1} y::[2]",
+        b"\xef\xbb\xbf{a:1}",
+        b"5 {} null",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_text_in_pieces_is_the_same_text(text: bytes, size: int) -> None:
+    """However it is cut: long strings that look ended, comments, annotations, scalars."""
+    chunks = [text[pos : pos + size] for pos in range(0, len(text), size)]
+    assert list(iter_text(text)) == list(iter_chunked_text(chunks))
+
+
+def test_small_pieces_cost_little() -> None:
+    """A value is not looked at again for each piece of it."""
+    text = b'{a:"' + b"x" * 300_000 + b'"}'
+    (value,) = iter_chunked_text(text[pos : pos + 1] for pos in range(len(text)))
+    assert 300_000 == len(value.decode()["a"])
+
+
+def test_a_value_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text that never ends is refused when it is longer than any value."""
+    monkeypatch.setattr(text_module, "MAX_VALUE_BYTES", 1000)
+    with pytest.raises(IonDecodeError, match="longer than 1000 bytes"):
+        list(iter_chunked_text(b'{a:"' for _ in range(1000)))
