@@ -1,7 +1,8 @@
-"""`qldb-stream compare`: does a replayed ledger equal its source?"""
+"""`qldb-stream compare`: does a replayed or mirrored ledger equal its source?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -20,8 +21,9 @@ from qldb_stream.cli._output import (
 )
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import UsageError
+from qldb_stream.events import Block
 from qldb_stream.ledger import Ledger
-from qldb_stream.reconcile import Comparison, compare_ledgers
+from qldb_stream.reconcile import Comparison, compare_ledgers, compare_mirror
 
 __all__ = ["compare", "print_agreement", "print_differences"]
 
@@ -46,9 +48,10 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
 
     SOURCE is a ledger file, or a file or folder of Kinesis or Firehose bytes; DESTINATION
     is a ledger file. For each block of SOURCE the documents, versions and contents that
-    DESTINATION has for it must be the same, document ids translated. Exits with 1 when
-    anything differs, or when SOURCE does not verify; with 2 when no replay has written
-    to DESTINATION.
+    DESTINATION has for it must be the same, document ids translated. A mirror must have
+    the very blocks of SOURCE, and they must verify; its own, which continue the chain, may
+    follow. Exits with 1 when anything differs, or when SOURCE does not verify; with 2 when
+    no replay has written to DESTINATION.
     """
     with open_replayed_ledger(destination) as copy:
         if is_database(source):
@@ -56,9 +59,14 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
         return _compare_records(source, copy, as_json=as_json)
 
 
+def _compare(source: Iterable[Block], copy: Ledger) -> Comparison:
+    """Compare as the destination was filled: mirrored, or replayed."""
+    return compare_mirror(source, copy) if copy.mirrored_blocks else compare_ledgers(source, copy)
+
+
 def _compare_ledgers(source: str, copy: Ledger, *, as_json: bool) -> int:
     with open_existing_ledger(source) as origin:
-        comparison = compare_ledgers(origin.blocks(), copy)
+        comparison = _compare(origin.blocks(), copy)
     if as_json:
         print_json(comparison.as_json())
     else:
@@ -70,7 +78,7 @@ def _compare_ledgers(source: str, copy: Ledger, *, as_json: bool) -> int:
 def _compare_records(source: str, copy: Ledger, *, as_json: bool) -> int:
     with progress() as report_progress:
         journal = RecordedJournal(source, report_progress, copy.driver())
-        comparison = compare_ledgers(journal, copy)
+        comparison = _compare(journal, copy)
     report = journal.report()
     if report.nothing_readable:
         raise UsageError(nothing_readable([source], [found.message for found in report.problems]))

@@ -27,7 +27,7 @@ from qldb_stream.reconcile._destination import (
     iter_repeats,
     iter_written,
 )
-from qldb_stream.reconcile._differences import Comparison, Difference
+from qldb_stream.reconcile._differences import Comparison, Difference, Findings
 from qldb_stream.reconcile._notes import Notes
 from qldb_stream.reconcile._revisions import compare_revision, note_newest
 from qldb_stream.replay import OWN_TABLES, Driver, IdRecord
@@ -64,7 +64,7 @@ def compare_ledgers(
         SourceError: there is no room for what must be remembered.
         DecodeError: a source block's transactionInfo cannot be read; verify it first.
     """
-    findings = _Findings(limit)
+    findings = Findings(limit)
     strands: dict[str, _Strand] = {}
     try:
         for block in source:
@@ -82,33 +82,10 @@ def compare_ledgers(
     return findings.comparison()
 
 
-class _Findings:
-    """Counts, and the first differences."""
-
-    def __init__(self, limit: int) -> None:
-        self.blocks = 0
-        self.revisions = 0
-        self.documents = 0
-        self._limit = limit
-        self._kept: list[Difference] = []
-        self._more = 0
-
-    def add(self, difference: Difference) -> None:
-        if len(self._kept) < self._limit:
-            self._kept.append(difference)
-        else:
-            self._more += 1
-
-    def comparison(self) -> Comparison:
-        return Comparison(
-            self.blocks, self.revisions, self.documents, tuple(self._kept), self._more
-        )
-
-
 class _Strand:
     """One strand of the source beside its repeats."""
 
-    def __init__(self, strand_id: str, destination: Replayed, findings: _Findings) -> None:
+    def __init__(self, strand_id: str, destination: Replayed, findings: Findings) -> None:
         self._strand_id = strand_id
         self._findings = findings
         self._notes = Notes()

@@ -62,3 +62,28 @@ class Comparison:
             "differences": [difference.as_json() for difference in self.differences],
             "more": self.more,
         }
+
+
+class Findings:
+    """Counts, and the first differences; what a comparison is made of."""
+
+    def __init__(self, limit: int) -> None:
+        self.blocks = 0
+        self.revisions = 0
+        self.documents = 0
+        self._limit = limit
+        self._kept: list[Difference] = []
+        self._more = 0
+
+    def add(self, difference: Difference) -> None:
+        """Keep a difference, or count it when there are many."""
+        if len(self._kept) < self._limit:
+            self._kept.append(difference)
+        else:
+            self._more += 1
+
+    def comparison(self) -> Comparison:
+        """Sum up."""
+        return Comparison(
+            self.blocks, self.revisions, self.documents, tuple(self._kept), self._more
+        )

@@ -1,0 +1,139 @@
+"""Redactions in a mirror: the older revision's data is gone from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from qldb_stream.errors import ReplayRefusedError
+from qldb_stream.events import Block, RevisionKind
+from qldb_stream.ledger import Ledger, MirroredBlock
+from qldb_stream.ledger._erase import clear_log
+from tests.ledger.chains import chain, data_hash, ddl, fill, linked, redaction, written
+from tests.ledger.support import ask, memory, run
+from tests.replay.blocks import block, digest
+
+CREATED = ddl(0, "CREATE TABLE Things")
+OTHER_ID = "9zYxWvUtSrQpOnMlKjIhG8"
+
+
+@pytest.fixture
+def mirror() -> Iterator[Ledger]:
+    """An empty ledger in memory, to be mirrored into."""
+    with memory() as opened:
+        yield opened
+
+
+SECRET = "correct horse battery staple"
+
+
+def redacted_chain() -> list[Block]:
+    """A document with a secret in its first version, which the last block redacts."""
+    return chain(
+        ddl(0, "CREATE TABLE Things", "CREATE INDEX ON Things (name)"),
+        block(1, written(1, 1, 0, {"name": SECRET})),
+        block(2, written(2, 1, 1, {"name": "nobody"})),
+        block(3),
+        redactions={3: redaction(1, 1, 0)},
+    )
+
+
+def files(path: Path) -> bytes:
+    """All bytes of a ledger's files."""
+    return b"".join(one.read_bytes() for one in path.parent.glob(f"{path.name}*"))
+
+
+def test_a_redaction_erases_the_older_revision(tmp_path: Path) -> None:
+    """No byte of it is left in file and log, while the mirror is open and afterwards."""
+    path = tmp_path / "mirror.ledger"
+    blocks = redacted_chain()
+    with Ledger.open(path) as mirror:
+        fill(mirror, blocks[:3])
+        assert SECRET.encode() in files(path)
+        assert MirroredBlock(0, 1, ()) == mirror.mirror(blocks[3])
+        assert SECRET.encode() not in files(path)
+        found = list(mirror.blocks())[1].revisions[0]
+        assert RevisionKind.REDACTED is found.kind
+        assert data_hash({"name": SECRET}) == found.data_hash
+        assert blocks[1].revisions[0].hash == found.hash
+        assert [{"name": "nobody"}] == run(mirror, "SELECT * FROM Things")
+    assert SECRET.encode() not in files(path)
+
+
+def test_a_redaction_in_a_group_and_beside_a_reader(tmp_path: Path) -> None:
+    """A reader keeps the log from being cut; the next commit after it does that."""
+    path = tmp_path / "mirror.ledger"
+    blocks = redacted_chain()
+    with Ledger.open(path) as mirror:
+        fill(mirror, blocks[:3])
+        with Ledger.open(path, read_only=True) as reader:
+            transaction = reader.start_transaction()
+            assert [{"name": "nobody"}] == ask(transaction, "SELECT * FROM Things")
+            fill(mirror, blocks[2:])
+            assert SECRET.encode() in files(path)
+            transaction.abort()
+        mirror.mirror(linked(blocks[3], block(4)))
+        assert SECRET.encode() not in files(path)
+
+
+def test_a_copy_that_shows_the_redaction_erases_too(mirror: Ledger) -> None:
+    """A block that comes again, redacted meanwhile, takes its data along; never back."""
+    full = redacted_chain()[:3]
+    fill(mirror, full)
+    gone = attrs.evolve(full[1].revisions[0], data_ion=None, data_hash=data_hash({"name": SECRET}))
+    lying = attrs.evolve(gone, data_hash=digest("other"))
+    assert mirror.mirror(Block(full[1].summary, (lying,))) is None
+    assert full[1].revisions == next(mirror.blocks(1)).revisions
+    assert mirror.mirror(Block(full[1].summary, (gone,))) is None
+    assert (gone,) == next(mirror.blocks(1)).revisions
+    assert mirror.mirror(full[1]) is None
+    assert (gone,) == next(mirror.blocks(1)).revisions
+
+
+def test_a_revision_that_came_redacted_stays_so(mirror: Ledger) -> None:
+    """There is nothing to erase, and its block says so."""
+    gone = written(1, 1, 0, data_hash=data_hash({"name": SECRET}))
+    blocks = chain(
+        CREATED,
+        block(1, gone),
+        block(2, written(2, 1, 1, {"name": "nobody"})),
+        block(3),
+        redactions={3: redaction(1, 1, 0)},
+    )
+    fill(mirror, blocks[:3])
+    assert MirroredBlock(0, 0, ()) == mirror.mirror(blocks[3])
+    assert (gone,) == next(mirror.blocks(1)).revisions
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        redaction(2, 1, 1),
+        redaction(1, 1, 5),
+        redaction(9, 1, 0),
+        redaction(1, 2, 0),
+        redaction(1, 1, 0, tableId=OTHER_ID),
+        redaction(1, 1, 0, blockAddress={"strandId": OTHER_ID, "sequenceNo": 1}),
+    ],
+)
+def test_a_redaction_of_what_is_not_there_is_refused(mirror: Ledger, named: Any) -> None:
+    """The current revision, and one that never was, cannot be redacted (facts 2.6)."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    with pytest.raises(ReplayRefusedError, match="no such revision that is not current"):
+        mirror.mirror(linked(blocks[2], block(3), named))
+
+
+def test_a_log_that_cannot_be_cut_is_no_failure(tmp_path: Path) -> None:
+    """Whatever keeps SQLite from it, what was committed stays so; it is tried again later."""
+    with Ledger.open(tmp_path / "mirror.ledger") as mirror:
+        fill(mirror, redacted_chain())
+        store = mirror._journal.store  # noqa: SLF001 - SQLite is brought into the way
+        store.connection.execute("BEGIN IMMEDIATE")
+        assert not clear_log(store)
+        store.connection.execute("ROLLBACK")
+        assert clear_log(store)
