@@ -16,7 +16,8 @@ from qldb_stream.events import Block
 from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline import Pipeline
-from qldb_stream.reconcile import compare_ledgers
+from qldb_stream.plugins import open_sink
+from qldb_stream.reconcile import Comparison, compare_ledgers, compare_mirror
 from qldb_stream.report import Position, ReplayReport
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
@@ -146,6 +147,26 @@ def test_a_ledger_holds_each_block_once(
 ) -> None:
     """The destination equals the source, and its journal is as long as after a clean run."""
     assert replay(seed, [], 100, ids) == replay(seed, fate, batch_blocks, ids)
+
+
+@settings(max_examples=10)
+@given(seeds, fates, sizes)
+def test_a_mirror_holds_each_block_once(seed: int, fate: list[str], batch_blocks: int) -> None:
+    """The mirror equals the source, digest included, and its documents are those of a clean run."""
+    assert mirror(seed, [], 100) == mirror(seed, fate, batch_blocks)
+
+
+def mirror(seed: int, fate: Sequence[str], batch_blocks: int) -> Comparison:
+    """Mirror into a ledger; say what was found equal."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"ledger:{Path(folder) / 'mirror.ledger'}"
+        report = run_to_the_end(lambda: open_sink(url, mode="mirror"), seed, fate, batch_blocks)
+        assert report.ok
+        with Ledger.open(Path(folder) / "mirror.ledger") as ledger:
+            assert journal(seed).digest() == ledger.digest().digest
+            comparison = compare_mirror(journal(seed), ledger)
+            assert () == comparison.differences
+            return comparison
 
 
 def replay(seed: int, fate: Sequence[str], batch_blocks: int, ids: str) -> Any:
