@@ -223,7 +223,7 @@ class _Copy:
             self._seal(),
             changes,
             [(t.id, t.no) for t in tables if t.no in before and before[t.no].id != t.id],
-            list(self._iter_erasures()),
+            self._erasures(),
             tuple(walk.indexes_kept),
         )
 
@@ -313,12 +313,14 @@ class _Copy:
 
     # --- redactions --------------------------------------------------------------------------
 
-    def _iter_erasures(self) -> list[Erasure]:
+    def _erasures(self) -> list[Erasure]:
         info = self._block.summary.redaction_info
         if info is None:
             return []
         found = [self._find_redacted(redacted) for redacted in info.revisions]
-        return [(row.no, load_slice(row.data).hash()) for row in found if row.data is not None]
+        # Should one be named twice, it is erased once.
+        data = {row.no: row.data for row in found if row.data is not None}
+        return [(no, load_slice(one).hash()) for no, one in data.items()]
 
     def _find_redacted(self, redacted: RedactedRevision) -> StoredRevision:
         """Find the revision that a redaction names; one that is not current any more."""

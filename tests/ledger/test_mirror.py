@@ -31,7 +31,7 @@ from qldb_stream.events import (
     RevisionKind,
     TransactionInfo,
 )
-from qldb_stream.hashing import merkle_root
+from qldb_stream.hashing import fold_proof, merkle_root
 from qldb_stream.ion import SymbolTable, to_slice
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ledger import Ledger, MirroredBlock
@@ -144,6 +144,43 @@ def test_a_mirror_of_a_mirror_with_blocks_of_its_own(story: Ledger, mirror: Ledg
         fill(second, mirror.blocks())
         assert mirror.digest() == second.digest()
         assert events(mirror) == events(second)
+
+
+def test_old_proofs_verify_against_the_mirror(story: Ledger, mirror: Ledger) -> None:
+    """Whatever the source proved, the mirror proves with the same hashes, also later on."""
+    fill(mirror, story.blocks())
+    tip = story.digest().tip.sequence_no
+    run(mirror, "INSERT INTO Vehicle ?", {"VIN": "new"})
+    assert story.digest() == mirror.digest(tip)
+    for each in story.blocks():
+        number = each.address.sequence_no
+        assert story.block(number, tip=tip) == mirror.block(number, tip=tip)
+        for one in each.revisions:
+            assert one.document_id is not None
+            proven = mirror.revision(number, one.document_id, tip=tip)
+            assert story.revision(number, one.document_id, tip=tip) == proven
+            assert proven.proof is not None
+            assert story.digest().digest == fold_proof(one.hash, proven.proof)
+
+
+def test_documents_beside_hash_only_leaves_are_proven(mirror: Ledger) -> None:
+    """A leaf of which only the hash is known has its place in block and proof."""
+    journal = make_journal(7, blocks=40, shape=JournalShape(system=0.7))
+    fill(mirror, journal)
+    for each in journal:
+        number = each.address.sequence_no
+        found = mirror.block(number, tip=39)
+        assert found.proof is not None
+        assert journal.digest() == fold_proof(each.block_hash, found.proof)
+        (again,) = parse_export(found.block.to_bytes())
+        hashes = [one.hash for one in each.revisions]
+        assert hashes == [one.hash for one in again.revisions]
+        assert verify_block(again).ok
+        for one in each.revisions:
+            if one.document_id is not None:
+                proof = mirror.revision(number, one.document_id, tip=39).proof
+                assert proof is not None
+                assert journal.digest() == fold_proof(one.hash, proof)
 
 
 @pytest.mark.parametrize("erased", [False, True])

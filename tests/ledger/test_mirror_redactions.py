@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from qldb_stream.errors import ReplayRefusedError
-from qldb_stream.events import Block, RevisionKind
+from qldb_stream.events import Block, RedactionInfo, RevisionKind
+from qldb_stream.ion import to_slice
 from qldb_stream.ledger import Ledger, MirroredBlock
 from qldb_stream.ledger._erase import clear_log
 from tests.ledger.chains import chain, data_hash, ddl, fill, linked, redaction, written
@@ -137,3 +138,20 @@ def test_a_log_that_cannot_be_cut_is_no_failure(tmp_path: Path) -> None:
         assert not clear_log(store)
         store.connection.execute("ROLLBACK")
         assert clear_log(store)
+
+
+def test_a_revision_that_is_named_twice_is_erased_once(mirror: Ledger) -> None:
+    """One erasure is counted, whatever the block repeats."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    named = redaction(1, 1, 0).revisions[0]
+    twice = [
+        {
+            "blockAddress": {"strandId": named.block_address.strand_id, "sequenceNo": 1},
+            "tableId": named.table_id,
+            "documentId": named.document_id,
+            "version": 0,
+        }
+    ] * 2
+    info = RedactionInfo(to_slice({"revisions": twice}))
+    assert MirroredBlock(0, 1, ()) == mirror.mirror(linked(blocks[2], block(3), info))
