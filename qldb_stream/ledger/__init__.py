@@ -23,6 +23,7 @@ from qldb_stream.ledger._ledger import Ledger
 from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._proofs import BlockResult, RevisionResult
 from qldb_stream.ledger._state import Digest
+from qldb_stream.ledger._stream import KinesisRecord, StreamPart
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._wording import service_message
 
@@ -37,11 +38,13 @@ __all__ = [
     "Explanation",
     "ExportSummary",
     "IOUsage",
+    "KinesisRecord",
     "Ledger",
     "MirroredBlock",
     "ObjectStore",
     "RevisionResult",
     "SourceExplanation",
+    "StreamPart",
     "Transaction",
     "new_id",
     "service_message",

@@ -48,24 +48,19 @@ def aggregate(records: Sequence[Keyed]) -> bytes:
     return _MAGIC + body + md5(body, usedforsecurity=False).digest()
 
 
-def iter_frames(records: Sequence[Keyed]) -> Iterator[bytes]:
-    """Iterate over what Kinesis would carry: frames, and raw records that stand alone."""
+def iter_frames(records: Sequence[Keyed]) -> Iterator[list[Keyed]]:
+    """Iterate over the records that fit into one frame each; what stands alone stays raw."""
     frame: list[Keyed] = []
     length = 0
     for key, data in records:
         size = len(key) + len(data) + _OVERHEAD_BYTES
         if frame and length + size > MAX_RECORD_BYTES:
-            yield _frame(frame)
+            yield frame
             frame, length = [], 0
         frame.append((key, data))
         length += size
     if frame:
-        yield _frame(frame)
-
-
-def _frame(records: Sequence[Keyed]) -> bytes:
-    """KPL leaves a lone record raw."""
-    return aggregate(records) if len(records) > 1 else records[0][1]
+        yield frame
 
 
 def _sized(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,13 +20,12 @@ from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
-from qldb_stream.ledger._kpl import iter_frames
 from qldb_stream.ledger._limits import choose_limits
 from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._operations import Operations
 from qldb_stream.ledger._reading import Reading
 from qldb_stream.ledger._store import Store
-from qldb_stream.ledger._stream import iter_keyed_records
+from qldb_stream.ledger._stream import StreamPart, choose_range, iter_parts
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._writing import Writing
 
@@ -232,16 +232,25 @@ class Ledger(Operations):
         self._check_open()
         yield from iter_journal(self._journal.store, self._journal.state(), start)
 
-    def stream_records(self, start: int = 0, *, aggregated: bool = True) -> Iterator[bytes]:
+    def stream_records(
+        self,
+        start: int = 0,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        aggregated: bool = True,
+    ) -> Iterator[bytes]:
         """
         Iterate over what a QLDB stream would have put on Kinesis.
 
-        First the control record CREATED, then for each block from number `start` on its
-        summary and its revisions, up to the last block of the moment at which the iteration
-        began.
+        First the control record CREATED, then for each block its summary and its revisions,
+        up to the last block of the moment at which the iteration began; with an end time
+        that has come, the control record COMPLETED.
 
         Args:
             start: the first block's number.
+            start_time: the earliest blockTimestamp; aware.
+            end_time: what blockTimestamp stays below; aware.
             aggregated: join a block's records into KPL frames, as QLDB's default was; a lone
                 record stays as it is.
 
@@ -249,18 +258,47 @@ class Ledger(Operations):
             A Kinesis record's data, at most 1 MiB when aggregated and its parts allow it.
 
         Raises:
+            UsageError: a time without offset, a start in the future or not before the end.
+            LedgerFileError: the file cannot be read.
+        """
+        for part in self.stream_parts(
+            start, start_time=start_time, end_time=end_time, aggregated=aggregated
+        ):
+            yield from [record.data for record in part.records]
+
+    def stream_parts(
+        self,
+        start: int = 0,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        aggregated: bool = True,
+        stream_id: str | None = None,
+    ) -> Iterator[StreamPart]:
+        """
+        Iterate over the same as `stream_records`, block by block and with partition keys.
+
+        COMPLETED comes when no block before the end time can come any more: once a block
+        of that time or later is there, or some seconds after it.
+
+        Args:
+            start: the first block's number.
+            start_time: as for `stream_records`.
+            end_time: as for `stream_records`.
+            aggregated: as for `stream_records`.
+            stream_id: goes into the stream's ARN; the ledger's own when None.
+
+        Raises:
+            UsageError: as for `stream_records`.
             LedgerFileError: the file cannot be read.
         """
         self._check_open()
-        store = self._journal.store
-        stream_id = store.settings()["stream_id"]
+        store, now_ms = self._journal.store, self._journal.environment.now_ms()
+        chosen = choose_range(start, start_time, end_time, now_ms)
+        stream_id = stream_id or store.settings()["stream_id"]
         arn = _STREAM_ARN.format(name=self.name, stream_id=stream_id)
-        state = self._journal.state()
-        for records in iter_keyed_records(store, state, arn, start):
-            if aggregated:
-                yield from iter_frames(records)
-            else:
-                yield from [data for _, data in records]
+        state = self._journal.state()  # after the time was taken
+        yield from iter_parts(store, state, arn, chosen, now_ms=now_ms, aggregated=aggregated)
 
     def close(self) -> None:
         """Close the file; open transactions are lost. Closing again does nothing."""

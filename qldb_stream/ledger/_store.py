@@ -291,6 +291,23 @@ class Store:
         transaction_id: str = rows[0][0]
         return transaction_id
 
+    def first_block_at(self, time_ms: int, size: int) -> int:
+        """
+        Find the first of `size` blocks whose time is not before a moment; O(log n).
+
+        Returns:
+            Its number; `size` when all are earlier.
+        """
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            query = "SELECT timestamp_ms FROM block WHERE sequence_no = ?"
+            if self.query(query, (middle,))[0][0] < time_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
     def iter_blocks(self, start: int, size: int) -> Iterator[StoredBlock]:
         """Iterate over the blocks from `start` to before `size`."""
         while start < size:

@@ -10,54 +10,196 @@ block or revision.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import Any, Final
 
+import attrs
+
+from qldb_stream.errors import UsageError
 from qldb_stream.ion import dumps, load_slice
 from qldb_stream.ledger._ion import STRUCT, field_id, ion_string, wrap
-from qldb_stream.ledger._kpl import Keyed
+from qldb_stream.ledger._kpl import Keyed, aggregate, iter_frames
 from qldb_stream.ledger._merkle import node_of
 from qldb_stream.ledger._shapes import revision_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 
-__all__ = ["iter_keyed_records"]
+__all__ = [
+    "SETTLING_MS",
+    "KinesisRecord",
+    "StreamPart",
+    "StreamRange",
+    "choose_range",
+    "iter_parts",
+]
 
 _STREAM_ARN: Final = field_id("qldbStreamArn")
 _RECORD_TYPE: Final = field_id("recordType")
 _PAYLOAD: Final = field_id("payload")
 
-# The control record's key is not known; KPL's dummy will do.
-_CONTROL_KEY: Final = "a"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# KPL's dummy, the key of its frames (facts 1.5). The control records' key is not known.
+_DUMMY_KEY: Final = "a"
+
+SETTLING_MS: Final = 5_000
+"""
+How long after a stream's end a block that was sealed before it may still become durable: a
+commit takes milliseconds, a group of them rarely a second.
+"""
 
 
-def iter_keyed_records(
-    store: Store, state: State, stream_arn: str, start: int
-) -> Iterator[list[Keyed]]:
+@attrs.frozen
+class KinesisRecord:
     """
-    Iterate over a stream's records: CONTROL CREATED alone, then each block's together.
+    A record as it is put on Kinesis.
+
+    Attributes:
+        data: at most 1 MiB when its parts allow it.
+        partition_key: the hash of its block or revision in hex; "a" for a KPL frame.
+        explicit_hash_key: what chooses a frame's shard, a decimal number below 2**128; None
+            where the partition key does.
+    """
+
+    data: bytes
+    partition_key: str
+    explicit_hash_key: str | None = None
+
+
+@attrs.frozen
+class StreamPart:
+    """
+    What a stream says in one go: all records of a block, or a control record.
+
+    Attributes:
+        sequence_no: the block's number; None for a control record.
+        control: CREATED or COMPLETED; None for a block.
+        records: in order.
+    """
+
+    sequence_no: int | None
+    control: str | None
+    records: tuple[KinesisRecord, ...]
+
+
+@attrs.frozen
+class StreamRange:
+    """
+    Which blocks a stream carries: from a number on, and by time (facts 1.6).
+
+    Attributes:
+        start: the first block's number, at least.
+        start_ms: the earliest blockTimestamp; None for any.
+        end_ms: what blockTimestamp stays below; None for ever.
+    """
+
+    start: int = 0
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+def choose_range(
+    start: int, start_time: datetime | None, end_time: datetime | None, now_ms: int
+) -> StreamRange:
+    """
+    Check a stream's times as the service did (facts 1.6).
+
+    Raises:
+        UsageError: a time without offset, a start in the future or not before the end.
+    """
+    start_ms, end_ms = _to_ms(start_time), _to_ms(end_time)
+    if start_ms is not None and start_ms > now_ms:
+        raise UsageError("a stream's start time is in the future")
+    if start_ms is not None and end_ms is not None and start_ms >= end_ms:
+        raise UsageError("a stream's start time is before its end time")
+    return StreamRange(start, start_ms, end_ms)
+
+
+def _to_ms(moment: datetime | None) -> int | None:
+    """Round up, because blocks have milliseconds: what is not before the one is not before both."""
+    if moment is None:
+        return None
+    if moment.utcoffset() is None:
+        raise UsageError(f"a stream's time has an offset, such as {moment.isoformat()}Z")
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
+
+
+def iter_parts(
+    store: Store,
+    state: State,
+    stream_arn: str,
+    chosen: StreamRange,
+    *,
+    now_ms: int,
+    aggregated: bool,
+) -> Iterator[StreamPart]:
+    """
+    Iterate over a stream: CREATED, the blocks that there are, COMPLETED when no more can come.
 
     Args:
         store: where the blocks are.
         state: where the journal ends.
         stream_arn: what the records say they come from.
-        start: the first block's number.
-
-    Yields:
-        Partition key and data of each record.
+        chosen: which blocks.
+        now_ms: the time, taken before the state.
+        aggregated: join a block's records into KPL frames; a lone one stays raw.
     """
+    yield _control_part(stream_arn, "CREATED")
+    first = max(chosen.start, 0)
+    if chosen.start_ms is not None:
+        first = max(first, store.first_block_at(chosen.start_ms, state.size))
+    for block in store.iter_blocks(first, state.size):
+        if chosen.end_ms is not None and block.timestamp_ms >= chosen.end_ms:
+            break
+        records = _block_records(store, block, state, stream_arn)
+        carried = tuple(_carry(records) if aggregated else _carry_raw(records))
+        yield StreamPart(block.sequence_no, None, carried)
+    if chosen.end_ms is not None and _is_over(state, chosen.end_ms, now_ms):
+        yield _control_part(stream_arn, "COMPLETED")
+
+
+def _is_over(state: State, end_ms: int, now_ms: int) -> bool:
+    """Tell whether no block before the end can come any more."""
+    return state.last_ms >= end_ms or now_ms >= end_ms + SETTLING_MS
+
+
+def _control_part(stream_arn: str, kind: str) -> StreamPart:
     control = {
         "qldbStreamArn": stream_arn,
         "recordType": "CONTROL",
-        "payload": {"controlRecordType": "CREATED"},
+        "payload": {"controlRecordType": kind},
     }
-    yield [(_CONTROL_KEY, dumps(control))]
-    for block in store.iter_blocks(start, state.size):
-        summary = _summary_record(block, stream_arn)
-        records = [(node_of(block.nodes, 0).hex(), summary)]
-        for revision in store.block_revisions(block):
-            payload = _revision_payload(revision, block, state)
-            records.append((revision.hash.hex(), _details_record(payload, stream_arn)))
-        yield records
+    return StreamPart(None, kind, (KinesisRecord(dumps(control), _DUMMY_KEY),))
+
+
+def _block_records(store: Store, block: StoredBlock, state: State, stream_arn: str) -> list[Keyed]:
+    records = [(node_of(block.nodes, 0).hex(), _summary_record(block, stream_arn))]
+    for revision in store.block_revisions(block):
+        payload = _revision_payload(revision, block, state)
+        records.append((revision.hash.hex(), _details_record(payload, stream_arn)))
+    return records
+
+
+def _carry(records: list[Keyed]) -> Iterator[KinesisRecord]:
+    """
+    Join records into frames.
+
+    A frame's partition key says nothing, so KPL names its place besides: that of its first
+    record, by the hash that Kinesis takes of partition keys, MD5.
+    """
+    for frame in iter_frames(records):
+        key, data = frame[0]
+        if len(frame) == 1:
+            yield KinesisRecord(data, key)
+        else:
+            place = int.from_bytes(md5(key.encode(), usedforsecurity=False).digest())
+            yield KinesisRecord(aggregate(frame), _DUMMY_KEY, str(place))
+
+
+def _carry_raw(records: list[Keyed]) -> Iterator[KinesisRecord]:
+    for key, data in records:
+        yield KinesisRecord(data, key)
 
 
 def _summary_record(block: StoredBlock, stream_arn: str) -> bytes:

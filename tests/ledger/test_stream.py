@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aws_kinesis_agg import deaggregator
 
 from qldb_stream import BlockAssembler, deaggregate, parse_record
+from qldb_stream.errors import UsageError
 from qldb_stream.events import (
     NEED_MORE,
     BlockSummary,
@@ -18,8 +23,9 @@ from qldb_stream.events import (
 from qldb_stream.ion import load_slice, read_struct
 from qldb_stream.ledger import Ledger
 from qldb_stream.ledger._kpl import MAX_RECORD_BYTES, aggregate, iter_frames
+from qldb_stream.ledger._stream import SETTLING_MS
 from qldb_stream.testing.vehicle_registration import tell_story
-from tests.ledger.support import make_cars, memory, run
+from tests.ledger.support import NOON_MS, Clock, make_cars, memory, run
 
 
 def events(ledger: Ledger, *, aggregated: bool, start: int = 0) -> list[Event]:
@@ -112,9 +118,9 @@ def test_frames_are_cut_at_what_kinesis_takes() -> None:
     sizes = [10, 500_000, 400_000, 200_000, 1_000_000, 5, 1_200_000]
     records = [(f"key{n}", bytes([n]) * size) for n, size in enumerate(sizes)]
     frames = list(iter_frames(records))
-    assert [data for _, data in records] == [d for frame in frames for d in deaggregate(frame)]
-    assert all(len(frame) <= MAX_RECORD_BYTES for frame in frames[:-1])
-    assert records[-1][1] == frames[-1]
+    assert records == [record for frame in frames for record in frame]
+    assert all(len(aggregate(frame)) <= MAX_RECORD_BYTES for frame in frames[:-1])
+    assert [records[-1]] == frames[-1]
     assert 4 == len(frames)
     assert [] == list(iter_frames([]))
 
@@ -146,3 +152,110 @@ def test_our_frames_are_read_by_the_public_package() -> None:
         assert [block.block_hash.hex(), block.revisions[0].hash.hex()] == keys
         data = [base64.b64decode(one["kinesis"]["data"]) for one in found]
         assert deaggregate(frame) == data
+
+
+# --- times, and where records go -------------------------------------------------------------
+
+
+def at(ms: int) -> datetime:
+    """A moment some milliseconds after the first block."""
+    return datetime(2024, 5, 6, 12, tzinfo=UTC) + timedelta(milliseconds=ms)
+
+
+@pytest.fixture
+def hourly() -> Iterator[Ledger]:
+    """A ledger with a block at 0, 1000, 1000 and 2000 ms, a minute ago."""
+    clock = Clock()
+    with memory(clock) as ledger:
+        for n, ms in enumerate((0, 1000, 1000, 2000)):
+            clock.now_ms = NOON_MS + ms
+            run(ledger, f"CREATE TABLE T{n}")
+        clock.now_ms = NOON_MS + 60_000
+        yield ledger
+
+
+def told(ledger: Ledger, **chosen: Any) -> list[int | str | None]:
+    """The numbers of the blocks in a stream, and the kinds of its control records."""
+    return [part.control or part.sequence_no for part in ledger.stream_parts(**chosen)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, ["CREATED", 0, 1, 2, 3]),
+        (at(0), None, ["CREATED", 0, 1, 2, 3]),
+        (at(1), None, ["CREATED", 1, 2, 3]),
+        (at(1000), at(2000), ["CREATED", 1, 2, "COMPLETED"]),
+        (at(1001), at(2001), ["CREATED", 3, "COMPLETED"]),
+        (None, at(0), ["CREATED", "COMPLETED"]),
+        (at(2001), at(9000), ["CREATED", "COMPLETED"]),
+        (None, at(60_000), ["CREATED", 0, 1, 2, 3]),
+        (None, at(3_600_000), ["CREATED", 0, 1, 2, 3]),
+    ],
+)
+def test_times_choose_blocks(
+    hourly: Ledger, start: datetime | None, end: datetime | None, expected: list[int | str]
+) -> None:
+    """From the start on, before the end; COMPLETED when no more can come (facts 1.2, 1.6)."""
+    assert expected == told(hourly, start_time=start, end_time=end)
+    completed = ["COMPLETED"] if expected[-1] == "COMPLETED" else []
+    last = [
+        event.kind
+        for record in hourly.stream_records(start_time=start, end_time=end)
+        for event in map(parse_record, deaggregate(record))
+        if isinstance(event, ControlRecord)
+    ]
+    assert ["CREATED", *completed] == last
+
+
+def test_a_number_and_a_time_hold_both(hourly: Ledger) -> None:
+    """A stream that goes on after a block still keeps to its times."""
+    assert ["CREATED", 2, "COMPLETED"] == told(
+        hourly, start=2, start_time=at(1000), end_time=at(2000)
+    )
+    assert ["CREATED", 1, 2, 3] == told(hourly, start=-5, start_time=at(1000))
+
+
+def test_an_end_is_waited_out() -> None:
+    """A block that was sealed before the end may become durable a moment after it."""
+    clock = Clock()
+    with memory(clock) as ledger:
+        run(ledger, "CREATE TABLE T")
+        clock.now_ms = NOON_MS + 1000 + SETTLING_MS - 1
+        assert ["CREATED", 0] == told(ledger, end_time=at(1000))
+        clock.now_ms += 1
+        assert ["CREATED", 0, "COMPLETED"] == told(ledger, end_time=at(1000))
+
+
+def test_times_that_make_no_sense_are_refused(hourly: Ledger) -> None:
+    """As the service did: no start in the future, none after the end; and no naive times."""
+    with pytest.raises(UsageError, match="in the future"):
+        told(hourly, start_time=at(60_001))
+    with pytest.raises(UsageError, match="before its end time"):
+        told(hourly, start_time=at(5), end_time=at(5))
+    with pytest.raises(UsageError, match="has an offset"):
+        told(hourly, end_time=datetime(2024, 5, 6))  # noqa: DTZ001 - that is the point
+
+
+def test_records_name_their_places() -> None:
+    """Raw records go by their hashes; a frame goes where its first record would (facts 1.5)."""
+    with memory() as ledger:
+        make_cars(ledger, "A")
+        *_, frame = ledger.stream_parts()
+        *_, raw = ledger.stream_parts(aggregated=False)
+        (block,) = ledger.blocks(2)
+        keys = [block.block_hash.hex(), block.revisions[0].hash.hex()]
+        assert keys == [record.partition_key for record in raw.records]
+        assert {None} == {record.explicit_hash_key for record in raw.records}
+        (only,) = frame.records
+        place = int(hashlib.md5(keys[0].encode(), usedforsecurity=False).hexdigest(), 16)
+        assert ("a", str(place)) == (only.partition_key, only.explicit_hash_key)
+
+
+def test_a_stream_has_an_id_of_its_own() -> None:
+    """Who streams a ledger twice tells the streams apart by their ARNs."""
+    with memory(name="cars") as ledger:
+        (control,) = ledger.stream_parts(stream_id="9aBcDeFgHiJkLmNoPqRsT1")
+        event = parse_record(control.records[0].data)
+        arn = "arn:aws:qldb:us-east-1:000000000000:stream/cars/9aBcDeFgHiJkLmNoPqRsT1"
+        assert ControlRecord(arn, "CREATED") == event
