@@ -2,6 +2,7 @@
 Fixtures and rules that every test shares.
 
 - `vectors` is the folder with genuine QLDB bytes; it is never copied into the project.
+- `aws` is the URL of a server of moto's, and an environment in which boto3 can use it.
 - Where a skipped test is a failure (CI, or QLDB_STREAM_NO_SKIP=1), a skip becomes one here.
 - Hypothesis runs without deadlines, because a shared machine's clock proves nothing, and
   prints the blob that repeats a failure.
@@ -10,7 +11,7 @@ Fixtures and rules that every test shares.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,32 @@ def vectors() -> Path:
     if not folder.is_dir():
         pytest.skip("no vectors: set QLDB_STREAM_VECTORS to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Where a server of moto's plays AWS on loopback, for all tests."""
+    from moto.server import ThreadedMotoServer  # few tests need it, and it is slow to load
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, moto_url: str) -> str:
+    """The same, with credentials that it takes, and nothing of the machine's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return moto_url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,6 +6,7 @@ import click
 
 from qldb_stream.cli._check import check
 from qldb_stream.cli._export import export
+from qldb_stream.cli._stream import stream
 
 __all__ = ["ledger"]
 
@@ -15,5 +16,5 @@ def ledger() -> None:
     """Work with a ledger file of this package."""
 
 
-for _command in (check, export):
+for _command in (check, export, stream):
     ledger.add_command(_command)
