@@ -60,11 +60,13 @@ class MirroredBlock:
         documents: how many revisions it has, hash-only ones apart.
         erased: how many older revisions lost their data, which the block redacts.
         indexes_kept: tables of which a DROP INDEX could not be mapped to an index.
+        left_out: names of fields that the facts do not know, and that are not kept.
     """
 
     documents: int
     erased: int
-    indexes_kept: tuple[str, ...]
+    indexes_kept: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -78,6 +80,7 @@ class Mirrored:
         learnt: ids of tables that were made with ids of ours, as (id, number).
         erasures: what its redactions erase.
         indexes_kept: names of tables of which a DROP INDEX could not be mapped.
+        left_out: names of fields that the facts do not know.
     """
 
     sealed: Sealed
@@ -85,10 +88,12 @@ class Mirrored:
     learnt: list[tuple[str, int]]
     erasures: list[Erasure]
     indexes_kept: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     def outcome(self) -> MirroredBlock:
         """Say what it came to."""
-        return MirroredBlock(len(self.sealed.revisions), len(self.erasures), self.indexes_kept)
+        written, erased = len(self.sealed.revisions), len(self.erasures)
+        return MirroredBlock(written, erased, self.indexes_kept, self.left_out)
 
 
 def mirror_block(state: State, block: Block, store: Store, numbers: Numbers) -> Mirrored:
@@ -195,6 +200,12 @@ def _misplaced(state: State) -> str:
     )
 
 
+def _unknown_fields(block: Block) -> tuple[str, ...]:
+    """Name what parsers saw and did not hand over; nobody hashes or uses it."""
+    parts = (block.summary, *block.revisions)
+    return tuple(dict.fromkeys(name for part in parts for name in part.unknown_fields))
+
+
 class _Copy:
     """One block on its way into rows."""
 
@@ -225,6 +236,7 @@ class _Copy:
             [(t.id, t.no) for t in tables if t.no in before and before[t.no].id != t.id],
             self._erasures(),
             tuple(walk.indexes_kept),
+            _unknown_fields(self._block),
         )
 
     def _seal(self) -> Sealed:

@@ -17,7 +17,8 @@ class SinkSummary:
     `ids_unresolved` counts strings at declared id paths that are no known document's id
     and were left as they are. `indexes_kept` names what a DROP INDEX could not be mapped
     to, as (strand_id, sequence_no, table). `left_out` counts, by name, the revisions and
-    DDL statements of source tables that the sink never takes.
+    DDL statements of source tables that the sink never takes, and blocks with fields that it
+    cannot keep (`field NAME`).
     """
 
     documents: int = 0

@@ -8,6 +8,7 @@ each block.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ class MirrorSink:
         self.ledger = ledger
         self._documents = 0
         self._kept: list[tuple[str, int, str]] = []
+        self._left_out: Counter[str] = Counter()
 
     def position(self, strand_id: str) -> Position | None:
         """
@@ -78,7 +80,11 @@ class MirrorSink:
 
     def summary(self) -> SinkSummary:
         """Say what became of the blocks that are durable; redactions were carried out."""
-        return SinkSummary(documents=self._documents, indexes_kept=tuple(self._kept))
+        return SinkSummary(
+            documents=self._documents,
+            indexes_kept=tuple(self._kept),
+            left_out=dict(self._left_out),
+        )
 
     def close(self) -> None:
         """Close the ledger; mirrored blocks stay."""
@@ -108,6 +114,7 @@ class MirrorSink:
         for block, outcome in stored:
             address = block.address
             self._documents += outcome.documents
+            self._left_out.update(f"field {name}" for name in outcome.left_out)
             self._kept += [
                 (address.strand_id, address.sequence_no, table) for table in outcome.indexes_kept
             ]

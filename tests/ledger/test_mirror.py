@@ -295,7 +295,7 @@ def test_a_block_that_is_there_is_passed_over_and_another_one_is_a_conflict(
 ) -> None:
     """The number is the position, the hash says whether it is the same block."""
     first, second = chain(CREATED, block(1))
-    assert MirroredBlock(0, 0, ()) == mirror.mirror(first)
+    assert MirroredBlock(0, 0) == mirror.mirror(first)
     mirror.mirror(second)
     assert mirror.mirror(first) is None
     assert mirror.mirror(second) is None

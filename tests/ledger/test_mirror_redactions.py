@@ -55,7 +55,7 @@ def test_a_redaction_erases_the_older_revision(tmp_path: Path) -> None:
     with Ledger.open(path) as mirror:
         fill(mirror, blocks[:3])
         assert SECRET.encode() in files(path)
-        assert MirroredBlock(0, 1, ()) == mirror.mirror(blocks[3])
+        assert MirroredBlock(0, 1) == mirror.mirror(blocks[3])
         assert SECRET.encode() not in files(path)
         found = list(mirror.blocks())[1].revisions[0]
         assert RevisionKind.REDACTED is found.kind
@@ -106,7 +106,7 @@ def test_a_revision_that_came_redacted_stays_so(mirror: Ledger) -> None:
         redactions={3: redaction(1, 1, 0)},
     )
     fill(mirror, blocks[:3])
-    assert MirroredBlock(0, 0, ()) == mirror.mirror(blocks[3])
+    assert MirroredBlock(0, 0) == mirror.mirror(blocks[3])
     assert (gone,) == next(mirror.blocks(1)).revisions
 
 
@@ -154,4 +154,4 @@ def test_a_revision_that_is_named_twice_is_erased_once(mirror: Ledger) -> None:
         }
     ] * 2
     info = RedactionInfo(to_slice({"revisions": twice}))
-    assert MirroredBlock(0, 1, ()) == mirror.mirror(linked(blocks[2], block(3), info))
+    assert MirroredBlock(0, 1) == mirror.mirror(linked(blocks[2], block(3), info))

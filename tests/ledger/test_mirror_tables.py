@@ -126,7 +126,7 @@ def test_the_only_index_is_dropped_and_one_of_several_is_kept(mirror: Ledger) ->
     )
     kept = [mirror.mirror(each) for each in blocks]
     assert MirroredBlock(0, 0, ("Things",)) == kept[1]
-    assert [MirroredBlock(0, 0, ())] * 2 == kept[3:]
+    assert [MirroredBlock(0, 0)] * 2 == kept[3:]
     statement = "SELECT t.name, t.indexes FROM information_schema.user_tables AS t"
     found = {row["name"]: [i["expr"] for i in row["indexes"]] for row in run(mirror, statement)}
     assert {"Things": ["[a]", "[b]"], "Others": []} == found

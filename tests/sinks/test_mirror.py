@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -82,6 +83,15 @@ def test_the_summary_counts_what_is_durable(ledger: Ledger) -> None:
     assert SinkSummary(indexes_kept=((STRAND, 1, "Things"),)) == sink.summary()
     sink.apply(blocks, after(blocks[1]), 1)
     assert 1 == len(sink.summary().indexes_kept)
+
+
+def test_fields_that_cannot_be_kept_are_counted(ledger: Ledger) -> None:
+    """What parsers did not hand over is told, by name."""
+    (first,) = chain(CREATED)
+    odd = Block(attrs.evolve(first.summary, unknown_fields=("more", "other")))
+    sink = MirrorSink(ledger)
+    sink.apply([odd], after(odd), 1)
+    assert {"field more": 1, "field other": 1} == sink.summary().left_out
 
 
 def test_a_source_that_starts_later_is_named_by_the_pipeline(tmp_path: Path) -> None:
