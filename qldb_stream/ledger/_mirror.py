@@ -202,8 +202,10 @@ def _misplaced(state: State) -> str:
 
 def _unknown_fields(block: Block) -> tuple[str, ...]:
     """Name what parsers saw and did not hand over; nobody hashes or uses it."""
-    parts = (block.summary, *block.revisions)
-    return tuple(dict.fromkeys(name for part in parts for name in part.unknown_fields))
+    names = [*block.summary.unknown_fields]
+    for revision in block.revisions:
+        names += revision.unknown_fields
+    return tuple(dict.fromkeys(names))
 
 
 class _Copy:
