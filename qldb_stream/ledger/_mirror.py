@@ -142,6 +142,8 @@ def find_erasures(state: State, block: Block, store: Store) -> list[Erasure]:
     """
     Find what a repeated block shows as redacted and the mirror still has.
 
+    A revision that is current here waits for the block that redacts it, which comes later.
+
     Raises:
         ConflictError: the stored block of that number is another one.
         LedgerFileError: the file cannot be read.
@@ -161,7 +163,14 @@ def find_erasures(state: State, block: Block, store: Store) -> list[Erasure]:
         if row.hash in redacted and row.data is not None
         # What the hash does not confirm is some other document's end, and is left alone.
         if load_slice(row.data).hash() == redacted[row.hash]
+        if not _is_current(row, state, store)
     ]
+
+
+def _is_current(row: StoredRevision, state: State, store: Store) -> bool:
+    """Tell whether no later block has changed the document; only then can indexes hold it."""
+    newest = store.document(row.table_no, row.document_id, state.size)
+    return newest is not None and newest.no == row.no
 
 
 def _is_redacted(revision: Revision) -> bool:

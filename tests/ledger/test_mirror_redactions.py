@@ -95,6 +95,19 @@ def test_a_copy_that_shows_the_redaction_erases_too(mirror: Ledger) -> None:
     assert (gone,) == next(mirror.blocks(1)).revisions
 
 
+def test_a_copy_of_what_is_current_here_waits_for_its_redaction(mirror: Ledger) -> None:
+    """While the mirror is behind, nothing current loses its data, nor an index its entry."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:2])
+    gone = attrs.evolve(
+        blocks[1].revisions[0], data_ion=None, data_hash=data_hash({"name": SECRET})
+    )
+    assert mirror.mirror(Block(blocks[1].summary, (gone,))) is None
+    assert blocks[1].revisions == next(mirror.blocks(1)).revisions
+    fill(mirror, blocks)
+    assert (gone,) == next(mirror.blocks(1)).revisions
+
+
 def test_a_revision_that_came_redacted_stays_so(mirror: Ledger) -> None:
     """There is nothing to erase, and its block says so."""
     gone = written(1, 1, 0, data_hash=data_hash({"name": SECRET}))
