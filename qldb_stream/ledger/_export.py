@@ -190,14 +190,8 @@ def _microseconds(name: str, moment: datetime) -> int:
 
 def _iter_range(store: Store, state: State, start_us: int, end_us: int) -> Iterator[StoredBlock]:
     """Iterate over the blocks from start to before end."""
-    low, high = 0, state.size
-    while low < high:
-        middle = (low + high) // 2
-        if store.block_ms(middle) * 1000 < start_us:
-            low = middle + 1
-        else:
-            high = middle
-    for block in store.iter_blocks(low, state.size):
+    first = store.first_block_at(-(-start_us // 1000), state.size)
+    for block in store.iter_blocks(first, state.size):
         if block.timestamp_ms * 1000 >= end_us:
             return
         yield block

@@ -301,8 +301,7 @@ class Store:
         low, high = 0, size
         while low < high:
             middle = (low + high) // 2
-            query = "SELECT timestamp_ms FROM block WHERE sequence_no = ?"
-            if self.query(query, (middle,))[0][0] < time_ms:
+            if self.block_ms(middle) < time_ms:
                 low = middle + 1
             else:
                 high = middle
