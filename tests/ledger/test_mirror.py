@@ -480,3 +480,15 @@ def test_symbols_of_shared_tables_are_refused(mirror: Ledger) -> None:
     (first,) = chain(CREATED)
     with pytest.raises(ReplayRefusedError, match="symbols of shared tables"):
         mirror.mirror(Block(attrs.evolve(first.summary, transaction_info=info)))
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_a_mirror_passes_its_own_check(mirror: Ledger, erased: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """What `Ledger.check` can prove of a mirror, with blocks of its own too, it proves."""
+    shape = JournalShape(redactions=0.3, deletes=0.3, system=0.3, erased=erased)
+    fill(mirror, make_journal(3, blocks=60, shape=shape))
+    assert () == mirror.check().problems
+    run(mirror, "CREATE TABLE More")
+    run(mirror, "INSERT INTO More ?", {"a": 1})
+    report = mirror.check()
+    assert (True, 62) == (report.ok, report.blocks)
