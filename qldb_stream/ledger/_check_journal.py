@@ -36,10 +36,11 @@ _MS: Final = timedelta(milliseconds=1)
 _NEEDED: Final = frozenset(
     (
         *("blockAddress", "transactionId", "blockTimestamp", "blockHash", "entriesHash"),
-        *("previousBlockHash", "entriesHashList", "transactionInfo"),
+        *("previousBlockHash", "entriesHashList"),
     )
 )
-_KNOWN: Final = _NEEDED | {"redactionInfo", "revisionSummaries"}
+_INFO: Final = "transactionInfo"
+_KNOWN: Final = _NEEDED | {_INFO, "redactionInfo", "revisionSummaries"}
 
 _OWN_ENTRIES: Final = 4
 _FOREIGN: Final = "the opaque entries of a mirrored block, which only its source could recompute"
@@ -116,7 +117,8 @@ class JournalCheck:
 
     def _read_summary(self, row: StoredBlock) -> BlockSummary:
         names = read_struct(load_slice(row.summary)).keys()
-        if not names >= _NEEDED:
+        is_own = row.sequence_no >= self._mirrored
+        if not names >= _NEEDED or (is_own and _INFO not in names):
             raise EnvelopeError("", "a block's fields", "fewer")
         if not names <= _KNOWN:
             self._add(row, "summary", "it has fields that no block has")

@@ -34,7 +34,6 @@ _SETTINGS: Final = {
     "mirror_token": _NUMBER,
     "redactions_pending": _NUMBER,
 }
-_REQUIRED: Final = ("name", "strand_id", "stream_id")
 
 _FOREIGN_TABLE: Final = "a table of a mirror, worked out from its source's statements"
 
@@ -47,9 +46,6 @@ _HAS_ENTRY: Final = "SELECT 1 FROM entry WHERE index_no = ? AND key = ? AND docu
 
 def check_settings(settings: Mapping[str, Any], found: Findings) -> None:
     """Check that the settings are those that a ledger has, each of its form."""
-    for name in _REQUIRED:
-        if name not in settings:
-            found.add("setting", name, "missing")
     for name, value in settings.items():
         form = _SETTINGS.get(name)
         if form is None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qldb_stream.errors import LedgerFileError
 from qldb_stream.ledger._file import MEMORY, connect_reader
 from qldb_stream.ledger._store import Store
 
@@ -28,10 +26,8 @@ def snapshot(store: Store) -> Iterator[Store]:
         return
     connection = connect_reader(store.path)
     try:
-        try:
-            connection.execute("BEGIN")
-        except sqlite3.Error as exc:
-            raise LedgerFileError(store.path, str(exc)) from exc
-        yield Store(connection, store.path, threading.RLock())
+        beside = Store(connection, store.path, threading.RLock())
+        beside.query("BEGIN")
+        yield beside
     finally:
         connection.close()

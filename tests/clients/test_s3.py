@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,4 +78,11 @@ def test_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "nonsense")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with pytest.raises(UsageError, match="no client of S3 can be made"):
+        S3Bucket("archive")
+
+
+def test_without_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which extra brings it."""
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(UsageError, match="needs the extra `aws`"):
         S3Bucket("archive")

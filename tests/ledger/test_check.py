@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from qldb_stream.ledger import Ledger
 from qldb_stream.report import LedgerProblem, LedgerReport
 from qldb_stream.testing import make_journal
 from tests.ledger.support import make_cars, memory, run
+
+Change = Callable[[dict[str, Any]], object]
 
 REDACT = "EXEC REDACT_REVISION ?, ?, ?"
 
@@ -142,7 +146,7 @@ CASES: list[tuple[str, tuple[str, str | None]]] = [
         ("block", "first_revision_no"),
     ),
     (
-        "UPDATE block SET nodes = CAST(x'00' || substr(nodes, 2) AS BLOB) WHERE sequence_no = 3",
+        "UPDATE block SET nodes = CAST(x'0102' || substr(nodes, 3) AS BLOB) WHERE sequence_no = 3",
         ("block", "nodes"),
     ),
     ("UPDATE block SET nodes = 5 WHERE sequence_no = 3", ("block", "nodes")),
@@ -182,6 +186,8 @@ CASES: list[tuple[str, tuple[str, str | None]]] = [
     ("UPDATE revision SET data = NULL WHERE no = 2", ("revision", "REVISION_HASH")),
     ("UPDATE revision SET data = 'text' WHERE no = 2", ("revision", "data")),
     ("UPDATE revision SET data = x'e0' WHERE no = 2", ("block", "summary")),
+    ("UPDATE revision SET data = x'e0' WHERE no = 7", ("entry", "key")),
+    ("UPDATE revision SET tx_time_ms = tx_time_ms + 99999999", ("revision", "tx_time_ms")),
     (
         "UPDATE revision SET data = (SELECT data FROM revision WHERE no = 4) WHERE no = 2",
         ("revision", "data"),
@@ -311,6 +317,54 @@ def test_an_erasure_that_was_undone_is_found(path: Path, original: bytes) -> Non
     connection.commit()
     connection.close()
     assert {("revision", "data")} == places(check(path))
+
+
+def change_summary(path: Path, sequence_no: int, change: Change) -> None:
+    """Change the fields of a block's summary."""
+    connection = sqlite3.connect(path)
+    where = (sequence_no,)
+    (summary,) = connection.execute(
+        "SELECT summary FROM block WHERE sequence_no = ?", where
+    ).fetchone()
+    fields = {**read_struct(load_slice(summary))}
+    change(fields)
+    row = (dumps(fields), sequence_no)
+    connection.execute("UPDATE block SET summary = ? WHERE sequence_no = ?", row)
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("expected", "change"),
+    [
+        ("summary", lambda fields: fields.pop("transactionInfo")),
+        ("summary", lambda fields: fields.update(more=1)),
+        ("entriesHashList", lambda fields: fields.update(entriesHashList=[bytes(32)])),
+        ("nodes", lambda fields: fields.update(blockHash=bytes(32))),
+        ("BLOCK_HASH", lambda fields: fields.update(blockHash=b"short")),
+        ("entriesHashList", lambda fields: fields.pop("redactionInfo")),
+    ],
+)
+def test_a_summary_that_was_changed_is_found(path: Path, expected: str, change: Change) -> None:
+    """Fields that are missing, new or of other values."""
+    change_summary(path, 11, change)
+    assert ("block", expected) in places(check(path))
+
+
+def test_what_sqlite_finds_is_told(path: Path) -> None:
+    """Its own check of the file comes first."""
+    tamper(
+        path,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'nodes BLOB', 'nodes BLOB CHECK (0)') "
+        "WHERE name = 'block'",
+        "PRAGMA schema_version = 99",
+    )
+    first = check(path).problems[0]
+    assert ("file", "SQLite says: CHECK constraint failed in block") == (
+        first.place,
+        first.message,
+    )
 
 
 def test_revisions_that_were_stripped_are_found(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from qldb_stream.ion import IonSlice, iter_fields
 from qldb_stream.ledger import Digest, Ledger
 from qldb_stream.ledger._merkle import append_leaf, proof_of
 from qldb_stream.parsers.export import parse_block
+from qldb_stream.testing import JournalShape, make_journal
 from tests.ledger import published
 from tests.ledger.support import ask, make_cars, memory, run
 
@@ -181,3 +182,22 @@ def test_what_is_not_there_is_named() -> None:
             ledger.block(2, tip=1)
         with pytest.raises(LedgerAddressError, match="no revision of document nobody"):
             ledger.revision(2, "nobody")
+
+
+def test_a_mirrored_block_keeps_its_hash_only_revisions() -> None:
+    """What QLDB gave nothing of but the hash stands in its place, and proofs count it."""
+    shape = JournalShape(least_revisions=1, system=1.0)
+    with memory() as ledger:
+        blocks = list(make_journal(4, blocks=8, shape=shape))
+        for block in blocks:
+            ledger.mirror(block)
+        seen = [parse_block(ledger.block(number).block) for number in range(8)]
+        assert list(ledger.blocks()) == seen
+        assert any(one.metadata is None for block in seen for one in block.revisions)
+        for number, block in enumerate(seen):
+            for revision in block.revisions:
+                if revision.document_id is not None:
+                    proven = ledger.revision(number, revision.document_id, tip=7)
+                    assert proven.proof is not None
+                    folded = published.fold(revision.hash, proven.proof)
+                    assert ledger.digest().digest == folded

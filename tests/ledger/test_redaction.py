@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -346,3 +347,36 @@ def test_a_reader_may_not_redact(tmp_path: Path) -> None:
         pytest.raises(LedgerFileError, match="read-only"),
     ):
         redact(ledger, 2, document_id)
+
+
+def test_data_that_is_gone_already_is_not_redacted() -> None:
+    """Should somebody have changed the file meanwhile, the commit fails, and says so."""
+    with memory() as ledger:
+        document_id = make_versions(ledger)
+        transaction = ledger.start_transaction()
+        ask(transaction, REDACT, address(ledger, 2), table_id_of(ledger), document_id)
+        ledger._journal.store.query("UPDATE revision SET data = NULL WHERE no = 1")  # noqa: SLF001 - to tamper
+        with pytest.raises(LedgerFileError, match="has no data any more"):
+            transaction.commit()
+        assert 0 == ledger.redactions_pending
+
+
+def test_a_log_that_cannot_be_cleared_fails_no_commit(tmp_path: Path) -> None:
+    """The redaction is durable; clearing is tried again on closing."""
+    path = tmp_path / "l.ledger"
+    with Ledger.open(path) as ledger:
+        document_id = make_versions(ledger)
+        connection = ledger._journal.store.connection  # noqa: SLF001 - to make SQLite fail
+
+        def deny(action: int, name: str | None, *_: object) -> int:
+            is_checkpoint = action == sqlite3.SQLITE_PRAGMA and name == "wal_checkpoint"
+            return sqlite3.SQLITE_DENY if is_checkpoint else sqlite3.SQLITE_OK
+
+        connection.set_authorizer(deny)
+        redact(ledger, 2, document_id)
+        assert 1 == ledger.redactions_pending
+        connection.set_authorizer(None)
+    assert [] == left(path, ["SECRET"])
+    with Ledger.open(path) as ledger:
+        assert 0 == ledger.redactions_pending
+        assert () == ledger.check().problems
