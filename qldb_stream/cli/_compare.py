@@ -53,7 +53,7 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
     follow. Exits with 1 when anything differs, or when SOURCE does not verify; with 2 when
     no replay has written to DESTINATION.
     """
-    with open_replayed_ledger(destination) as copy:
+    with open_replayed_ledger(destination, or_mirror=True) as copy:
         if is_database(source):
             return _compare_ledgers(source, copy, as_json=as_json)
         return _compare_records(source, copy, as_json=as_json)

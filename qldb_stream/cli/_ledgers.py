@@ -45,9 +45,13 @@ def open_existing_ledger(path: str) -> Ledger:
     return Ledger.open(path, read_only=True)
 
 
-def open_replayed_ledger(path: str) -> Ledger:
+def open_replayed_ledger(path: str, *, or_mirror: bool = False) -> Ledger:
     """
     Open a ledger file that a replay has written, to read it.
+
+    Args:
+        path: the file.
+        or_mirror: whether a mirror will do, whose blocks are its source's own.
 
     Raises:
         UsageError: there is no such file, it cannot be read, or no replay has written to it.
@@ -55,7 +59,7 @@ def open_replayed_ledger(path: str) -> Ledger:
     """
     with ExitStack() as stack:
         ledger = stack.enter_context(open_existing_ledger(path))
-        if not was_replayed(ledger):
+        if not (was_replayed(ledger) or (or_mirror and ledger.mirrored_blocks)):
             raise UsageError(
                 f"no replay has written to this ledger: {path}; name the one that was filled by "
                 "`qldb-stream replay FILE... --to ledger:PATH`"

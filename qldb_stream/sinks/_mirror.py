@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Self
 
 from qldb_stream.errors import QldbStreamError, ReplayRefusedError
 from qldb_stream.events import Block
@@ -32,9 +33,26 @@ class MirrorSink:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._is_ours = False
         self._documents = 0
         self._kept: list[tuple[str, int, str]] = []
         self._left_out: Counter[str] = Counter()
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """
+        Open a ledger file, made when absent, and mirror into it.
+
+        A ledger that this made is gone again when it is closed before a block was stored.
+
+        Raises:
+            LedgerError: the file cannot be opened.
+        """
+        from qldb_stream.ledger import Ledger  # sinks are listed without loading it
+
+        sink = cls(Ledger.open(fspath(path)))
+        sink._is_ours = sink.ledger.is_new
+        return sink
 
     def position(self, strand_id: str) -> Position | None:
         """
@@ -88,7 +106,11 @@ class MirrorSink:
 
     def close(self) -> None:
         """Close the ledger; mirrored blocks stay."""
-        self.ledger.close()
+        is_ours, self._is_ours = self._is_ours, False
+        if is_ours and next(self.ledger.blocks(), None) is None:
+            self.ledger.discard()
+        else:
+            self.ledger.close()
 
     def _apply_run(
         self,

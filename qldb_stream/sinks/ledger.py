@@ -132,9 +132,7 @@ def _open(path: str, options: Mapping[str, str]) -> LedgerSink | MirrorSink:
 
 
 def _open_mirror(path: str, options: Mapping[str, str]) -> MirrorSink:
-    from qldb_stream.ledger import Ledger  # sinks are listed without loading it
-
     for name in ("ids", "base"):
         if name in options:
             raise UsageError(f"mode=mirror changes nothing in documents, so it has no {name}")
-    return MirrorSink(Ledger.open(path))
+    return MirrorSink.open(path)

@@ -141,6 +141,19 @@ def test_options_are_checked_before_a_file_is_made(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+def test_a_mirror_that_was_made_for_nothing_is_gone_again(tmp_path: Path) -> None:
+    """A source that is refused leaves no empty ledger; closing twice does nothing."""
+    sink = MirrorSink.open(tmp_path / "m.ledger")
+    with pytest.raises(ReplayRefusedError):
+        sink.apply(JOURNAL[5:6], after(JOURNAL[5]), 1)
+    sink.close()
+    sink.close()
+    assert [] == list(tmp_path.iterdir())
+    kept = MirrorSink(Ledger.open(tmp_path / "m.ledger"))
+    kept.close()
+    assert (tmp_path / "m.ledger").exists()
+
+
 def test_a_mirror_is_not_replayed_into_by_mistake(tmp_path: Path) -> None:
     """Whoever wants that says so, because the mirror takes no more blocks afterwards."""
     path = tmp_path / "m.ledger"
