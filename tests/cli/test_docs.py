@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     return tmp_path
 
 
+def damage(path: str) -> None:
+    """Change a ledger's file behind its back."""
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM entry")
+    connection.commit()
+    connection.close()
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -78,6 +87,11 @@ def printed(run: Run) -> dict[str, set[str]]:
     ids = run("ids", "new", document_id, "0" * 22, "--json").json()
     demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
     assert demo["source"].keys() == demo["destination"].keys()
+    exported = run("ledger", "export", "new", "--to", "exported", "--json").json()
+    damage("demo/source.ledger")
+    checked = [
+        run("ledger", "check", name, "--json").json() for name in ("new", "demo/source.ledger")
+    ]
     return {
         "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
@@ -95,6 +109,9 @@ def printed(run: Run) -> dict[str, set[str]]:
         "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
+        "ledger check": keys(checked),
+        "ledger check: problems": keys(each for said in checked for each in said["problems"]),
+        "ledger export": keys([exported]),
         "demo": keys([demo]),
         "demo: chapters": keys(demo["chapters"]),
         "demo: source": keys([demo["source"]]),
