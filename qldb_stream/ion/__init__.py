@@ -51,6 +51,7 @@ from qldb_stream.ion._types import (
     MAX_VALUE_BYTES,
     IonType,
 )
+from qldb_stream.ion._write_text import write_text
 
 __all__ = [
     "IVM",
@@ -90,4 +91,5 @@ __all__ = [
     "to_json",
     "to_slice",
     "to_text",
+    "write_text",
 ]

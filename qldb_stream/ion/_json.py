@@ -46,47 +46,52 @@ def _string(text: str) -> str:
 
 
 def _bool(s: IonSlice) -> str:
-    return "true" if _plain(s) else "false"
+    return "true" if scalar_of(s) else "false"
 
 
-def _int(s: IonSlice) -> str:
-    number = int(_plain(s))
+def int_text(s: IonSlice) -> str:
+    """Write an int, however long."""
+    number = int(scalar_of(s))
     return str(number if number.bit_length() < _SHORT_INT_BITS else Decimal(number))
 
 
 def _float(s: IonSlice) -> str:
-    number = float(_plain(s))
+    number = float(scalar_of(s))
     return repr(number) if math.isfinite(number) else "null"
 
 
 def _decimal(s: IonSlice) -> str:
-    return str(Decimal(_plain(s)))
+    return str(Decimal(scalar_of(s)))
+
+
+def time_text(s: IonSlice) -> str:
+    """Write a timestamp as amazon.ion does, without its annotations."""
+    return _time(s.buf[s.value_start() : s.end])
 
 
 def _timestamp(s: IonSlice) -> str:
-    start = s.value_start()
-    return _time(s.buf[start : s.end])
+    text = time_text(s)
+    return _string(text.removesuffix("T") if len(text) == _DAY_CHARACTERS else text)
 
 
 @lru_cache(maxsize=_CACHED_TIMES)
 def _time(body: bytes) -> str:
     """Write a timestamp from its bytes, which need no symbol table; a block's are alike."""
-    text = to_text(load_slice(IVM + body))
-    return _string(text.removesuffix("T") if len(text) == _DAY_CHARACTERS else text)
+    return to_text(load_slice(IVM + body))
 
 
 def _text(s: IonSlice) -> str:
-    text = _plain(s)
+    text = scalar_of(s)
     text = text if isinstance(text, str) else getattr(text, "text", None)
     return "null" if text is None else _string(str(text))
 
 
 def _clob(s: IonSlice) -> str:
-    return _string(bytes(_plain(s)).decode("latin-1"))
+    return _string(bytes(scalar_of(s)).decode("latin-1"))
 
 
 def _blob(s: IonSlice) -> str:
-    return f'"{base64.b64encode(bytes(_plain(s))).decode()}"'
+    return f'"{base64.b64encode(bytes(scalar_of(s))).decode()}"'
 
 
 def _array(s: IonSlice) -> str:
@@ -99,14 +104,14 @@ def _struct(s: IonSlice) -> str:
     return f"{{{', '.join(members)}}}"
 
 
-def _plain(s: IonSlice) -> Any:
+def scalar_of(s: IonSlice) -> Any:
     """Decode a scalar, without its annotations."""
     return IonSlice(s.buf, s.value_start(), s.end, s.symbols).decode()
 
 
 _WRITERS: Final[dict[IonType, Callable[[IonSlice], str]]] = {
     IonType.BOOL: _bool,
-    IonType.INT: _int,
+    IonType.INT: int_text,
     IonType.FLOAT: _float,
     IonType.DECIMAL: _decimal,
     IonType.TIMESTAMP: _timestamp,

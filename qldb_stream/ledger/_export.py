@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import attrs
 
 from qldb_stream.errors import UsageError
-from qldb_stream.ion import IonSlice, timestamp_ms, to_json, to_slice, to_text
+from qldb_stream.ion import IonSlice, timestamp_ms, to_json, to_slice, write_text
 from qldb_stream.ledger._export_folder import Folder
 from qldb_stream.ledger._shapes import block_struct
 from qldb_stream.ledger._state import State
@@ -64,7 +64,7 @@ class _Format:
 
 
 _FORMATS: Final = {
-    "ion-text": _Format("ION_TEXT", "ion", lambda value: to_text(value).encode() + b"\n"),
+    "ion-text": _Format("ION_TEXT", "ion", lambda value: write_text(value).encode() + b"\n"),
     "ion-binary": _Format("ION_BINARY", "ion", lambda value: value.to_bytes()),
     "json": _Format("JSON", "json", lambda value: to_json(value).encode() + b"\n"),
 }
@@ -137,7 +137,7 @@ def export_journal(
         UsageError: a format that there is not, a prefix that leaves the target, or a range
             that is none.
         ExportError: an object could not be stored; there is no final manifest then.
-        IonEncodeError: amazon.ion has no text for a document; take ion-binary.
+        IonEncodeError: amazon.ion has no text for a timestamp; take ion-binary.
         LedgerFileError: the file cannot be read.
         IonDecodeError: what is stored has been damaged.
     """

@@ -166,7 +166,7 @@ class Operations:
         Raises:
             UsageError: no such format, a prefix that leaves the target, or no range.
             ExportError: an object could not be stored; there is no final manifest then.
-            IonEncodeError: amazon.ion has no text for a document; take "ion-binary".
+            IonEncodeError: amazon.ion has no text for a timestamp; take "ion-binary".
             LedgerFileError: the file cannot be read.
             IonDecodeError: what is stored has been damaged.
         """

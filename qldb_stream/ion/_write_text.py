@@ -1,0 +1,130 @@
+"""
+Write Ion text straight from the bytes: one line, every value that there is.
+
+It is for much text, such as an export: several times as fast as `to_text`, which prints with
+amazon.ion for people, and it has a spelling for whatever that refuses. Each spelling is one
+that Ion 1.0 text gives the value; names and symbols are quoted where they need it. Only
+timestamps are amazon.ion's, and remembered.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from qldb_stream.ion._fields import iter_elements, iter_fields
+from qldb_stream.ion._json import int_text, scalar_of, time_text
+from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._types import IonType
+
+_PLAIN_SYMBOL: Final = re.compile(r"(?!(?:null|true|false|nan)\Z|\$[0-9])[A-Za-z_$][A-Za-z0-9_$]*")
+# Beyond that many places a decimal is written with its exponent.
+_MAX_PLACES: Final = 20
+
+
+def write_text(s: IonSlice) -> str:
+    """
+    Write a value as Ion text on one line, without version marker.
+
+    Raises:
+        IonDecodeError: broken bytes, or a bound exceeded.
+        IonEncodeError: amazon.ion cannot write a timestamp in it.
+    """
+    start = s.value_start()
+    prefix = ""
+    if start != s.start:
+        prefix = "".join(f"{_symbol_text(text)}::" for text in s.annotations)
+    kind = s.ion_type
+    if s.buf[start] & 15 == 15:
+        return f"{prefix}null" if kind is IonType.NULL else f"{prefix}null.{kind.name.lower()}"
+    return prefix + _WRITERS[kind](s)
+
+
+def _symbol_text(text: str | None) -> str:
+    if text is None:
+        return "$0"
+    if _PLAIN_SYMBOL.fullmatch(text):
+        return text
+    # JSON's escapes are Ion's; only the quotes are others.
+    inner = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
+    return "'" + inner.replace("'", "\\'") + "'"
+
+
+def _bool(s: IonSlice) -> str:
+    return "true" if scalar_of(s) else "false"
+
+
+def _float(s: IonSlice) -> str:
+    number = float(scalar_of(s))
+    if math.isfinite(number):
+        text = repr(number)
+        return text if "e" in text else text + "e0"
+    return "nan" if math.isnan(number) else f"{number:+}"
+
+
+def _decimal(s: IonSlice) -> str:
+    sign, digits, exponent = Decimal(scalar_of(s)).as_tuple()
+    assert isinstance(exponent, int), "Ion has no decimals without a value"
+    text = "".join(map(str, digits))
+    minus = "-" if sign else ""
+    if exponent == 0:
+        return f"{minus}{text}."
+    if -_MAX_PLACES <= exponent < 0:
+        text = text.rjust(1 - exponent, "0")
+        return f"{minus}{text[:exponent]}.{text[exponent:]}"
+    return f"{minus}{text}d{exponent}"
+
+
+def _symbol(s: IonSlice) -> str:
+    symbol = scalar_of(s)
+    return _symbol_text(symbol if isinstance(symbol, str) else symbol.text)
+
+
+def _string(s: IonSlice) -> str:
+    return json.dumps(str(scalar_of(s)), ensure_ascii=False)
+
+
+def _clob(s: IonSlice) -> str:
+    shown = [
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}"
+        for byte in bytes(scalar_of(s))
+    ]
+    return '{{"' + "".join(shown) + '"}}'
+
+
+def _blob(s: IonSlice) -> str:
+    return "{{" + base64.b64encode(bytes(scalar_of(s))).decode() + "}}"
+
+
+def _list(s: IonSlice) -> str:
+    return "[" + ",".join(map(write_text, iter_elements(s))) + "]"
+
+
+def _sexp(s: IonSlice) -> str:
+    return "(" + " ".join(map(write_text, iter_elements(s))) + ")"
+
+
+def _struct(s: IonSlice) -> str:
+    members = [f"{_symbol_text(name)}:{write_text(one)}" for name, one in iter_fields(s)]
+    return "{" + ",".join(members) + "}"
+
+
+_WRITERS: Final[dict[IonType, Callable[[IonSlice], str]]] = {
+    IonType.BOOL: _bool,
+    IonType.INT: int_text,
+    IonType.FLOAT: _float,
+    IonType.DECIMAL: _decimal,
+    IonType.TIMESTAMP: time_text,
+    IonType.SYMBOL: _symbol,
+    IonType.STRING: _string,
+    IonType.CLOB: _clob,
+    IonType.BLOB: _blob,
+    IonType.LIST: _list,
+    IonType.SEXP: _sexp,
+    IonType.STRUCT: _struct,
+}

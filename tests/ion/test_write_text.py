@@ -1,0 +1,62 @@
+"""Ion text written straight from the bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from qldb_stream.ion import IonSlice, iter_text, to_slice, write_text
+from qldb_stream.testing.strategies import ion_values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "null.struct",
+        "x::'a b'::null.int",
+        "true",
+        "-17",
+        "12.50",
+        "0.05",
+        "-0.",
+        "1d30",
+        "1d-30",
+        "2.5e0",
+        "1e+16",
+        "nan",
+        "+inf",
+        "-inf",
+        "2019-09-16T19:37:05.360Z",
+        "plain",
+        "'null'",
+        "'$10'",
+        "'it\\'s'",
+        '"text é \\" \\n\\u0001"',
+        '{{"ab\\x80\\x22\\x5c"}}',
+        "{{aGk=}}",
+        "(a '+' [1,{}])",
+        "{a:1,a:2,'b c':u::[1,2]}",
+        "$0",
+        "{$0:$0::1}",
+    ],
+)
+def test_each_type(text: str) -> None:
+    """These spellings are its own."""
+    assert text == write_text(next(iter_text(text)))
+
+
+def test_a_long_int() -> None:
+    """No number is too long, whatever the interpreter's limit for text."""
+    assert "1" + "0" * 8999 + "7" == write_text(to_slice(10**9000 + 7))
+
+
+@given(ion_values())
+def test_what_is_written_is_read(value: Any) -> None:
+    """Every Ion value gives one line that says it."""
+    ion = value if isinstance(value, IonSlice) else to_slice(value)
+    text = write_text(ion)
+    assert "\n" not in text
+    assert [ion] == list(iter_text(text))
