@@ -20,9 +20,9 @@ from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
-from qldb_stream.ledger._limits import choose_limits
 from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._operations import Operations
+from qldb_stream.ledger._options import Options, choose_options
 from qldb_stream.ledger._reading import Reading
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._stream import StreamPart, choose_range, iter_parts
@@ -88,40 +88,19 @@ class Ledger(Operations):
                 another writer has it open.
             UsageError: a setting that there is not, or another ledger's name.
         """
+        options = choose_options(
+            limits=limits,
+            extensions=extensions,
+            journal_reads=journal_reads,
+            read_only=read_only,
+            environment=environment,
+        )
         if name is not None and not _NAME.fullmatch(name):
             raise UsageError(f"a ledger's name has letters, digits and single dashes: {name!r}")
-        if extensions not in ("on", "off"):
-            raise UsageError(f"extensions are 'on' or 'off', not {extensions!r}")
-        journals_reads = _is_on("journal_reads", journal_reads)
-        if journals_reads and read_only:
-            raise UsageError("a ledger that is open read-only journals nothing, reads neither")
-        chosen_limits = choose_limits(limits)
-        environment = environment or Environment()
         file = os.fspath(path)
         held = None if read_only else hold_writer_lock(file)
-        connection: sqlite3.Connection | None = None
-        try:
-            connection = connect_reader(file) if read_only else _connect(file, name, environment)
-            store = Store(connection, file, threading.RLock())
-            settings = store.settings()
-            _check_settings(file, settings)
-            _check_name(name, settings["name"])
-            journal: Reading | Writing
-            allowed = extensions == "on"
-            if read_only:
-                journal = Reading(store, environment, chosen_limits, extensions=allowed)
-            else:
-                journal = Writing(
-                    store,
-                    environment,
-                    chosen_limits,
-                    extensions=allowed,
-                    journals_reads=journals_reads,
-                )
-        except BaseException:
-            _let_go(connection, held, is_unused=True)
-            raise
-        return cls(journal, held, settings["name"])
+        journal, stored_name = _open_journal(file, name, options, held)
+        return cls(journal, held, stored_name)
 
     @property
     def path(self) -> str:
@@ -336,6 +315,27 @@ class Ledger(Operations):
         _let_go(self._journal.store.connection, self._held, is_unused=is_unused)
 
 
+def _open_journal(
+    path: str, name: str | None, options: Options, held: HeldFile | None
+) -> tuple[Reading | Writing, str]:
+    """Open the file and give its journal and name; when that fails, let go of it as it was."""
+    connection: sqlite3.Connection | None = None
+    try:
+        if options.read_only:
+            connection = connect_reader(path)
+        else:
+            connection = _connect(path, name, options.environment)
+        store = Store(connection, path, threading.RLock())
+        settings = store.settings()
+        _check_settings(path, settings)
+        _check_name(name, settings["name"])
+        journal = Reading(store, options) if options.read_only else Writing(store, options)
+    except BaseException:
+        _let_go(connection, held, is_unused=True)
+        raise
+    return journal, settings["name"]
+
+
 def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.Connection:
     return connect_writer(
         path,
@@ -345,12 +345,6 @@ def _connect(path: str, name: str | None, environment: Environment) -> sqlite3.C
             "stream_id": environment.new_id(),
         },
     )
-
-
-def _is_on(name: str, value: str) -> bool:
-    if value not in {"on", "off"}:
-        raise UsageError(f"{name} is 'on' or 'off', not {value!r}")
-    return value == "on"
 
 
 def _check_name(given: str | None, stored: str) -> None:

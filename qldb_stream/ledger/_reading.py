@@ -15,9 +15,8 @@ from typing import Final, NoReturn
 from qldb_stream.errors import LedgerFileError
 from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._ddl import Numbers
-from qldb_stream.ledger._environment import Environment
-from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._options import Options
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store
@@ -30,19 +29,12 @@ __all__ = ["Reading"]
 class Reading:
     """A ledger open to read; implements the transactions' `Journal`."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        limits: Limits | None,
-        *,
-        extensions: bool,
-    ) -> None:
+    def __init__(self, store: Store, options: Options) -> None:
         self.store: Final = store
-        self.environment = environment
-        self.limits = limits
-        self.extensions = extensions
-        self.numbers = Numbers(environment.new_id, _refuse_number, _refuse_number)
+        self.environment = options.environment
+        self.limits = options.limits
+        self.extensions = options.extensions
+        self.numbers = Numbers(self.environment.new_id, _refuse_number, _refuse_number)
         # Views, not transactions: a cursor whose transaction nobody keeps still reads its view.
         self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._nothing: Final = CommitLog()

@@ -29,11 +29,10 @@ from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._append import append_block
 from qldb_stream.ledger._changes import Changes, find_changes
 from qldb_stream.ledger._ddl import Numbers
-from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._erase import Erasure, clear_log, count_pending, erase
-from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._mirror import MirroredBlock, append_mirrored, find_erasures, mirror_block
 from qldb_stream.ledger._occ import CommitLog
+from qldb_stream.ledger._options import Options
 from qldb_stream.ledger._pending import Draft
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
@@ -61,24 +60,16 @@ class _Group:
 class Writing:
     """A ledger open to write; implements the transactions' `Journal`."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        limits: Limits | None,
-        *,
-        extensions: bool,
-        journals_reads: bool = False,
-    ) -> None:
+    def __init__(self, store: Store, options: Options) -> None:
         self.store: Final = store
-        self.environment = environment
-        self.limits = limits
-        self.extensions = extensions
-        self._journals_reads: Final = journals_reads
+        self.environment = options.environment
+        self.limits = options.limits
+        self.extensions = options.extensions
+        self._journals_reads: Final = options.journals_reads
         self._state = store.state()
         catalog = self._state.catalog
         self.numbers = Numbers(
-            environment.new_id,
+            self.environment.new_id,
             count(max(catalog.by_no, default=0) + 1).__next__,
             count(store.last_index_no() + 1).__next__,
         )

@@ -1,0 +1,105 @@
+"""
+Every exception that the library raises on purpose, in one tree.
+
+The tree is split by what a caller should do, not by which module noticed. Each
+leaf carries a `disposition`:
+
+* ``RETRY``: the same call may succeed later (back off, then repeat it),
+* ``QUARANTINE``: these bytes or this block cannot be used; keep them, go on,
+* ``HALT``: going on would deliver something wrong; stop and tell a person.
+
+Leaves are frozen attrs exceptions with positional fields that hold plain values
+only (never documents, never live objects), so that they pickle, compare whole
+and can be logged. ``str()`` says where, what was expected, what was found, and
+what to do. A bug of our own is an ``AssertionError``, never one of these.
+"""
+
+from __future__ import annotations
+
+from qldb_stream.errors._decode import (
+    AggregationError,
+    CarrierError,
+    DecodeError,
+    EnvelopeError,
+    ForeignFileError,
+    IonDecodeError,
+)
+from qldb_stream.errors._delivery import (
+    DeliveryError,
+    ReplayRefusedError,
+    SinkRefusedError,
+    SinkUnavailableError,
+    SourceError,
+    StaleTokenError,
+)
+from qldb_stream.errors._integrity import (
+    BacklogError,
+    ChainBreakError,
+    ConflictError,
+    HashMismatchError,
+    IncompleteBlockError,
+    IntegrityError,
+    SequenceGapError,
+)
+from qldb_stream.errors._ledger import (
+    ExportError,
+    LambdaAbortedError,
+    LedgerAddressError,
+    LedgerError,
+    LedgerFileError,
+    OccConflictError,
+    PartiqlEvaluationError,
+    PartiqlParseError,
+    PartiqlSemanticError,
+    StatementError,
+    TransactionClosedError,
+    UnsupportedPartiqlError,
+)
+from qldb_stream.errors._root import (
+    Disposition,
+    QldbStreamError,
+)
+from qldb_stream.errors._usage import (
+    IonEncodeError,
+    PluginError,
+    UsageError,
+)
+
+__all__ = [
+    "AggregationError",
+    "BacklogError",
+    "CarrierError",
+    "ChainBreakError",
+    "ConflictError",
+    "DecodeError",
+    "DeliveryError",
+    "Disposition",
+    "EnvelopeError",
+    "ExportError",
+    "ForeignFileError",
+    "HashMismatchError",
+    "IncompleteBlockError",
+    "IntegrityError",
+    "IonDecodeError",
+    "IonEncodeError",
+    "LambdaAbortedError",
+    "LedgerAddressError",
+    "LedgerError",
+    "LedgerFileError",
+    "OccConflictError",
+    "PartiqlEvaluationError",
+    "PartiqlParseError",
+    "PartiqlSemanticError",
+    "PluginError",
+    "QldbStreamError",
+    "ReplayRefusedError",
+    "SequenceGapError",
+    "SinkRefusedError",
+    "SinkUnavailableError",
+    "SourceError",
+    "StaleTokenError",
+    "StatementError",
+    "TransactionClosedError",
+    "UnsupportedPartiqlError",
+    "UsageError",
+]

@@ -1,0 +1,92 @@
+"""Sources that failed, and sinks that did not take what they were given."""
+
+from __future__ import annotations
+
+import attrs
+
+from qldb_stream.errors._root import Disposition, QldbStreamError
+
+__all__ = [
+    "DeliveryError",
+    "ReplayRefusedError",
+    "SinkRefusedError",
+    "SinkUnavailableError",
+    "SourceError",
+    "StaleTokenError",
+]
+
+
+@attrs.frozen
+class SourceError(QldbStreamError):
+    """A source that changed, vanished or failed while it was being read."""
+
+    disposition = Disposition.RETRY
+
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.problem}; read it again when nothing writes to it"
+
+
+class DeliveryError(QldbStreamError):
+    """A sink did not take what it was given."""
+
+    disposition = Disposition.RETRY
+
+
+@attrs.frozen
+class SinkUnavailableError(DeliveryError):
+    """A sink that cannot be reached now, and may be later."""
+
+    sink: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"sink {self.sink} is not available: {self.problem}"
+
+
+@attrs.frozen
+class SinkRefusedError(DeliveryError):
+    """A block that a sink refuses and will refuse again."""
+
+    disposition = Disposition.QUARANTINE
+
+    sink: str
+    strand_id: str
+    sequence_no: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"sink {self.sink} refuses block {self.strand_id}/{self.sequence_no}: {self.problem}"
+
+
+@attrs.frozen
+class ReplayRefusedError(DeliveryError):
+    """A block that cannot be repeated in the destination, and why."""
+
+    disposition = Disposition.QUARANTINE
+
+    strand_id: str
+    sequence_no: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"block {self.strand_id}/{self.sequence_no} cannot be replayed: {self.problem}"
+
+
+@attrs.frozen
+class StaleTokenError(DeliveryError):
+    """A fencing token lower than the one that the sink has stored."""
+
+    disposition = Disposition.HALT
+
+    strand_id: str
+    stored: int
+    given: int
+
+    def __str__(self) -> str:
+        return (
+            f"strand {self.strand_id}: fencing token {self.given} is stale, {self.stored} is "
+            "stored; another worker holds this strand now"
+        )
