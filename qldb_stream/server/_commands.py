@@ -1,0 +1,226 @@
+"""
+What each sub-command does to its session (facts 6.2 to 6.5); runs in the session's mailbox.
+
+Rules: a session has one open transaction. A statement that is refused leaves it open; a conflict,
+a failed write or 30 seconds end it. What drivers do after a failure must succeed: AbortTransaction
+with nothing open is fine. A transaction's pages end with it. "No open transaction" is also said
+for another transaction's id: applications match on the words.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import (
+    LedgerError,
+    LedgerFileError,
+    StatementError,
+    TransactionClosedError,
+)
+from qldb_stream.ledger import Environment
+from qldb_stream.partiql import ast, parse_statement
+from qldb_stream.server._faults import access_denied, bad_request, invalid_session
+from qldb_stream.server._ios import commit_ios, page_ios
+from qldb_stream.server._pages import Pages
+from qldb_stream.server._protocol import (
+    AbortTransaction,
+    Command,
+    CommitTransaction,
+    EndSession,
+    ExecuteStatement,
+    FetchPage,
+    StartTransaction,
+    page_json,
+)
+from qldb_stream.server._sessions import OpenTransaction, Session, Sessions
+
+__all__ = [
+    "MAX_OPEN_RESULTS",
+    "MAX_TRANSACTION_BYTES",
+    "TRANSACTION_MS",
+    "Commands",
+    "abort_transaction",
+    "end_session",
+    "expire_transaction",
+]
+
+TRANSACTION_MS: Final = 30_000
+MAX_OPEN_RESULTS: Final = 64
+"""How many results of a transaction may have rows left: each keeps what it reads from."""
+MAX_TRANSACTION_BYTES: Final = 64 * 1024 * 1024
+"""How much a transaction's requests may add up to: it is all in memory until the commit."""
+_TOKEN_BYTES: Final = 24
+
+
+@attrs.frozen
+class Commands:
+    """
+    Carries out commands of sessions that exist.
+
+    Attributes:
+        sessions: where an ended one is forgotten.
+        environment: the time.
+        limits: whether a transaction ends after 30 seconds, as QLDB's did; else with its session.
+    """
+
+    sessions: Sessions
+    environment: Environment
+    limits: bool
+
+    def carry_out(self, session: Session, command: Command, size: int) -> dict[str, Any]:
+        """
+        Do what a command says and give the response's body.
+
+        Args:
+            session: at work for nobody else now.
+            command: any but StartSession.
+            size: of the request, bytes.
+
+        Raises:
+            Fault: it cannot be done.
+            QldbStreamError: the ledger refused it.
+        """
+        began_ms = self.environment.now_ms()
+        expire_transaction(session, began_ms)
+        name = type(command).__name__
+        result = self._results(session, command, size)
+        took_ms = max(0, self.environment.now_ms() - began_ms)
+        return {name: {**result, "TimingInformation": {"ProcessingTimeMilliseconds": took_ms}}}
+
+    def _results(self, session: Session, command: Command, size: int) -> dict[str, Any]:
+        match command:
+            case ExecuteStatement():
+                return self._execute(session, command, size)
+            case FetchPage():
+                return _fetch(session, command)
+            case CommitTransaction():
+                return _commit(session, command)
+            case StartTransaction():
+                return self._start(session)
+            case AbortTransaction():
+                abort_transaction(session)
+                return {}
+            case EndSession():
+                end_session(self.sessions, session)
+                return {}
+        raise AssertionError(f"{type(command).__name__} is no command of a session")
+
+    def _start(self, session: Session) -> dict[str, Any]:
+        if session.transaction is not None:
+            raise bad_request("Transaction already open")
+        self.sessions.check_running()
+        transaction = session.ledger.start_transaction()
+        expires_ms = self.environment.now_ms() + TRANSACTION_MS if self.limits else None
+        session.transaction = OpenTransaction(transaction, expires_ms)
+        session.expired_id = None
+        return {"TransactionId": transaction.transaction_id}
+
+    def _execute(self, session: Session, command: ExecuteStatement, size: int) -> dict[str, Any]:
+        opened = _open_transaction(session, command.transaction_id)
+        if session.caller.read_only and not is_reading(command.statement):
+            raise access_denied("this key may only read; the statement is no SELECT")
+        opened.received_bytes += size
+        if opened.received_bytes > MAX_TRANSACTION_BYTES:
+            raise bad_request(
+                f"{opened.received_bytes} bytes in a transaction's requests; "
+                f"the limit is {MAX_TRANSACTION_BYTES}"
+            )
+        cursor = _ending(
+            session,
+            lambda: opened.transaction.execute_statement(command.statement, *command.parameters),
+        )
+        return _page(opened, "FirstPage", Pages(cursor))
+
+
+def expire_transaction(session: Session, now_ms: int) -> None:
+    """Give up a transaction whose time is over, and remember which it was."""
+    opened = session.transaction
+    if opened is not None and opened.expires_ms is not None and now_ms >= opened.expires_ms:
+        session.expired_id = opened.transaction.transaction_id
+        abort_transaction(session)
+
+
+def abort_transaction(session: Session) -> None:
+    """Give the open transaction up, if there is one."""
+    opened, session.transaction = session.transaction, None
+    if opened is not None:
+        opened.transaction.abort()
+
+
+def end_session(sessions: Sessions, session: Session) -> None:
+    """Forget a session and give up what it has open."""
+    sessions.forget(session)
+    abort_transaction(session)
+
+
+@lru_cache(maxsize=1024)
+def is_reading(statement: str) -> bool:
+    """Tell whether a statement can only read; one that does not parse does nothing at all."""
+    try:
+        return isinstance(parse_statement(statement).statement, ast.Select)
+    except LedgerError:
+        return True
+
+
+def _open_transaction(session: Session, transaction_id: str) -> OpenTransaction:
+    opened = session.transaction
+    if opened is not None and opened.transaction.transaction_id == transaction_id:
+        return opened
+    if session.expired_id is not None and session.expired_id == transaction_id:
+        raise invalid_session(f"Transaction {transaction_id} has expired")
+    raise bad_request("No open transaction")
+
+
+def _ending(session: Session, work: Callable[[], Any]) -> Any:
+    """Do work in a transaction; forget the transaction when the work shows that it is over."""
+    try:
+        return work()
+    except (TransactionClosedError, LedgerFileError):
+        abort_transaction(session)
+        raise
+
+
+def _fetch(session: Session, command: FetchPage) -> dict[str, Any]:
+    opened = _open_transaction(session, command.transaction_id)
+    pages = opened.pages.pop(command.next_page_token, None)
+    if pages is None:
+        raise bad_request("The parameter NextPageToken is not valid")
+    return _page(opened, "Page", pages)
+
+
+def _page(opened: OpenTransaction, name: str, pages: Pages) -> dict[str, Any]:
+    """Send the next rows, and a token of their own for those that are left."""
+    if len(opened.pages) >= MAX_OPEN_RESULTS:
+        raise bad_request(
+            f"{len(opened.pages)} statements with rows left to fetch; the limit is "
+            f"{MAX_OPEN_RESULTS}"
+        )
+    rows = pages.next_page()
+    token = None
+    if not pages.done:
+        token = b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode("ascii")
+        opened.pages[token] = pages
+    return {name: page_json(rows, token), "ConsumedIOs": page_ios(pages, len(rows))}
+
+
+def _commit(session: Session, command: CommitTransaction) -> dict[str, Any]:
+    opened = _open_transaction(session, command.transaction_id)
+    try:
+        opened.transaction.commit(command.commit_digest)
+    except StatementError:  # the digests do not match: it is still open
+        raise
+    except BaseException:  # a conflict, a failed write, or a bug of ours: it is over
+        abort_transaction(session)
+        raise
+    session.transaction = None
+    return {
+        "TransactionId": command.transaction_id,
+        "CommitDigest": b64encode(command.commit_digest).decode("ascii"),
+        "ConsumedIOs": commit_ios(opened.transaction),
+    }

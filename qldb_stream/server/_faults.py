@@ -1,0 +1,132 @@
+"""
+What a client is told when something fails: names, messages and statuses of the service.
+
+Strategy: a `Fault` is an answer on its way out, raised where it is found and made a body in one
+place; it never leaves this room, which is why it is no leaf of `errors.py`. Errors of the ledger
+become faults here, by a table (facts 6.4 and 7). A fault's message may quote the client's own
+request; it never says what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import (
+    IonDecodeError,
+    IonEncodeError,
+    LedgerFileError,
+    OccConflictError,
+    PartiqlEvaluationError,
+    PartiqlParseError,
+    PartiqlSemanticError,
+    QldbStreamError,
+    StatementError,
+    TransactionClosedError,
+    UnsupportedPartiqlError,
+)
+
+__all__ = [
+    "Fault",
+    "access_denied",
+    "bad_request",
+    "fault_of",
+    "internal_failure",
+    "invalid_parameter",
+    "invalid_session",
+    "no_such_ledger",
+    "over_capacity",
+    "precondition_not_met",
+]
+
+_BAD_REQUESTS: Final = (
+    PartiqlParseError,
+    PartiqlSemanticError,
+    PartiqlEvaluationError,
+    UnsupportedPartiqlError,
+    StatementError,
+    IonDecodeError,
+    IonEncodeError,
+)
+
+
+@attrs.frozen
+class Fault(Exception):  # noqa: N818 - an answer on its way; it never leaves this room
+    """
+    One of the service's errors.
+
+    Attributes:
+        name: the service's name for it; SDKs make their exception class of it.
+        message: what the client is told.
+        status: of HTTP.
+        members: what the error's shape has besides, such as `ParameterName`.
+        closes: whether the connection is of no more use.
+    """
+
+    name: str
+    message: str
+    status: int = 400
+    members: Mapping[str, str] = attrs.field(factory=dict)
+    closes: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}"
+
+
+def bad_request(message: str) -> Fault:
+    """Make the session API's error for what it cannot carry out."""
+    return Fault("BadRequestException", message)
+
+
+def invalid_session(message: str) -> Fault:
+    """Make the error after which drivers begin anew on another session."""
+    return Fault("InvalidSessionException", message)
+
+
+def invalid_parameter(name: str, message: str) -> Fault:
+    """Make the control plane's error for a member that is missing or wrong."""
+    return Fault("InvalidParameterException", message, 400, {"ParameterName": name})
+
+
+def no_such_ledger(name: str) -> Fault:
+    """Make the control plane's error for a ledger that is not there."""
+    message = f"The Ledger with name {name} is not found"
+    members = {"ResourceType": "Ledger", "ResourceName": name}
+    return Fault("ResourceNotFoundException", message, 404, members)
+
+
+def precondition_not_met(name: str, message: str) -> Fault:
+    """Make the control plane's error for a ledger that is not in the state that this needs."""
+    members = {"ResourceType": "Ledger", "ResourceName": name}
+    return Fault("ResourcePreconditionNotMetException", message, 412, members)
+
+
+def over_capacity(message: str, *, closes: bool = False) -> Fault:
+    """Make the error that drivers try again after (facts 6.4)."""
+    return Fault("CapacityExceededException", message, 503, {}, closes)
+
+
+def access_denied(message: str) -> Fault:
+    """Make the error for a key that may not do this."""
+    return Fault("AccessDeniedException", message, 403)
+
+
+def internal_failure(message: str) -> Fault:
+    """Make the error for what is not the client's doing; drivers try again after it."""
+    return Fault("InternalFailure", message, 500)
+
+
+def fault_of(error: QldbStreamError) -> Fault:
+    """Translate an error of the ledger; one of its file becomes an internal failure."""
+    if isinstance(error, OccConflictError):
+        return Fault("OccConflictException", str(error))
+    if isinstance(error, TransactionClosedError):
+        expired = str(error).endswith("has expired")
+        return invalid_session(str(error)) if expired else bad_request("No open transaction")
+    if isinstance(error, _BAD_REQUESTS):
+        return bad_request(str(error))
+    if isinstance(error, LedgerFileError):  # its message has the path, which is not theirs to know
+        return internal_failure("the ledger's file cannot be read or written")
+    return internal_failure(type(error).__name__)

@@ -1,0 +1,168 @@
+"""
+The ledgers of a folder: each `NAME.ledger` is one, opened when it is first asked for.
+
+Rules: a name is QLDB's (facts 5.8), so that no name leads out of the folder; the file's name is
+the ledger's, whatever it was called when it was made. An open ledger stays open: its file has one
+writer, this server. Deleting is done under the lock that opening takes, so nobody gets a ledger
+that is going.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from pathlib import Path
+from typing import Final
+
+from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
+from qldb_stream.ledger import Environment, Ledger
+from qldb_stream.server._faults import Fault, internal_failure, no_such_ledger
+from qldb_stream.server._metadata import LedgerSettings, Metadata
+
+__all__ = ["LEDGER_SUFFIX", "MAX_LEDGERS", "Ledgers", "is_ledger_name"]
+
+LEDGER_SUFFIX: Final = ".ledger"
+MAX_LEDGERS: Final = 256
+"""How many ledgers CreateLedger lets a folder have; QLDB had 5 per account, or more if asked."""
+
+_NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+# What SQLite and the ledger keep beside the file while it is open (`Ledger.open`).
+_BESIDE: Final = ("-wal", "-shm", "-journal", "-writer")
+
+_log: Final = logging.getLogger("qldb_stream.server")
+
+
+def is_ledger_name(name: str) -> bool:
+    """Tell whether a ledger may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+class Ledgers:
+    """A folder's ledgers and what the control plane keeps of them; for any number of threads."""
+
+    def __init__(
+        self, folder: Path, *, limits: str, extensions: str, environment: Environment
+    ) -> None:
+        """
+        Take a folder; no ledger is opened yet.
+
+        Raises:
+            LedgerFileError: another server has it, or its metadata cannot be read.
+            UsageError: there is no such folder.
+        """
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}")
+        self.metadata: Final = Metadata(folder)
+        self._folder: Final = folder
+        self._limits: Final = limits
+        self._extensions: Final = extensions
+        self._environment: Final = environment
+        self._open: Final[dict[str, Ledger]] = {}
+        self._lock: Final = threading.RLock()
+
+    def names(self) -> list[str]:
+        """List the ledgers' names in order."""
+        try:
+            files = [file for file in self._folder.iterdir() if file.suffix == LEDGER_SUFFIX]
+            return sorted(file.stem for file in files if is_ledger_name(file.stem))
+        except OSError as exc:
+            raise LedgerFileError(str(self._folder), f"{exc.strerror}") from exc
+
+    def settings(self, name: str) -> LedgerSettings:
+        """
+        Give what the control plane keeps of a ledger, or QLDB's defaults.
+
+        Raises:
+            Fault: there is no such ledger.
+        """
+        file = self._file(name)
+        try:
+            changed_s = file.stat().st_mtime
+        except OSError as exc:
+            raise no_such_ledger(name) from exc
+        return self.metadata.settings(name) or LedgerSettings(int(changed_s * 1000))
+
+    def open(self, name: str) -> Ledger:
+        """
+        Give a ledger, opened now or before.
+
+        Raises:
+            Fault: there is none, or it cannot be opened; the log says why.
+        """
+        ledger = self._open.get(name)
+        if ledger is not None:
+            return ledger
+        with self._lock:
+            if name not in self._open:
+                if not self._file(name).is_file():
+                    raise no_such_ledger(name)
+                self._open[name] = self._open_file(name, None)
+            return self._open[name]
+
+    def create(self, name: str, settings: LedgerSettings, tags: dict[str, str]) -> None:
+        """
+        Make a ledger.
+
+        Raises:
+            Fault: it is there already, there are too many, or it cannot be made.
+        """
+        with self._lock:
+            if self._file(name).exists():
+                raise Fault(
+                    "ResourceAlreadyExistsException",
+                    f"The Ledger with name {name} already exists",
+                    409,
+                    {"ResourceType": "Ledger", "ResourceName": name},
+                )
+            if len(self.names()) >= MAX_LEDGERS:
+                message = f"there are {MAX_LEDGERS} ledgers, the most there may be"
+                raise Fault("LimitExceededException", message, 400, {"ResourceType": "Ledger"})
+            self._open[name] = self._open_file(name, name)
+            self.metadata.put_settings(name, settings)
+            self.metadata.put_tags(name, tags)
+
+    def delete(self, name: str) -> None:
+        """
+        Close a ledger and remove its files; nobody may be using it.
+
+        Raises:
+            Fault: the file cannot be removed.
+        """
+        with self._lock:
+            ledger = self._open.pop(name, None)
+            if ledger is not None:
+                ledger.close()
+            file = self._file(name)
+            try:
+                for suffix in ("", *_BESIDE):
+                    file.with_name(file.name + suffix).unlink(missing_ok=True)
+            except OSError as exc:
+                _log.error("ledger %s cannot be removed: %s", name, exc.strerror)
+                raise internal_failure(f"the ledger {name} cannot be removed") from exc
+            self.metadata.forget(name)
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+            self.metadata.close()
+
+    def _file(self, name: str) -> Path:
+        if not is_ledger_name(name):
+            raise no_such_ledger(name[:40])
+        return self._folder / f"{name}{LEDGER_SUFFIX}"
+
+    def _open_file(self, name: str, new_name: str | None) -> Ledger:
+        try:
+            return Ledger.open(
+                self._file(name),
+                name=new_name,
+                limits=self._limits,
+                extensions=self._extensions,
+                environment=self._environment,
+            )
+        except QldbStreamError as exc:
+            _log.error("ledger %s cannot be opened: %s", name, exc)
+            raise internal_failure(f"the ledger {name} cannot be opened; see the log") from exc

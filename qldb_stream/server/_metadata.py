@@ -1,0 +1,164 @@
+"""
+What the control plane keeps of ledgers that is not in their files: one SQLite file in the folder.
+
+Strategy: `qldb-stream-server.db` holds creation time, permissions mode, deletion protection and
+tags, by ledger name; a ledger file that was put into the folder by hand has QLDB's defaults. The
+file is locked from opening to closing, so that one server has the folder; a process that dies
+loses the lock with it. The format has a version.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.errors import LedgerFileError
+
+__all__ = ["FILE_NAME", "LedgerSettings", "Metadata"]
+
+FILE_NAME: Final = "qldb-stream-server.db"
+
+_APPLICATION_ID: Final = 0x51535356  # "QSSV"
+_VERSION: Final = 1
+_SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+CREATE TABLE ledger (
+    name TEXT PRIMARY KEY,
+    created_ms INTEGER NOT NULL,
+    permissions_mode TEXT NOT NULL,
+    deletion_protection INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tag (
+    name TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, key)
+) STRICT, WITHOUT ROWID;
+COMMIT;
+"""
+
+
+@attrs.frozen
+class LedgerSettings:
+    """
+    What a ledger is to the control plane.
+
+    Attributes:
+        created_ms: ms since 1970 UTC.
+        permissions_mode: ALLOW_ALL or STANDARD; kept and told, and of no effect here.
+        deletion_protection: whether DeleteLedger is refused.
+    """
+
+    created_ms: int
+    permissions_mode: str = "ALLOW_ALL"
+    deletion_protection: bool = True
+
+
+class Metadata:
+    """The file, open; for any number of threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """
+        Open the file of a folder, or make it.
+
+        Raises:
+            LedgerFileError: it cannot be opened, is something else, or another server has it.
+        """
+        self._path: Final = folder / FILE_NAME
+        self._lock: Final = threading.Lock()
+        with _translated(self._path):
+            self._connection: Final = sqlite3.connect(
+                self._path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with _translated(self._path):
+                self._open()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("PRAGMA synchronous = FULL")
+        run("BEGIN EXCLUSIVE")  # with that mode the lock stays after the commit
+        run("COMMIT")
+        found = (_pragma(self._connection, "application_id"), self._version())
+        if found == (0, 0) and not run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            self._connection.executescript(_SCHEMA)
+        elif found != (_APPLICATION_ID, _VERSION):
+            raise LedgerFileError(
+                str(self._path), "it is no file of this server's version; move it away"
+            )
+
+    def _version(self) -> int:
+        return _pragma(self._connection, "user_version")
+
+    def settings(self, name: str) -> LedgerSettings | None:
+        """Give a ledger's settings; None when nothing is kept of it."""
+        row = self._ask(
+            "SELECT created_ms, permissions_mode, deletion_protection FROM ledger WHERE name = ?",
+            name,
+        )
+        if not row:
+            return None
+        created_ms, mode, protection = row[0]
+        return LedgerSettings(created_ms, mode, bool(protection))
+
+    def put_settings(self, name: str, settings: LedgerSettings) -> None:
+        """Keep a ledger's settings; durable when this returns."""
+        self._ask(
+            "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)",
+            name,
+            settings.created_ms,
+            settings.permissions_mode,
+            int(settings.deletion_protection),
+        )
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Give a ledger's tags, by key."""
+        return dict(self._ask("SELECT key, value FROM tag WHERE name = ? ORDER BY key", name))
+
+    def put_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        """Keep exactly these tags of a ledger."""
+        with self._lock, _translated(self._path):
+            run = self._connection.execute
+            run("BEGIN")
+            run("DELETE FROM tag WHERE name = ?", (name,))
+            rows = [(name, key, value) for key, value in tags.items()]
+            self._connection.executemany("INSERT INTO tag VALUES (?, ?, ?)", rows)
+            run("COMMIT")
+
+    def forget(self, name: str) -> None:
+        """Forget a ledger."""
+        self.put_tags(name, {})
+        self._ask("DELETE FROM ledger WHERE name = ?", name)
+
+    def close(self) -> None:
+        """Close the file, and let another server have the folder."""
+        with self._lock:
+            self._connection.close()
+
+    def _ask(self, sql: str, *values: Any) -> list[Any]:
+        with self._lock, _translated(self._path):
+            return self._connection.execute(sql, values).fetchall()
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise LedgerFileError(str(path), "another server has this folder open") from exc
+        raise LedgerFileError(str(path), str(exc)) from exc
