@@ -6,6 +6,7 @@ import click
 
 from qldb_stream.cli._check import check
 from qldb_stream.cli._export import export
+from qldb_stream.cli._serve import serve
 from qldb_stream.cli._stream import stream
 
 __all__ = ["ledger"]
@@ -16,5 +17,5 @@ def ledger() -> None:
     """Work with a ledger file of this package."""
 
 
-for _command in (check, export, stream):
+for _command in (check, export, serve, stream):
     ledger.add_command(_command)

@@ -54,6 +54,8 @@ ROUTES: Final[Mapping[str, Mapping[str, Operation]]] = {
         "PATCH": Operation("UpdateLedgerPermissionsMode", control.update_permissions_mode),
     },
     f"{_LEDGER}/digest": {"POST": Operation("GetDigest", digests.get_digest, reads=True)},
+    f"{_LEDGER}/block": {"POST": Operation("GetBlock", digests.get_block, reads=True)},
+    f"{_LEDGER}/revision": {"POST": Operation("GetRevision", digests.get_revision, reads=True)},
     _EXPORTS: {
         "POST": Operation("ExportJournalToS3", control.refuse_export),
         "GET": Operation("ListJournalS3ExportsForLedger", control.list_no_exports, reads=True),
