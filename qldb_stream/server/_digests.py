@@ -45,9 +45,9 @@ def get_block(plane: Plane, call: Call) -> dict[str, Any]:
     ledger = _open(plane, call)
     address = _address(call, "BlockAddress", ledger)
     try:
-        found = ledger.block(address.sequence_no, tip=_tip(call, ledger))
+        found = ledger.block(address.sequence_no, tip=_tip(call, ledger, address))
     except LedgerAddressError as exc:
-        raise _unknown_address(exc, address) from exc
+        raise invalid_parameter("BlockAddress", str(exc)) from exc
     return {"Block": _text(found.block), **_proof(found.proof)}
 
 
@@ -59,9 +59,9 @@ def get_revision(plane: Plane, call: Call) -> dict[str, Any]:
     if not isinstance(document_id, str) or len(document_id) != _ID_CHARACTERS:
         raise invalid_parameter("DocumentId", f"DocumentId has {_ID_CHARACTERS} characters")
     try:
-        found = ledger.revision(address.sequence_no, document_id, tip=_tip(call, ledger))
+        found = ledger.revision(address.sequence_no, document_id, tip=_tip(call, ledger, address))
     except LedgerAddressError as exc:
-        raise _unknown_address(exc, address) from exc
+        raise invalid_parameter("BlockAddress", str(exc)) from exc
     return {"Revision": _text(found.revision), **_proof(found.proof)}
 
 
@@ -70,10 +70,18 @@ def _open(plane: Plane, call: Call) -> Ledger:
     return plane.ledgers.open(call.name)
 
 
-def _tip(call: Call, ledger: Ledger) -> int | None:
+def _tip(call: Call, ledger: Ledger, address: BlockAddress) -> int | None:
+    """Read the tip of the digest that a proof is to lead to; it must cover the block."""
     if "DigestTipAddress" not in call.body:
         return None
-    return _address(call, "DigestTipAddress", ledger).sequence_no
+    tip = _address(call, "DigestTipAddress", ledger)
+    if tip < address:
+        raise invalid_parameter("DigestTipAddress", "DigestTipAddress is before BlockAddress")
+    try:
+        ledger.digest(tip.sequence_no)
+    except LedgerAddressError as exc:
+        raise invalid_parameter("DigestTipAddress", str(exc)) from exc
+    return tip.sequence_no
 
 
 def _address(call: Call, name: str, ledger: Ledger) -> BlockAddress:
@@ -93,12 +101,6 @@ def _address(call: Call, name: str, ledger: Ledger) -> BlockAddress:
     if not isinstance(sequence_no, int) or isinstance(sequence_no, bool):
         raise invalid_parameter(name, f"{name} has a whole sequenceNo")
     return BlockAddress(ledger.strand_id, int(sequence_no))
-
-
-def _unknown_address(error: LedgerAddressError, address: BlockAddress) -> Exception:
-    """Say which of the two addresses the ledger has nothing for."""
-    is_tip = error.sequence_no != address.sequence_no or "digest" in error.problem
-    return invalid_parameter("DigestTipAddress" if is_tip else "BlockAddress", str(error))
 
 
 def _text(value: IonSlice) -> dict[str, str]:
