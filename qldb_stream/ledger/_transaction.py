@@ -10,7 +10,7 @@ and the journal both need it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from qldb_stream.errors import (
@@ -48,6 +48,9 @@ from qldb_stream.partiql import (
 
 __all__ = ["Journal", "Transaction"]
 
+# A thousand rows are a millisecond or a few.
+_ROWS_BETWEEN_CHECKS: Final = 1024
+
 
 class Journal(Protocol):
     """What a transaction needs of the ledger that it belongs to."""
@@ -77,6 +80,19 @@ class _Status(enum.Enum):
     EXPIRED = "has expired"  # the official drivers match on this wording (facts 6.4)
 
 
+class _EveryFew:
+    """Asks a question once for many calls: the clock is too slow to be asked for each row."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self._ask: Final = ask
+        self._calls = 0
+
+    def __call__(self) -> None:
+        self._calls += 1
+        if not self._calls % _ROWS_BETWEEN_CHECKS:
+            self._ask()
+
+
 class Transaction:
     """
     A transaction, from its snapshot to commit or abort; not for two threads at once.
@@ -96,6 +112,7 @@ class Transaction:
         self._unfinished: Final[list[Cursor]] = []
         self._status = _Status.OPEN
         self._began_ms: Final = journal.environment.now_ms()
+        self._check_rows = None if journal.limits is None else _EveryFew(self._check_open)
 
     def execute_statement(self, statement: str, *parameters: Any) -> Cursor:
         """
@@ -131,7 +148,7 @@ class Transaction:
         digest = statement_digest(prepared.text_hash, hashes)
         self._received.append(digest)
         now = timestamp_ms(start_ms) if prepared.asks_time else None
-        context = Context(self.view, values, self.transaction_id, now)
+        context = Context(self.view, values, self.transaction_id, now, self._check_rows)
         cursor = self._execute(prepared, context, hashes)
         self.statements.append(ExecutedStatement(prepared, start_ms, digest))
         return cursor
@@ -195,6 +212,7 @@ class Transaction:
 
     def _close(self, status: _Status) -> None:
         self._status = status
+        self._check_rows = None  # it knows this transaction, which could not go while both stay
         for cursor in self._unfinished:
             cursor.close(TransactionClosedError(self.transaction_id, status.value))
         self._journal.end(self)

@@ -116,6 +116,8 @@ class Context:
         parameters: one Ion value for each `?`, decoded or as IonSlice.
         transaction_id: what TXID() answers.
         now: what UTCNOW() answers; an aware datetime or a Timestamp.
+        check: called for each row that is looked at; what it raises ends the statement. A
+            join of a few tables has more rows than anybody waits for.
 
     """
 
@@ -123,6 +125,7 @@ class Context:
     parameters: Sequence[Any] = ()
     transaction_id: str | None = None
     now: Any = None
+    check: Callable[[], None] | None = None
 
 
 def make_frame(context: Context, size: int) -> Frame:

@@ -67,7 +67,10 @@ class SourcePlan:
         """Bind row after row that fulfils the conditions; yield its document id."""
         slot = self.slot
         conditions = self.conditions
+        check = frame[CONTEXT].check
         for document_id, position, value in self._iter_rows(frame):
+            if check is not None:
+                check()
             bind(frame, slot, value)
             if self.at_slot:
                 bind(frame, self.at_slot, position)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -45,9 +46,6 @@ __all__ = [
     "MAX_TRANSACTION_BYTES",
     "TRANSACTION_MS",
     "Commands",
-    "abort_transaction",
-    "end_session",
-    "expire_transaction",
 ]
 
 TRANSACTION_MS: Final = 30_000
@@ -86,8 +84,9 @@ class Commands:
             Fault: it cannot be done.
             QldbStreamError: the ledger refused it.
         """
+        self.sessions.check_open(session)
         began_ms = self.environment.now_ms()
-        expire_transaction(session, began_ms)
+        self.expire_transaction(session, began_ms)
         name = type(command).__name__
         result = self._results(session, command, size)
         took_ms = max(0, self.environment.now_ms() - began_ms)
@@ -98,16 +97,16 @@ class Commands:
             case ExecuteStatement():
                 return self._execute(session, command, size)
             case FetchPage():
-                return _fetch(session, command)
+                return self._fetch(session, command)
             case CommitTransaction():
-                return _commit(session, command)
+                return self._commit(session, command)
             case StartTransaction():
                 return self._start(session)
             case AbortTransaction():
-                abort_transaction(session)
+                self.sessions.close_transaction(session)
                 return {}
             case EndSession():
-                end_session(self.sessions, session)
+                self.end_session(session)
                 return {}
         raise AssertionError(f"{type(command).__name__} is no command of a session")
 
@@ -125,38 +124,64 @@ class Commands:
         opened = _open_transaction(session, command.transaction_id)
         if session.caller.read_only and not is_reading(command.statement):
             raise access_denied("this key may only read; the statement is no SELECT")
-        opened.received_bytes += size
-        if opened.received_bytes > MAX_TRANSACTION_BYTES:
+        if opened.received_bytes + size > MAX_TRANSACTION_BYTES:
             raise bad_request(
-                f"{opened.received_bytes} bytes in a transaction's requests; "
+                f"{opened.received_bytes + size} bytes in a transaction's requests; "
                 f"the limit is {MAX_TRANSACTION_BYTES}"
             )
-        cursor = _ending(
-            session,
-            lambda: opened.transaction.execute_statement(command.statement, *command.parameters),
-        )
-        return _page(opened, "FirstPage", Pages(cursor))
+        self.sessions.receive(opened, size)
+        with self._ending(session):
+            cursor = opened.transaction.execute_statement(command.statement, *command.parameters)
+            return _page(opened, "FirstPage", Pages(cursor))
 
+    def _fetch(self, session: Session, command: FetchPage) -> dict[str, Any]:
+        opened = _open_transaction(session, command.transaction_id)
+        pages = opened.pages.pop(command.next_page_token, None)
+        if pages is None:
+            raise bad_request("The parameter NextPageToken is not valid")
+        with self._ending(session):
+            return _page(opened, "Page", pages)
 
-def expire_transaction(session: Session, now_ms: int) -> None:
-    """Give up a transaction whose time is over, and remember which it was."""
-    opened = session.transaction
-    if opened is not None and opened.expires_ms is not None and now_ms >= opened.expires_ms:
-        session.expired_id = opened.transaction.transaction_id
-        abort_transaction(session)
+    def _commit(self, session: Session, command: CommitTransaction) -> dict[str, Any]:
+        opened = _open_transaction(session, command.transaction_id)
+        try:
+            opened.transaction.commit(command.commit_digest)
+        except StatementError:  # the digests do not match: it is still open
+            raise
+        except BaseException:  # a conflict, a failed write, or a bug of ours: it is over
+            self.sessions.close_transaction(session)
+            raise
+        self.sessions.close_transaction(session)
+        return {
+            "TransactionId": command.transaction_id,
+            "CommitDigest": b64encode(command.commit_digest).decode("ascii"),
+            "ConsumedIOs": commit_ios(opened.transaction),
+        }
 
+    @contextmanager
+    def _ending(self, session: Session) -> Iterator[None]:
+        """Forget a transaction when work in it shows that it is over."""
+        try:
+            yield
+        except TransactionClosedError as error:  # of itself it closes when its time is over
+            session.expired_id = error.transaction_id
+            self.sessions.close_transaction(session)
+            raise
+        except LedgerFileError:
+            self.sessions.close_transaction(session)
+            raise
 
-def abort_transaction(session: Session) -> None:
-    """Give the open transaction up, if there is one."""
-    opened, session.transaction = session.transaction, None
-    if opened is not None:
-        opened.transaction.abort()
+    def expire_transaction(self, session: Session, now_ms: int) -> None:
+        """Give up a transaction whose time is over, and remember which it was."""
+        opened = session.transaction
+        if opened is not None and opened.expires_ms is not None and now_ms >= opened.expires_ms:
+            session.expired_id = opened.transaction.transaction_id
+            self.sessions.close_transaction(session)
 
-
-def end_session(sessions: Sessions, session: Session) -> None:
-    """Forget a session and give up what it has open."""
-    sessions.forget(session)
-    abort_transaction(session)
+    def end_session(self, session: Session) -> None:
+        """Forget a session and give up what it has open."""
+        self.sessions.forget(session)
+        self.sessions.close_transaction(session)
 
 
 @lru_cache(maxsize=1024)
@@ -177,23 +202,6 @@ def _open_transaction(session: Session, transaction_id: str) -> OpenTransaction:
     raise bad_request("No open transaction")
 
 
-def _ending(session: Session, work: Callable[[], Any]) -> Any:
-    """Do work in a transaction; forget the transaction when the work shows that it is over."""
-    try:
-        return work()
-    except (TransactionClosedError, LedgerFileError):
-        abort_transaction(session)
-        raise
-
-
-def _fetch(session: Session, command: FetchPage) -> dict[str, Any]:
-    opened = _open_transaction(session, command.transaction_id)
-    pages = opened.pages.pop(command.next_page_token, None)
-    if pages is None:
-        raise bad_request("The parameter NextPageToken is not valid")
-    return _page(opened, "Page", pages)
-
-
 def _page(opened: OpenTransaction, name: str, pages: Pages) -> dict[str, Any]:
     """Send the next rows, and a token of their own for those that are left."""
     if len(opened.pages) >= MAX_OPEN_RESULTS:
@@ -207,20 +215,3 @@ def _page(opened: OpenTransaction, name: str, pages: Pages) -> dict[str, Any]:
         token = b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode("ascii")
         opened.pages[token] = pages
     return {name: page_json(rows, token), "ConsumedIOs": page_ios(pages, len(rows))}
-
-
-def _commit(session: Session, command: CommitTransaction) -> dict[str, Any]:
-    opened = _open_transaction(session, command.transaction_id)
-    try:
-        opened.transaction.commit(command.commit_digest)
-    except StatementError:  # the digests do not match: it is still open
-        raise
-    except BaseException:  # a conflict, a failed write, or a bug of ours: it is over
-        abort_transaction(session)
-        raise
-    session.transaction = None
-    return {
-        "TransactionId": command.transaction_id,
-        "CommitDigest": b64encode(command.commit_digest).decode("ascii"),
-        "ConsumedIOs": commit_ios(opened.transaction),
-    }

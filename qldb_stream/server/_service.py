@@ -16,12 +16,7 @@ from typing import Any, Final, TypeVar
 
 from qldb_stream.errors import LedgerFileError, QldbStreamError
 from qldb_stream.ledger import Environment
-from qldb_stream.server._commands import (
-    Commands,
-    abort_transaction,
-    end_session,
-    expire_transaction,
-)
+from qldb_stream.server._commands import Commands
 from qldb_stream.server._faults import (
     Fault,
     bad_request,
@@ -85,16 +80,18 @@ class SessionService:
         for session in self._sessions.iter_all():
             opened = session.transaction
             if now_ms >= session.expires_ms:
-                self._put(session.mailbox, partial(end_session, self._sessions, session))
+                self._put(session.mailbox, partial(self._commands.end_session, session))
             elif opened is not None and now_ms >= (opened.expires_ms or now_ms + 1):
-                self._put(session.mailbox, partial(expire_transaction, session, now_ms))
+                self._put(
+                    session.mailbox, partial(self._commands.expire_transaction, session, now_ms)
+                )
 
     def end_sessions_of(self, ledger_name: str | None) -> None:
         """End the sessions of a ledger, or of all."""
         for session in self._sessions.iter_all():
             if ledger_name in {None, session.ledger_name}:
                 self._sessions.forget(session)
-                self._put(session.mailbox, partial(abort_transaction, session))
+                self._put(session.mailbox, partial(self._sessions.close_transaction, session))
 
     def _put(self, mailbox: Mailbox, work: Callable[[], Any]) -> None:
         def job() -> None:
@@ -134,7 +131,7 @@ class SessionService:
             except (Fault, QldbStreamError):
                 raise
             except BaseException:
-                abort_transaction(session)
+                self._sessions.close_transaction(session)
                 raise
             return answer_json(body, f"{name} session={session.session_id}")
 

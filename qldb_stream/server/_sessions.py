@@ -21,10 +21,13 @@ from qldb_stream.server._mailbox import Mailbox
 from qldb_stream.server._pages import Pages
 from qldb_stream.server._tokens import SessionTokens, TokenContent
 
-__all__ = ["SESSIONS_PER_LEDGER", "OpenTransaction", "Session", "Sessions"]
+__all__ = ["MAX_OPEN_BYTES", "SESSIONS_PER_LEDGER", "OpenTransaction", "Session", "Sessions"]
 
 SESSIONS_PER_LEDGER: Final = 3000
 """How many sessions a ledger has at once (facts 5.8)."""
+
+MAX_OPEN_BYTES: Final = 512 * 1024 * 1024
+"""How much the requests of all open transactions may add up to: they are in memory."""
 
 _SHORTEST_MS: Final = 13 * 60_000
 _LONGEST_MS: Final = 17 * 60_000
@@ -85,6 +88,7 @@ class Sessions:
         self._open: Final[dict[str, Session]] = {}
         self._counts: Final[dict[str, int]] = {}
         self._stopping = False
+        self._open_bytes = 0
 
     def start(
         self, session_id: str, ledger_name: str, ledger: Ledger, caller: Caller, now_ms: int
@@ -133,6 +137,16 @@ class Sessions:
             if self._open.pop(session.session_id, None) is not None:
                 self._counts[session.ledger_name] -= 1
 
+    def check_open(self, session: Session) -> None:
+        """
+        Raise when a session ended while a command of it was waiting.
+
+        Raises:
+            Fault: it did.
+        """
+        if session.session_id not in self._open:
+            raise invalid_session("No such session")
+
     def stop(self) -> None:
         """Begin no more sessions and transactions."""
         self._stopping = True
@@ -146,6 +160,27 @@ class Sessions:
         """
         if self._stopping:
             raise over_capacity("the server is stopping")
+
+    def receive(self, opened: OpenTransaction, size: int) -> None:
+        """
+        Count bytes that a transaction keeps in memory.
+
+        Raises:
+            Fault: all of them keep too much; other transactions must end first.
+        """
+        with self._lock:
+            if self._open_bytes + size > MAX_OPEN_BYTES:
+                raise over_capacity("open transactions hold too much")
+            self._open_bytes += size
+            opened.received_bytes += size
+
+    def close_transaction(self, session: Session) -> None:
+        """Give up what a session has open, unless it is over already, and what it keeps."""
+        opened, session.transaction = session.transaction, None
+        if opened is not None:
+            opened.transaction.abort()
+            with self._lock:
+                self._open_bytes -= opened.received_bytes
 
     def iter_all(self) -> Iterator[Session]:
         """Iterate over the sessions of this moment."""

@@ -69,6 +69,22 @@ def test_settings_are_known_or_refused() -> None:
             Ledger.open(":memory:", **settings)
 
 
+def test_a_statement_ends_with_its_transaction() -> None:
+    """With QLDB's limits, one that goes through endless rows is cut off after 30 seconds."""
+    clock = Clock()
+    with memory(clock, limits="qldb") as ledger:
+        make_cars(ledger)
+        run(ledger, "INSERT INTO Car ?", {"n": list(range(1000))})
+        transaction = ledger.start_transaction()
+        clock.step_ms = 1000
+        endless = "SELECT COUNT(*) FROM Car c, c.n AS a, c.n AS b, c.n AS d"
+        with pytest.raises(TransactionClosedError, match="has expired"):
+            transaction.execute_statement(endless)
+        clock.step_ms = 0
+        with pytest.raises(TransactionClosedError, match="has expired"):
+            transaction.commit()
+
+
 def test_a_transaction_expires() -> None:
     """With QLDB's limits, after 30 seconds, in the words that drivers look for."""
     clock = Clock()

@@ -198,6 +198,36 @@ def test_what_a_transaction_sends_is_bounded(talk: Talk, monkeypatch: pytest.Mon
     assert 200 == talk.ask("AbortTransaction").status
 
 
+def test_what_all_transactions_keep_is_bounded(
+    desk: Desk, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that would be too much is told to come again; ended ones make room."""
+    monkeypatch.setattr("qldb_stream.server._sessions.MAX_OPEN_BYTES", 3000)
+    other = Talk(desk)
+    for one in (talk, other):
+        one.begin()
+    assert 200 == talk.execute("SELECT * FROM Car WHERE vin = ?", "x" * 1000).status
+    crowded = other.execute("SELECT * FROM Car WHERE vin = ?", "x" * 1000)
+    assert ("CapacityExceededException", 503) == (crowded.error[0], crowded.status)
+    assert 200 == talk.commit().status
+    assert 200 == other.ask("AbortTransaction").status
+    for _ in range(5):
+        other.run(("SELECT * FROM Car WHERE vin = ?", "x" * 1000))
+
+
+def test_a_statement_without_end_is_cut_off(desk: Desk, talk: Talk) -> None:
+    """With its transaction, after 30 seconds; the session goes on."""
+    talk.run(("INSERT INTO Car ?", {"n": list(range(1000))}))
+    transaction_id = talk.begin()
+    desk.clock.step_ms = 1000
+    got = talk.execute("SELECT COUNT(*) FROM Car c, c.n AS a, c.n AS b, c.n AS d")
+    desk.clock.step_ms = 0
+    assert (INVALID, f"Transaction {transaction_id} has expired") == got.error
+    assert (INVALID, f"Transaction {transaction_id} has expired") == talk.commit().error
+    assert 200 == talk.ask("AbortTransaction").status
+    talk.run(("SELECT * FROM Car",))
+
+
 # --- time ----------------------------------------------------------------------------------
 
 
@@ -331,6 +361,22 @@ def test_too_many_commands_of_one_session_wait(desk: Desk, talk: Talk) -> None:
 
     session.mailbox.put(at_work)
     assert "CapacityExceededException" == got[0].error[0]
+
+
+def test_nothing_is_begun_in_a_session_that_ended(desk: Desk, talk: Talk) -> None:
+    """A command that waited while its session ended finds no session, and leaves nothing."""
+    (session,) = desk.sessions.iter_all()
+    got = []
+
+    def at_work() -> None:
+        for name in ("EndSession", "StartTransaction"):
+            body = {"SessionToken": talk.token, name: {}}
+            request = desk.request("POST", "/", body, {})
+            desk.service.submit(request, Caller(), got.append)
+
+    session.mailbox.put(at_work)
+    assert [200, 400] == [answer.status for answer in got]
+    assert session.transaction is None
 
 
 def test_sessions_are_their_callers_alone(desk: Desk, talk: Talk) -> None:
