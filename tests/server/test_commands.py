@@ -366,7 +366,7 @@ def test_too_many_commands_of_one_session_wait(desk: Desk, talk: Talk) -> None:
 def test_nothing_is_begun_in_a_session_that_ended(desk: Desk, talk: Talk) -> None:
     """A command that waited while its session ended finds no session, and leaves nothing."""
     (session,) = desk.sessions.iter_all()
-    got = []
+    got: list[Any] = []
 
     def at_work() -> None:
         for name in ("EndSession", "StartTransaction"):
