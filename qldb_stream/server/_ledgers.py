@@ -64,10 +64,10 @@ class Ledgers:
     def names(self) -> list[str]:
         """List the ledgers' names in order."""
         try:
-            files = [file for file in self._folder.iterdir() if file.suffix == LEDGER_SUFFIX]
-            return sorted(file.stem for file in files if is_ledger_name(file.stem))
+            files = {file.stem for file in self._folder.iterdir() if file.suffix == LEDGER_SUFFIX}
         except OSError as exc:
             raise LedgerFileError(str(self._folder), f"{exc.strerror}") from exc
+        return sorted(filter(is_ledger_name, files))
 
     def settings(self, name: str) -> LedgerSettings:
         """
@@ -97,7 +97,7 @@ class Ledgers:
             if name not in self._open:
                 if not self._file(name).is_file():
                     raise no_such_ledger(name)
-                self._open[name] = self._open_file(name, None)
+                self._open[name] = self._open_file(name)
             return self._open[name]
 
     def create(self, name: str, settings: LedgerSettings, tags: dict[str, str]) -> None:
@@ -118,7 +118,8 @@ class Ledgers:
             if len(self.names()) >= MAX_LEDGERS:
                 message = f"there are {MAX_LEDGERS} ledgers, the most there may be"
                 raise Fault("LimitExceededException", message, 400, {"ResourceType": "Ledger"})
-            self._open[name] = self._open_file(name, name)
+            self._make_file(name)
+            self._open[name] = self._open_file(name)
             self.metadata.put_settings(name, settings)
             self.metadata.put_tags(name, tags)
 
@@ -154,15 +155,25 @@ class Ledgers:
             raise no_such_ledger(name[:40])
         return self._folder / f"{name}{LEDGER_SUFFIX}"
 
-    def _open_file(self, name: str, new_name: str | None) -> Ledger:
+    def _make_file(self, name: str) -> None:
+        """Make an empty file: one that was not there would go again with an unused ledger."""
         try:
+            self._file(name).touch(exist_ok=False)
+        except OSError as exc:
+            _log.error("ledger %s cannot be made: %s", name, exc.strerror)
+            raise internal_failure(f"the ledger {name} cannot be made; see the log") from exc
+
+    def _open_file(self, name: str) -> Ledger:
+        file = self._file(name)
+        try:
+            is_new = not file.stat().st_size
             return Ledger.open(
-                self._file(name),
-                name=new_name,
+                file,
+                name=name if is_new else None,
                 limits=self._limits,
                 extensions=self._extensions,
                 environment=self._environment,
             )
-        except QldbStreamError as exc:
+        except (QldbStreamError, OSError) as exc:
             _log.error("ledger %s cannot be opened: %s", name, exc)
             raise internal_failure(f"the ledger {name} cannot be opened; see the log") from exc

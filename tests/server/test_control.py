@@ -308,6 +308,27 @@ def test_a_server_needs_a_folder(tmp_path: Path) -> None:
         Ledgers(tmp_path / "none", limits="qldb", extensions="off", environment=environment())
 
 
+def test_an_unused_ledger_outlives_the_server(tmp_path: Path) -> None:
+    """What was created is there when the folder is opened again, under its name."""
+    desk = Desk(tmp_path)
+    desk.make_ledger("cars")
+    desk.close()
+    (tmp_path / "empty.ledger").touch()
+    desk = Desk(tmp_path)
+    assert ["cars", "empty"] == desk.ledgers.names()
+    for name in desk.ledgers.names():
+        Talk(desk, name).run(("CREATE TABLE Car",))
+        assert name == desk.ledgers.open(name).name
+    desk.close()
+
+
+def test_a_ledger_that_cannot_be_made_is_told(desk: Desk, tmp_path: Path) -> None:
+    """The client hears of a failure, the log why; here a link leads nowhere."""
+    (tmp_path / "vans.ledger").symlink_to(tmp_path / "nowhere" / "vans.ledger")
+    body = {"Name": "vans", "PermissionsMode": "STANDARD"}
+    assert 500 == desk.call("POST", "/ledgers", body).status
+
+
 def test_settings_outlive_the_server(tmp_path: Path) -> None:
     """They and the tags are there when the folder is opened again."""
     settings = LedgerSettings(1, "STANDARD", deletion_protection=False)
