@@ -54,6 +54,8 @@ MAX_OPEN_RESULTS: Final = 64
 MAX_TRANSACTION_BYTES: Final = 64 * 1024 * 1024
 """How much a transaction's requests may add up to: it is all in memory until the commit."""
 _TOKEN_BYTES: Final = 24
+# Longer statements are parsed each time, or a client could fill the memory with them.
+_CACHED_CHARACTERS: Final = 4096
 
 
 @attrs.frozen
@@ -184,13 +186,21 @@ class Commands:
         self.sessions.close_transaction(session)
 
 
-@lru_cache(maxsize=1024)
 def is_reading(statement: str) -> bool:
     """Tell whether a statement can only read; one that does not parse does nothing at all."""
+    if len(statement) > _CACHED_CHARACTERS:
+        return _is_reading(statement)
+    return _is_reading_cached(statement)
+
+
+def _is_reading(statement: str) -> bool:
     try:
         return isinstance(parse_statement(statement).statement, ast.Select)
     except LedgerError:
         return True
+
+
+_is_reading_cached = lru_cache(maxsize=1024)(_is_reading)
 
 
 def _open_transaction(session: Session, transaction_id: str) -> OpenTransaction:

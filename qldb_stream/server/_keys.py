@@ -8,6 +8,8 @@ The file is JSON: `{"version": 1, "keys": [{"access_key": ..., "secret_key": ...
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,10 @@ _VERSION: Final = 1
 _MAX_FILE_BYTES: Final = 1024 * 1024
 _ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
 _LEAST_SECRET: Final = 16
+_OTHERS: Final = 0o077  # what group and others may, as chmod counts
 _PERMISSIONS: Final = ("read-write", "read-only")
+
+_log: Final = logging.getLogger("qldb_stream.server")
 
 
 @attrs.frozen
@@ -68,8 +73,11 @@ def load_keys(path: str) -> Mapping[str, Key]:
     try:
         with Path(path).open("rb") as file:
             data = file.read(_MAX_FILE_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as exc:
         raise UsageError(f"the file of keys {path} cannot be read: {exc.strerror}") from exc
+    if os.name == "posix" and mode & _OTHERS:
+        _log.warning("others may read the file of keys %s: chmod 600 it", path)
     return parse_keys(data, path)
 
 

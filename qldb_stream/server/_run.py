@@ -22,12 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import attrs
 import uvicorn
 
 from qldb_stream.errors import UsageError
 from qldb_stream.server._app import App
 from qldb_stream.server._call import Plane
-from qldb_stream.server._front import Connections
+from qldb_stream.server._front import ConnectionLimits, Connections
 from qldb_stream.server._gateway import Gateway
 from qldb_stream.server._keys import load_keys
 from qldb_stream.server._ledgers import Ledgers
@@ -146,7 +147,7 @@ class Server:
         settings = self.settings
         signatures = None if settings.keys is None else Signatures(load_keys(settings.keys))
         environment = settings.environment
-        connections = Connections(settings.connections)
+        connections = Connections(_fitting(settings.connections))
         self._ledgers = Ledgers(
             settings.folder,
             limits=settings.limits,
@@ -195,6 +196,19 @@ class _Uvicorn(uvicorn.Server):
             await super().startup(sockets)
         finally:
             self.ready.set()
+
+
+def _fitting(limits: ConnectionLimits) -> ConnectionLimits:
+    """Leave half of the file descriptors that this process may have to the ledgers."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # pragma: no cover - Windows has no such limit
+        return limits
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if descriptors == resource.RLIM_INFINITY:
+        return limits
+    fitting = min(limits.connections, max(1, descriptors // 2))
+    return attrs.evolve(limits, connections=fitting)
 
 
 def _configure(settings: Settings, app: App, connections: Connections) -> uvicorn.Config:

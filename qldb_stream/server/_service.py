@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import attrs
+
 from qldb_stream.errors import LedgerFileError, QldbStreamError
 from qldb_stream.ledger import Environment
 from qldb_stream.server._commands import Commands
@@ -135,7 +137,10 @@ class SessionService:
                 raise
             return answer_json(body, f"{name} session={session.session_id}")
 
-        return answer_safely(request_id, work)
+        answer = answer_safely(request_id, work)
+        if answer.error is None:
+            return answer
+        return attrs.evolve(answer, note=f"{name} session={session.session_id}")
 
 
 def answer_safely(request_id: str, work: Callable[[], T]) -> T | Answer:

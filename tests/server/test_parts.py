@@ -146,12 +146,22 @@ def entry(**members: object) -> dict[str, object]:
     return {"access_key": "AK1", "secret_key": SECRET, "permission": "read-only", **members}
 
 
-def test_keys_are_read_from_a_file(tmp_path: Path) -> None:
-    """By access key, with what each may do; the secret is not in the repr."""
+def test_keys_are_read_from_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    By access key, with what each may do; the secret is not in the repr.
+
+    A file that others may read is warned of.
+    """
     path = tmp_path / "keys.json"
     more = entry(access_key="AK2", permission="read-write")
     path.write_bytes(to_json({"version": 1, "keys": [entry(), more]}))
+    path.chmod(0o644)
     keys = load_keys(str(path))
+    assert "others may read" in caplog.text
+    caplog.clear()
+    path.chmod(0o600)
+    assert keys == load_keys(str(path))
+    assert "" == caplog.text
     assert Caller("AK1", read_only=True) == keys["AK1"].caller
     assert Caller("AK2") == keys["AK2"].caller
     assert SECRET not in repr(keys)
