@@ -134,7 +134,7 @@ class Commands:
         self.sessions.receive(opened, size)
         with self._ending(session):
             cursor = opened.transaction.execute_statement(command.statement, *command.parameters)
-            return _page(opened, "FirstPage", Pages(cursor))
+            return _page(opened, "FirstPage", Pages(cursor.iter_slices()))
 
     def _fetch(self, session: Session, command: FetchPage) -> dict[str, Any]:
         opened = _open_transaction(session, command.transaction_id)
@@ -224,4 +224,4 @@ def _page(opened: OpenTransaction, name: str, pages: Pages) -> dict[str, Any]:
     if not pages.done:
         token = b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode("ascii")
         opened.pages[token] = pages
-    return {name: page_json(rows, token), "ConsumedIOs": page_ios(pages, len(rows))}
+    return {name: page_json(rows, token), "ConsumedIOs": page_ios(len(rows))}

@@ -12,7 +12,6 @@ from typing import Final
 
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.ion import IonSlice
-from qldb_stream.ledger import Cursor
 
 __all__ = ["PAGE_BYTES", "PAGE_ROWS", "Pages"]
 
@@ -26,14 +25,12 @@ class Pages:
     The rows of a statement that were not sent yet.
 
     Attributes:
-        cursor: where they come from.
         done: whether there are none.
     """
 
-    def __init__(self, cursor: Cursor) -> None:
-        self.cursor: Final = cursor
+    def __init__(self, rows: Iterator[IonSlice]) -> None:
         self.done = False
-        self._rows: Final[Iterator[IonSlice]] = cursor.iter_slices()
+        self._rows: Final = rows
         self._next: bytes | None = None
         self._failed: QldbStreamError | None = None
         self._look_ahead()

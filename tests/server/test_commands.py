@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +133,15 @@ def test_a_conflict_ends_the_transaction(desk: Desk, talk: Talk) -> None:
 
 
 @pytest.fixture
-def many(tmp_path: Path) -> Talk:
+def many(tmp_path: Path) -> Iterator[Talk]:
     """A session on a ledger without limits and with 450 cars."""
     desk = Desk(tmp_path, limits="off")
     desk.make_ledger()
     talk = Talk(desk)
     talk.run(("CREATE TABLE Car",))
     talk.run(("INSERT INTO Car ?", [{"n": n} for n in range(450)]))
-    return talk
+    yield talk
+    desk.close()
 
 
 def fetch(talk: Talk, token: str) -> Got:

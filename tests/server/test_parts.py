@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from qldb_stream.errors import PartiqlEvaluationError, UsageError
-from qldb_stream.ion import loads
-from qldb_stream.ledger import Cursor
+from qldb_stream.ion import loads, to_slice
 from qldb_stream.server._keys import Caller, load_keys, parse_keys
 from qldb_stream.server._mailbox import MAX_WAITING, Mailbox
 from qldb_stream.server._pages import PAGE_BYTES, Pages
@@ -49,7 +48,7 @@ def test_a_changed_token_says_nothing(place: int, letter: str) -> None:
 
 def pages_of(rows: Iterator[object]) -> list[list[object]]:
     """Read all pages of a result."""
-    pages = Pages(Cursor.start(rows))
+    pages = Pages(map(to_slice, rows))
     found = [[loads(row) for row in pages.next_page()]]
     while not pages.done:
         found.append([loads(row) for row in pages.next_page()])
@@ -81,7 +80,7 @@ def test_a_row_that_fails_fails_when_it_is_asked_for() -> None:
         yield from range(200)
         raise error
 
-    pages = Pages(Cursor.start(rows()))
+    pages = Pages(map(to_slice, rows()))
     assert 200 == len(pages.next_page())
     assert not pages.done
     with pytest.raises(PartiqlEvaluationError):
