@@ -121,6 +121,7 @@ class App:
             return answer_fault(fault)
         if body is None:
             return None
+        self._connections.finish_reading(scope["client"])
         request = Request(
             request_id,
             scope["method"],

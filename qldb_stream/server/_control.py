@@ -2,8 +2,8 @@
 The control plane `qldb` (facts 7): its operations on ledgers; JSON in, JSON out, no HTTP.
 
 What this server has nothing for is refused by name, never accepted in silence: keys of KMS, and
-exports and streams, which are the command's business (`qldb-stream ledger export`): a server that
-writes where a client says would be a way into its machine.
+exports and streams, which are the command's business (`qldb-stream ledger export`, `stream`): a
+server that writes where a client says would be a way into its machine.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def refuse_stream(plane: Plane, call: Call) -> dict[str, Any]:
     plane.ledgers.settings(call.name)
     raise invalid_parameter(
         "KinesisConfiguration",
-        "this server starts no streams; on its machine: qldb-stream ledger export",
+        "this server starts no streams; on its machine: qldb-stream ledger stream",
     )
 
 

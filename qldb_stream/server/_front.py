@@ -5,7 +5,7 @@ uvicorn's protocol reads HTTP but waits for ever for a request's head, keeps a c
 nobody reads from, and (with httptools) takes heads of any size. This protocol stands between it and
 the transport and has a clock: a connection must begin a request in time, and then again after each
 answer; the application tells when a request begins and when it was answered. A client that closed
-its writing side still gets its answer.
+its writing side still gets its answer, once its request is here.
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ class Connections:
         if client is not None and (connection := self._open.get(client)):
             connection.begin_request()
 
+    def finish_reading(self, client: Client | None) -> None:
+        """Note that a connection's request is here to its last byte."""
+        if client is not None and (connection := self._open.get(client)):
+            connection.finish_reading()
+
     def end_request(self, client: Client | None) -> None:
         """Note that a connection's request was answered."""
         if client is not None and (connection := self._open.get(client)):
@@ -103,6 +108,7 @@ class _Connection(asyncio.Protocol):
         self._client: Client = ("", 0)
         self._timer: asyncio.TimerHandle | None = None
         self._at_work = False
+        self._is_whole = False  # the request at work is here to its last byte
         self._is_refused = False
         self._has_ended = False  # the client will send no more
         self._head_bytes = 0
@@ -139,7 +145,7 @@ class _Connection(asyncio.Protocol):
         self._has_ended = True
         if self._is_refused or self._transport is None:
             return False
-        return self._at_work and self._transport.get_extra_info("sslcontext") is None
+        return self._is_whole and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -159,8 +165,11 @@ class _Connection(asyncio.Protocol):
         self._at_work = True
         self._stop_timer()
 
+    def finish_reading(self) -> None:
+        self._is_whole = True
+
     def end_request(self) -> None:
-        self._at_work = False
+        self._at_work = self._is_whole = False
         self._head_bytes = 0
         if self._has_ended and self._transport is not None:
             self._transport.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from qldb_stream.ledger import Ledger
 from qldb_stream.server._ledgers import Ledgers
 from qldb_stream.server._metadata import FILE_NAME, LedgerSettings, Metadata
 from tests.ledger.support import environment
-from tests.server.support import Desk, Got, Talk, to_base64
+from tests.server.support import Desk, Got, Talk, rows, to_base64
 
 LEDGER = "/ledgers/{name}"
 EXPORTS = f"{LEDGER}/journal-s3-exports"
@@ -273,6 +274,21 @@ def test_an_address_must_be_one(desk: Desk, talk: Talk, member: str, value: Any)
         assert member == invalid(desk.call("POST", f"{LEDGER}/block", body, name="cars"))
 
 
+def test_what_has_no_text_is_a_failure_of_ours(desk: Desk, talk: Talk) -> None:
+    """amazon.ion writes a symbol that looks like a symbol id wrongly, so it is not written."""
+    talk.begin()
+    members = {"TransactionId": talk.id, "Statement": "INSERT INTO Car ?"}
+    holder = {"IonText": "{a: '$10'}"}
+    got = talk.ask("ExecuteStatement", **members, Parameters=[holder])
+    (row,) = rows(got.body["ExecuteStatement"]["FirstPage"])
+    opened = next(iter(desk.sessions.iter_all())).transaction
+    assert opened is not None
+    opened.transaction.commit()
+    address = {"IonText": f'{{strandId:"{desk.ledgers.open("cars").strand_id}",sequenceNo:2}}'}
+    body = {"BlockAddress": address, "DocumentId": row["documentId"]}
+    assert 500 == desk.call("POST", f"{LEDGER}/revision", body, name="cars").status
+
+
 # --- exports and streams -------------------------------------------------------------------
 
 
@@ -300,6 +316,18 @@ def test_a_folder_has_one_server(desk: Desk, tmp_path: Path) -> None:
         Metadata(tmp_path)
     desk.close()
     Metadata(tmp_path).close()
+
+
+def test_a_folder_that_goes_is_told(tmp_path: Path) -> None:
+    """Listing fails with what went."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    desk = Desk(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(LedgerFileError, match="gone"):
+        desk.ledgers.names()
+    assert 500 == desk.call("GET", "/ledgers").status
+    desk.close()
 
 
 def test_a_server_needs_a_folder(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -346,7 +347,29 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         assert [200, 400] * 10 == statuses
 
 
-def test_a_client_that_does_not_read_is_given_up(small: Server) -> None:
+def test_a_client_that_takes_no_answers_is_given_up(small: Server) -> None:
+    """It gets no further than what fits between; the server forgets it."""
+    wire = Wire(small.url)
+    talk = Talk(wire)
+    talk.run(("CREATE TABLE Car",))
+    talk.run(*[("INSERT INTO Car ?", {"text": "x" * 60_000}) for _ in range(20)])
+    talk.begin()
+    body = {"TransactionId": talk.id, "Statement": "SELECT * FROM Car"}
+    sent = to_json({"SessionToken": talk.token, "ExecuteStatement": body})
+    wire.close()
+    with connect(small) as connection:
+        for _ in range(40):
+            connection.sendall(head(sent) + sent)
+        time.sleep(1)  # twice what a client has to take an answer
+        got = 0
+        with suppress(ConnectionError):
+            while part := connection.recv(1 << 20):
+                got += len(part)
+        assert 0 < got < 40 * 20 * 80_000
+    assert _health(small)["open_transactions"] == 1
+
+
+def test_a_client_that_only_sends_is_given_up(small: Server) -> None:
     """What was to be sent is dropped, and the connection with it."""
     bad = to_json({"StartSession": {"LedgerName": "x" * 40}, "EndSession": {}})
     with connect(small) as connection:
