@@ -66,7 +66,7 @@ def small(tmp_path: Path) -> Iterator[Server]:
     """A server with little patience."""
     connections = ConnectionLimits(connections=4, head_s=0.3, idle_s=0.3, head_bytes=4096)
     requests = RequestLimits(body_bytes=100_000, waiting_bytes=150_000, body_s=0.3, send_s=0.5)
-    with Server(tmp_path, connections=connections, requests=requests) as server:
+    with Server(tmp_path, connections=connections, requests=requests, grace_s=0.1) as server:
         wire = Wire(server.url)
         wire.call("POST", "/ledgers", {"Name": "cars", "PermissionsMode": "ALLOW_ALL"})
         wire.close()
