@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
+from qldb_stream.ion import dumps
 from qldb_stream.ledger import Ledger
 from qldb_stream.server._commands import MAX_OPEN_RESULTS, is_reading
 from qldb_stream.server._keys import Caller
-from tests.server.support import Desk, Got, Talk, rows
+from tests.server.support import Desk, Got, Talk, rows, to_base64, to_json
 
 OCC = "Optimistic concurrency control (OCC) failure encountered while committing the transaction"
 BAD = "BadRequestException"
@@ -404,3 +406,19 @@ def test_sessions_are_their_callers_alone(desk: Desk, talk: Talk) -> None:
     request = desk.request("POST", "/", body, {})
     desk.service.submit(request, Caller("somebody"), answers.append)
     assert (INVALID, "No such session") == desk.got(answers[0], request).error
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_are_a_failure_of_ours(desk: Desk, data: st.DataObject) -> None:
+    """A sound command with any bytes cut out and put in is carried out or refused."""
+    talk = Talk(desk)
+    holders = [{"IonBinary": to_base64(dumps({"a": [1, "b"]}))}, {"IonText": "{a: 2020T}"}]
+    members = {"TransactionId": talk.begin(), "Statement": "SELECT ?, ? FROM Car WHERE a = 1"}
+    command = {"SessionToken": talk.token, "ExecuteStatement": {**members, "Parameters": holders}}
+    sound = to_json(command)
+    at = data.draw(st.integers(0, len(sound)))
+    after = data.draw(st.integers(at, min(len(sound), at + 8)))
+    got = desk.send(sound[:at] + data.draw(st.binary(max_size=8)) + sound[after:])
+    assert got.status in {200, 400}
+    assert 200 == talk.ask("EndSession").status

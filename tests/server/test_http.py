@@ -128,6 +128,39 @@ def test_clients_do_not_wait_for_each_other(server: Server) -> None:
     assert [] == failures
 
 
+def test_no_update_is_lost(server: Server) -> None:
+    """Clients that count in one document at once conflict, and what was answered is counted."""
+    wire = Wire(server.url)
+    Talk(wire).run(("INSERT INTO Car ?", {"vin": "counter", "n": 0}))
+    committed: list[int] = []
+    others: list[object] = []
+
+    def count() -> None:
+        own = Wire(server.url)
+        talk = Talk(own)
+        for _ in range(15):
+            talk.begin()
+            got = talk.execute("SELECT n FROM Car WHERE vin = ?", "counter")
+            (row,) = rows(got.body["ExecuteStatement"]["FirstPage"])
+            talk.execute("UPDATE Car SET n = ? WHERE vin = ?", row["n"] + 1, "counter")
+            got = talk.commit()
+            if got.status == 200:
+                committed.append(1)
+            elif got.error[0] != "OccConflictException":
+                others.append(got)
+        own.close()
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [] == others
+    found = Talk(wire).run(("SELECT n FROM Car WHERE vin = ?", "counter"))
+    assert [{"n": len(committed)}] == found
+    wire.close()
+
+
 def test_commands_of_one_session_may_come_at_once(server: Server, wire: Wire) -> None:
     """Pyqldb reads ahead on a second connection; the commands are done one after the other."""
     talk = Talk(wire)
