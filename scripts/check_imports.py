@@ -19,7 +19,12 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 PYTHONS: Final = ("python3.11", "python3.12", "python3.13")
-NEEDS_EXTRA: Final = ("qldb_stream.cli._", "qldb_stream.testing.strategies", "qldb_stream.__main__")
+NEEDS_EXTRA: Final = (
+    "qldb_stream.cli._",
+    "qldb_stream.server",
+    "qldb_stream.testing.strategies",
+    "qldb_stream.__main__",
+)
 
 IMPORT_ALL: Final = f"""
 import importlib, pkgutil, sys, qldb_stream
