@@ -27,7 +27,7 @@ from qldb_stream.errors import (
 from qldb_stream.ledger import Environment
 from qldb_stream.partiql import ast, parse_statement
 from qldb_stream.server._faults import access_denied, bad_request, invalid_session
-from qldb_stream.server._ios import commit_ios, page_ios
+from qldb_stream.server._ios import ios_json
 from qldb_stream.server._pages import Pages
 from qldb_stream.server._protocol import (
     AbortTransaction,
@@ -39,7 +39,7 @@ from qldb_stream.server._protocol import (
     StartTransaction,
     page_json,
 )
-from qldb_stream.server._sessions import OpenTransaction, Session, Sessions
+from qldb_stream.server._sessions import OpenResult, OpenTransaction, Session, Sessions
 
 __all__ = [
     "MAX_OPEN_RESULTS",
@@ -134,15 +134,16 @@ class Commands:
         self.sessions.receive(opened, size)
         with self._ending(session):
             cursor = opened.transaction.execute_statement(command.statement, *command.parameters)
-            return _page(opened, "FirstPage", Pages(cursor.iter_slices()))
+            result = OpenResult(cursor, Pages(cursor.iter_slices()))
+            return _page(opened, "FirstPage", result)
 
     def _fetch(self, session: Session, command: FetchPage) -> dict[str, Any]:
         opened = _open_transaction(session, command.transaction_id)
-        pages = opened.pages.pop(command.next_page_token, None)
-        if pages is None:
+        result = opened.pages.pop(command.next_page_token, None)
+        if result is None:
             raise bad_request("The parameter NextPageToken is not valid")
         with self._ending(session):
-            return _page(opened, "Page", pages)
+            return _page(opened, "Page", result)
 
     def _commit(self, session: Session, command: CommitTransaction) -> dict[str, Any]:
         opened = _open_transaction(session, command.transaction_id)
@@ -157,7 +158,7 @@ class Commands:
         return {
             "TransactionId": command.transaction_id,
             "CommitDigest": b64encode(command.commit_digest).decode("ascii"),
-            "ConsumedIOs": commit_ios(opened.transaction),
+            "ConsumedIOs": ios_json(opened.transaction.consumed_ios),
         }
 
     @contextmanager
@@ -212,16 +213,17 @@ def _open_transaction(session: Session, transaction_id: str) -> OpenTransaction:
     raise bad_request("No open transaction")
 
 
-def _page(opened: OpenTransaction, name: str, pages: Pages) -> dict[str, Any]:
+def _page(opened: OpenTransaction, name: str, result: OpenResult) -> dict[str, Any]:
     """Send the next rows, and a token of their own for those that are left."""
     if len(opened.pages) >= MAX_OPEN_RESULTS:
         raise bad_request(
             f"{len(opened.pages)} statements with rows left to fetch; the limit is "
             f"{MAX_OPEN_RESULTS}"
         )
-    rows = pages.next_page()
+    rows = result.pages.next_page()
     token = None
-    if not pages.done:
+    if not result.pages.done:
         token = b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode("ascii")
-        opened.pages[token] = pages
-    return {name: page_json(rows, token), "ConsumedIOs": page_ios(len(rows))}
+        opened.pages[token] = result
+    told, result.told_ios = result.told_ios, result.cursor.consumed_ios
+    return {name: page_json(rows, token), "ConsumedIOs": ios_json(result.told_ios, told)}

@@ -17,6 +17,7 @@ import attrs
 from qldb_stream.errors import (
     IonDecodeError,
     IonEncodeError,
+    LedgerError,
     LedgerFileError,
     OccConflictError,
     PartiqlEvaluationError,
@@ -27,6 +28,7 @@ from qldb_stream.errors import (
     TransactionClosedError,
     UnsupportedPartiqlError,
 )
+from qldb_stream.ledger import service_message
 
 __all__ = [
     "Fault",
@@ -122,11 +124,12 @@ def fault_of(error: QldbStreamError) -> Fault:
     """Translate an error of the ledger; one of its file becomes an internal failure."""
     if isinstance(error, OccConflictError):
         return Fault("OccConflictException", str(error))
+    message = service_message(error) if isinstance(error, LedgerError) else str(error)
     if isinstance(error, TransactionClosedError):
-        expired = str(error).endswith("has expired")
-        return invalid_session(str(error)) if expired else bad_request("No open transaction")
+        expired = message.endswith("has expired")
+        return invalid_session(message) if expired else bad_request(message)
+    if isinstance(error, LedgerFileError):
+        return internal_failure(message)
     if isinstance(error, _BAD_REQUESTS):
-        return bad_request(str(error))
-    if isinstance(error, LedgerFileError):  # its message has the path, which is not theirs to know
-        return internal_failure("the ledger's file cannot be read or written")
+        return bad_request(message)
     return internal_failure(type(error).__name__)

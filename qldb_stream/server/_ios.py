@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from qldb_stream.ledger import Transaction
+from qldb_stream.ledger import IOUsage
 
-__all__ = ["commit_ios", "page_ios"]
-
-
-def page_ios(rows: int) -> dict[str, int]:
-    """Count what a page cost: a read for each of its rows."""
-    return {"ReadIOs": rows, "WriteIOs": 0}
+__all__ = ["ios_json"]
 
 
-def commit_ios(transaction: Transaction) -> dict[str, int]:
-    """Count what a commit cost: a write for each document."""
-    return {"ReadIOs": 0, "WriteIOs": len(transaction.view.writes)}
+def ios_json(now: IOUsage, told: IOUsage | None = None) -> dict[str, int]:
+    """
+    Write what was consumed.
+
+    Args:
+        now: all that was.
+        told: what earlier answers have told of it: clients add them up.
+    """
+    told = told or IOUsage()
+    return {"ReadIOs": now.read_ios - told.read_ios, "WriteIOs": now.write_ios - told.write_ios}

@@ -14,14 +14,21 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.ledger import Ledger, Transaction
+from qldb_stream.ledger import Cursor, IOUsage, Ledger, Transaction
 from qldb_stream.server._faults import Fault, invalid_session, over_capacity
 from qldb_stream.server._keys import Caller
 from qldb_stream.server._mailbox import Mailbox
 from qldb_stream.server._pages import Pages
 from qldb_stream.server._tokens import SessionTokens, TokenContent
 
-__all__ = ["MAX_OPEN_BYTES", "SESSIONS_PER_LEDGER", "OpenTransaction", "Session", "Sessions"]
+__all__ = [
+    "MAX_OPEN_BYTES",
+    "SESSIONS_PER_LEDGER",
+    "OpenResult",
+    "OpenTransaction",
+    "Session",
+    "Sessions",
+]
 
 SESSIONS_PER_LEDGER: Final = 3000
 """How many sessions a ledger has at once (facts 5.8)."""
@@ -31,6 +38,22 @@ MAX_OPEN_BYTES: Final = 512 * 1024 * 1024
 
 _SHORTEST_MS: Final = 13 * 60_000
 _LONGEST_MS: Final = 17 * 60_000
+
+
+@attrs.define
+class OpenResult:
+    """
+    A statement that has been run.
+
+    Attributes:
+        cursor: the ledger's.
+        pages: its rows that were not sent.
+        told_ios: what answers have told of what it cost.
+    """
+
+    cursor: Cursor
+    pages: Pages
+    told_ios: IOUsage = attrs.field(factory=IOUsage)
 
 
 @attrs.define
@@ -47,7 +70,7 @@ class OpenTransaction:
 
     transaction: Transaction
     expires_ms: int | None
-    pages: dict[str, Pages] = attrs.field(factory=dict)
+    pages: dict[str, OpenResult] = attrs.field(factory=dict)
     received_bytes: int = 0
 
 
