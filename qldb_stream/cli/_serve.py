@@ -61,7 +61,18 @@ _LEVELS: Final = ("warning", "info", "debug")
     help="Keep QLDB's limits, such as 40 documents and 30 seconds a transaction.",
 )
 @click.option(
-    "--extensions", default="off", show_default=True, help="PartiQL that QLDB did not have."
+    "--extensions",
+    type=click.Choice(["off", "on"]),
+    default="off",
+    show_default=True,
+    help="Allow PartiQL that QLDB did not have: ORDER BY, LIMIT, GROUP BY, ...",
+)
+@click.option(
+    "--journal-reads",
+    type=click.Choice(["off", "on"]),
+    default="off",
+    show_default=True,
+    help="Journal transactions that only read, too, as QLDB did.",
 )
 @click.option(
     "--threads",

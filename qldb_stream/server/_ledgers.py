@@ -42,7 +42,13 @@ class Ledgers:
     """A folder's ledgers and what the control plane keeps of them; for any number of threads."""
 
     def __init__(
-        self, folder: Path, *, limits: str, extensions: str, environment: Environment
+        self,
+        folder: Path,
+        *,
+        environment: Environment,
+        limits: str = "qldb",
+        extensions: str = "off",
+        journal_reads: str = "off",
     ) -> None:
         """
         Take a folder; no ledger is opened yet.
@@ -57,6 +63,7 @@ class Ledgers:
         self._folder: Final = folder
         self._limits: Final = limits
         self._extensions: Final = extensions
+        self._journal_reads: Final = journal_reads
         self._environment: Final = environment
         self._open: Final[dict[str, Ledger]] = {}
         self._lock: Final = threading.RLock()
@@ -172,6 +179,7 @@ class Ledgers:
                 name=name if is_new else None,
                 limits=self._limits,
                 extensions=self._extensions,
+                journal_reads=self._journal_reads,
                 environment=self._environment,
             )
         except (QldbStreamError, OSError) as exc:

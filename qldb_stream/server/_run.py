@@ -152,6 +152,7 @@ class Server:
             settings.folder,
             limits=settings.limits,
             extensions=settings.extensions,
+            journal_reads=settings.journal_reads,
             environment=environment,
         )
         self._stack.callback(self._ledgers.close)

@@ -30,6 +30,7 @@ class Settings:
         tls_key: the file of its private key, PEM.
         limits: "qldb" or "off", as `Ledger.open` takes it.
         extensions: as `Ledger.open` takes it.
+        journal_reads: as `Ledger.open` takes it.
         threads: how many commands are carried out at once.
         sessions: how many a ledger may have.
         grace_s: how long a stop waits for open transactions, seconds.
@@ -46,6 +47,7 @@ class Settings:
     tls_key: str | None = None
     limits: str = "qldb"
     extensions: str = "off"
+    journal_reads: str = "off"
     threads: int = 16
     sessions: int = SESSIONS_PER_LEDGER
     grace_s: float = 10.0

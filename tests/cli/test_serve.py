@@ -31,6 +31,7 @@ def test_a_signal_stops_it(tmp_path: Path, number: int) -> None:
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     assert str(tmp_path) == said["folder"]
+    assert {"url", "folder"} == set(said), "as docs/server.md says"
     wire = Wire(said["url"])
     wire.call("POST", "/ledgers", {"Name": "cars", "PermissionsMode": "ALLOW_ALL"})
     talk = Talk(wire)

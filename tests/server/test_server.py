@@ -212,6 +212,21 @@ def test_ledgers_of_another_server_can_be_read_on(tmp_path: Path) -> None:
             wire.close()
 
 
+def test_ledgers_are_opened_as_the_server_is_told(tmp_path: Path) -> None:
+    """Without limits, with what QLDB did not have, and with reads in the journal."""
+    with Server(tmp_path, limits="off", extensions="on", journal_reads="on") as server:
+        wire = Wire(server.url)
+        wire.call("POST", "/ledgers", CARS)
+        talk = Talk(wire)
+        talk.run(("CREATE TABLE Car",))
+        talk.run(("INSERT INTO Car ?", [{"n": n} for n in range(50)]))
+        first = {"n": 49}
+        assert first == talk.run(("SELECT n FROM Car ORDER BY n DESC LIMIT 1",))[0]
+        tip = wire.call("POST", "/ledgers/cars/digest").body["DigestTipAddress"]["IonText"]
+        assert tip.endswith("sequenceNo:2}")
+        wire.close()
+
+
 def test_botocores_own_client_is_understood(tmp_path: Path, keys: str) -> None:
     """A request as botocore sends it, with a lower-case body and its headers."""
     with Server(tmp_path, keys=keys) as server:
