@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amazon.ion import simple_types, simpleion
+from amazon.ion import simpleion
 
+from qldb_stream.clients import load_ionhash
 
-def load_ionhash() -> None:
-    """
-    Make ionhash work beside a newer amazon.ion.
-
-    It imports a name that amazon.ion 0.11 removed and hangs its method on that class;
-    the classes that took over get the method here (shared dependencies notes).
-    """
-    if not hasattr(simple_types, "_IonNature"):
-        simple_types._IonNature = type("_IonNature", (), {})  # noqa: SLF001 - its old home
-        import ionhash
-
-        method = simple_types._IonNature.ion_hash  # noqa: SLF001 - as above
-        for name in dir(simple_types):
-            if name.startswith("IonPy"):
-                getattr(simple_types, name).ion_hash = method
-    else:
-        import ionhash  # noqa: F401 - it installs the method on import
+__all__ = ["ion_hash", "load_ionhash", "loads"]
 
 
 def ion_hash(value: Any) -> bytes:
