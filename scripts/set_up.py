@@ -26,7 +26,7 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
     "dev": (
         ".venv",
         (
-            ("--editable", ".[cli,dev]"),
+            ("--editable", ".[shell,server,dev]"),
             ("--no-deps", "pyqldb>=3.2.4", "ionhash>=1.2.1"),
         ),
     ),
@@ -34,7 +34,7 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
     "qldb": (
         ".venv-qldb",
         (
-            ("--editable", ".[qldb]"),
+            ("--editable", ".[qldb,server]"),
             ("aws-kinesis-agg", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "six"),
         ),
     ),

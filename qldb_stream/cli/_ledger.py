@@ -6,7 +6,9 @@ import click
 
 from qldb_stream.cli._check import check
 from qldb_stream.cli._export import export
+from qldb_stream.cli._query import query
 from qldb_stream.cli._serve import serve
+from qldb_stream.cli._shell import shell
 from qldb_stream.cli._stream import stream
 
 __all__ = ["ledger"]
@@ -17,5 +19,5 @@ def ledger() -> None:
     """Work with a ledger file of this package."""
 
 
-for _command in (check, export, serve, stream):
+for _command in (check, export, query, serve, shell, stream):
     ledger.add_command(_command)

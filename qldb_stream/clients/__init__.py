@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from qldb_stream.clients._compat import load_ionhash
 from qldb_stream.clients._connect import connect
+from qldb_stream.clients._errors import translated_errors
 from qldb_stream.clients._sessions import MODELS, boto3_session
 
-__all__ = ["MODELS", "boto3_session", "connect", "load_ionhash"]
+__all__ = ["MODELS", "boto3_session", "connect", "load_ionhash", "translated_errors"]

@@ -42,6 +42,7 @@ from qldb_stream.errors._integrity import (
     SequenceGapError,
 )
 from qldb_stream.errors._ledger import (
+    EndpointError,
     ExportError,
     LambdaAbortedError,
     LedgerAddressError,
@@ -74,6 +75,7 @@ __all__ = [
     "DecodeError",
     "DeliveryError",
     "Disposition",
+    "EndpointError",
     "EnvelopeError",
     "ExportError",
     "ForeignFileError",

@@ -7,6 +7,7 @@ import attrs
 from qldb_stream.errors._root import Disposition, QldbStreamError
 
 __all__ = [
+    "EndpointError",
     "ExportError",
     "LambdaAbortedError",
     "LedgerAddressError",
@@ -59,6 +60,19 @@ class ExportError(LedgerError):
 
     def __str__(self) -> str:
         return f"export: {self.key} cannot be written: {self.problem}"
+
+
+@attrs.frozen
+class EndpointError(LedgerError):
+    """A ledger's server that cannot be reached, or refuses to work now."""
+
+    disposition = Disposition.RETRY
+
+    endpoint: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.problem}"
 
 
 @attrs.frozen

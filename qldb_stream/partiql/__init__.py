@@ -29,10 +29,13 @@ from qldb_stream.partiql._plan import (
     compile_statement,
     evaluate_arguments,
 )
+from qldb_stream.partiql._split import StatementText, split_statements
 from qldb_stream.partiql._values import MISSING, Bag, index_key, index_key_of
+from qldb_stream.partiql._words import RESERVED_WORDS
 
 __all__ = [
     "MISSING",
+    "RESERVED_WORDS",
     "Bag",
     "Change",
     "Context",
@@ -45,6 +48,7 @@ __all__ = [
     "SelectPlan",
     "SourceAccess",
     "Sources",
+    "StatementText",
     "TableKind",
     "TableRef",
     "compile_statement",
@@ -54,4 +58,5 @@ __all__ = [
     "locate",
     "no_such_variable",
     "parse_statement",
+    "split_statements",
 ]

@@ -1,0 +1,57 @@
+"""What `ledger shell` and `ledger query` share: how a ledger is named and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from qldb_stream.cli._connections import Connection, is_url, open_file, open_url
+from qldb_stream.errors import UsageError
+
+__all__ = ["ledger_options", "open_target"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS: Final = (
+    click.option("--ledger", "name", metavar="NAME", help="The ledger's name; needed for a URL."),
+    click.option("--region", metavar="NAME", help="The region to sign for; a URL's alone."),
+    click.option(
+        "--read-only", is_flag=True, help="Only read the file, beside a process that writes it."
+    ),
+    click.option("--create", is_flag=True, help="Make the file when there is none."),
+)
+
+
+def ledger_options(command: F) -> F:
+    """Add the options that say which ledger."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_target(
+    target: str,
+    *,
+    name: str | None,
+    region: str | None,
+    read_only: bool,
+    create: bool,
+) -> Connection:
+    """
+    Open what was named.
+
+    Raises:
+        UsageError: options that do not go together, or what `open_file` and `open_url` refuse.
+        LedgerFileError: the file cannot be opened.
+    """
+    if is_url(target):
+        if read_only or create:
+            raise UsageError("--read-only and --create are for files; a server's keys decide")
+        return open_url(target, name, region=region)
+    if region is not None:
+        raise UsageError("--region is for a URL")
+    if read_only and create:
+        raise UsageError("--read-only and --create contradict each other")
+    return open_file(target, read_only=read_only, create=create, name=name)

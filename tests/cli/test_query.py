@@ -1,0 +1,238 @@
+"""`qldb-stream ledger query`: statements in a script."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from qldb_stream.cli import main
+from qldb_stream.cli._connections import Execute, open_file
+from qldb_stream.cli._query import _Bound, _print
+from qldb_stream.cli._rows import RowPrinter
+from qldb_stream.errors import OccConflictError
+from qldb_stream.ion import IonSlice
+from qldb_stream.ledger import Ledger
+from tests.cli.conftest import Answer, Run
+from tests.cli.support import Screen
+
+SET_UP = "CREATE TABLE Car; INSERT INTO Car << {'vin': 'a', 'miles': 1}, {'vin': 'b'} >>;"
+
+
+def _run(statement: str, execute: Execute) -> list[IonSlice]:
+    return list(execute(statement, ()))
+
+
+@pytest.fixture
+def cars(tmp_path: Path) -> Path:
+    """A ledger with two cars."""
+    path = tmp_path / "cars.ledger"
+    with open_file(str(path), create=True, name="cars") as connection:
+        connection.transact(lambda execute: list(execute("CREATE TABLE Car", ())))
+        for car in ("{'vin': 'a', 'miles': 1}", "{'vin': 'b'}"):
+            statement = f"INSERT INTO Car {car}"
+            connection.transact(partial(_run, statement))
+    return path
+
+
+def _lines(answer: Answer) -> list[str]:
+    """The lines that were printed; rows come in the order of random ids."""
+    return sorted(answer.out.splitlines())
+
+
+def test_formats(run: Run, cars: Path) -> None:
+    """Rows are printed as Ion or JSON, one a line, or as a table."""
+    select = "SELECT c.vin, c.miles FROM Car AS c"
+    ion = run("ledger", "query", cars, select, "--format", "ion")
+    as_json = run("ledger", "query", cars, select, "--format", "json")
+    table = run("ledger", "query", cars, select)
+
+    assert (0, ['{vin:"a",miles:1}', '{vin:"b"}'], "") == (ion.code, _lines(ion), ion.err)
+    assert ['{"vin":"a","miles":1}', '{"vin":"b"}'] == _lines(as_json)
+    words = [word for word in table.out.split() if word.isalnum()]
+    assert ["vin", "miles"] == words[:2]
+    assert ["1", "a", "b"] == sorted(words[2:])
+
+
+def test_parameters_and_several_statements(run: Run, cars: Path) -> None:
+    """Parameters are Ion text and go to the statements in order; all is one transaction."""
+    text = "INSERT INTO Car ?; SELECT VALUE c.made FROM Car AS c WHERE c.vin = ? AND c.made = ?"
+    parameters = ["{vin:c,made:2020T}", "c", "2020T"]
+    options = [word for value in parameters for word in ("--param", value)]
+    answer = run("ledger", "query", cars, text, *options, "--json")
+    inserted, selected = answer.json()["statements"]
+
+    assert (0, True) == (answer.code, answer.json()["ok"])
+    assert [["documentId"], ["2020T"]] == [list(inserted["rows"][0]), selected["rows"]]
+    with Ledger.open(cars, read_only=True) as ledger:
+        assert 3 == ledger.digest().tip.sequence_no
+
+
+def test_from_standard_input_and_from_a_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements may come from `-` or a file; `--create` makes the ledger."""
+    path, script = tmp_path / "new.ledger", tmp_path / "set-up.sql"
+    script.write_text(SET_UP, encoding="utf-8")
+    made = run("ledger", "query", path, "--file", script, "--create", "--ledger", "cars")
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT VALUE c.vin FROM Car AS c;"))
+    read = run("ledger", "query", path, "-", "--format", "ion", "--read-only")
+
+    assert (0, "") == (made.code, made.err)
+    assert (0, ['"a"', '"b"']) == (read.code, _lines(read))
+
+
+def test_a_statement_that_fails(run: Run, cars: Path) -> None:
+    """A statement that fails is exit code 1; what came before it is not written."""
+    answer = run("ledger", "query", cars, "INSERT INTO Car {'vin': 'c'}; SELECT * FROM Nowhere")
+    as_object = run("ledger", "query", cars, "SELECT * FROM Nowhere", "--json")
+    left = run("ledger", "query", cars, "SELECT VALUE c.vin FROM Car AS c", "--format", "ion")
+
+    assert 1 == answer.code
+    assert "No such variable named 'Nowhere'" in answer.err
+    assert (1, False) == (as_object.code, as_object.json()["ok"])
+    assert ['"a"', '"b"'] == _lines(left)
+
+
+def test_reading_beside_a_writer(run: Run, cars: Path) -> None:
+    """While another process writes, `--read-only` reads, and cannot write."""
+    with Ledger.open(cars):
+        read = run("ledger", "query", cars, "SELECT * FROM Car", "--read-only")
+        write = run("ledger", "query", cars, "INSERT INTO Car {}", "--read-only")
+        second = run("ledger", "query", cars, "SELECT * FROM Car")
+
+    assert (0, 2, 2) == (read.code, write.code, second.code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "give statements"),
+        (["SELECT 1", "--file", "x.sql"], "give statements"),
+        (["--file", "absent.sql"], "absent.sql cannot be read"),
+        (["--file", "latin.sql"], "latin.sql is not UTF-8"),
+        (["; -- nothing"], "there is no statement"),
+        (["SELECT ?"], "there are 1 `?` and 0 --param"),
+        (["SELECT 1", "--param", "1"], "there are 0 `?` and 1 --param"),
+        (["SELECT ?", "--param", "{"], "--param 1 is not Ion text"),
+        (["SELECT ?", "--param", "1 2"], "--param 1 has 2 values"),
+        (["SELECT 1", "--region", "x"], "--region is for a URL"),
+        (["SELECT 1", "--read-only", "--create"], "contradict"),
+        (["SELECT 1", "--ledger", "boats"], "holds the ledger 'cars', not 'boats'"),
+        (["SELECT 1", "--format", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_wrong_usage(
+    run: Run,
+    cars: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    problem: str,
+) -> None:
+    """What makes no sense is exit code 2 and one sentence."""
+    monkeypatch.chdir(cars.parent)
+    Path("latin.sql").write_bytes(b"SELECT '\xe4'")
+    answer = run("ledger", "query", cars, *arguments)
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
+    assert problem in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["http://127.0.0.1:1"], "name one with --ledger"),
+        (["http://u:p@127.0.0.1:1", "--ledger", "cars"], "no password in the URL"),
+        (["http://127.0.0.1:1", "--ledger", "cars", "--create"], "are for files"),
+        (["absent.ledger"], "--create makes one"),
+        (["plain.txt"], "is not a ledger file"),
+    ],
+)
+def test_wrong_targets(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    problem: str,
+) -> None:
+    """What is no ledger is exit code 2 and one sentence."""
+    monkeypatch.chdir(tmp_path)
+    Path("plain.txt").write_text("plain", encoding="utf-8")
+    answer = run("ledger", "query", arguments[0], "SELECT 1", *arguments[1:])
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
+    assert problem in answer.err
+    assert not Path("absent.ledger").exists()
+
+
+def test_a_conflict_before_anything_was_printed(cars: Path) -> None:
+    """A transaction that conflicts is run again while it has printed nothing."""
+    screen, other = Screen(), iter([True])
+    text = "UPDATE Car AS c SET c.miles = 5 WHERE c.vin = 'absent'"
+    with open_file(str(cars)) as connection:
+
+        class Meddling(RowPrinter):
+            def print(self, rows, write):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+                done = super().print(rows, write)
+                if next(other, False):
+                    connection.transact(
+                        lambda execute: list(execute("INSERT INTO Car {'vin': 'z'}", ()))
+                    )
+                return done
+
+        _print(connection, [_Bound(text, [])], Meddling("ion"), screen.write)
+    assert "" == screen.take()
+
+
+def test_a_conflict_after_rows_were_printed(cars: Path) -> None:
+    """Rows that were printed are not printed again: the conflict is told."""
+    texts: list[str] = []
+    with open_file(str(cars)) as connection:
+
+        def write(text: str) -> None:
+            texts.append(text)
+            connection.transact(lambda execute: list(execute("INSERT INTO Car {'vin': 'z'}", ())))
+
+        with pytest.raises(OccConflictError):
+            _print(
+                connection,
+                [_Bound("SELECT VALUE c.vin FROM Car AS c", [])],
+                RowPrinter("ion"),
+                write,
+            )
+    (text,) = texts
+    assert ['"a"', '"b"'] == sorted(text.splitlines())
+
+
+def test_many_rows_are_several_tables(run: Run, cars: Path) -> None:
+    """A table has a page of 200 rows; the next rows make another."""
+    documents = ",".join("{'n': 1}" for _ in range(201))
+    answer = run("ledger", "query", cars, f"INSERT INTO Car << {documents} >>")
+
+    assert 2 == answer.out.count("documentId")
+
+
+def test_the_shell_needs_a_terminal(cars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal the shell says what scripts use."""
+    assert 2 == main(["ledger", "shell", str(cars)])
+    assert "qldb-stream ledger query" in capsys.readouterr().err
+
+
+def test_the_shell_needs_its_extra(run: Run, cars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without prompt_toolkit the shell says what to install."""
+    monkeypatch.delitem(sys.modules, "qldb_stream.cli._terminal", raising=False)
+    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+    answer = run("ledger", "shell", cars)
+
+    assert (2, True) == (answer.code, "pip install 'qldb-stream[shell]'" in answer.err)
+
+
+def test_the_object_on_wrong_usage(run: Run, cars: Path) -> None:
+    """With `--json` wrong usage is an object, too."""
+    assert {"ok": False, "error": "there is no statement"} == json.loads(
+        run("ledger", "query", cars, "", "--json").out
+    )
