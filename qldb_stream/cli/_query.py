@@ -26,7 +26,7 @@ Examples:
   qldb-stream ledger query cars.ledger 'SELECT * FROM Vehicle'
   qldb-stream ledger query cars.ledger 'INSERT INTO Vehicle ?' --param '{VIN:"1N4AL11D75C109151"}'
   qldb-stream ledger query cars.ledger --file set-up.sql --create
-  qldb-stream ledger query http://127.0.0.1:8182 --ledger cars - --format json < report.sql
+  qldb-stream ledger query http://127.0.0.1:8765 --ledger cars - --format json < report.sql
 """
 
 _STANDARD_INPUT: Final = "-"

@@ -17,7 +17,7 @@ EPILOG = """
 Examples:
   qldb-stream ledger shell cars.ledger
   qldb-stream ledger shell cars.ledger --read-only
-  qldb-stream ledger shell http://127.0.0.1:8182 --ledger cars
+  qldb-stream ledger shell http://127.0.0.1:8765 --ledger cars
 """
 
 

@@ -38,17 +38,19 @@ def load_ionhash() -> None:
     from amazon.ion import simple_types
 
     with _LOCK:
-        if hasattr(simple_types, _BASE):
-            _import_ionhash()
-            return
-        base = type(_BASE, (), {})
-        setattr(simple_types, _BASE, base)
+        was_there = hasattr(simple_types, _BASE)
+        if not was_there:
+            setattr(simple_types, _BASE, type(_BASE, (), {}))
         try:
             _import_ionhash()
         except BaseException:
-            delattr(simple_types, _BASE)
+            if not was_there:
+                delattr(simple_types, _BASE)
             raise
-        _copy_method(simple_types, getattr(base, _METHOD))
+        # Where the name is amazon.ion's own, its values have inherited the method by now; where
+        # it was put there, by this function or by somebody else, they have not.
+        if not hasattr(simple_types.IonPyNull, _METHOD):
+            _copy_method(simple_types, getattr(getattr(simple_types, _BASE), _METHOD))
 
 
 def missing_extra(error: ImportError) -> UsageError:

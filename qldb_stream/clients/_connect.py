@@ -41,7 +41,7 @@ def connect(
 
     Args:
         ledger_name: the ledger's name.
-        endpoint_url: where a `qldb-session` server answers, as http://127.0.0.1:8182; None
+        endpoint_url: where a `qldb-session` server answers, as http://127.0.0.1:8765; None
             for AWS's own address, where nothing has answered since 2025-07-31.
         region_name: the region to sign for.
         aws_access_key_id: half of the key to sign with; both or none.

@@ -66,6 +66,18 @@ def test_a_process_that_begins_with_it() -> None:
     assert expected == _run(FIRST)
 
 
+def test_a_process_in_which_others_were_first() -> None:
+    """Where somebody put the name back and no more, values get their method all the same."""
+    others = """
+from amazon.ion import simple_types
+
+if not hasattr(simple_types, "_IonNature"):
+    simple_types._IonNature = type("_IonNature", (), {})
+import ionhash
+"""
+    assert _run(FIRST) == _run(others + FIRST)
+
+
 def test_a_process_without_ionhash() -> None:
     """Where ionhash is missing, the error says what to install and amazon.ion is as it was."""
     assert ["True True"] == _run(WITHOUT)
