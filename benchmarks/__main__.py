@@ -1,16 +1,18 @@
-"""Print the benchmarks' table: `python -m benchmarks [records|replay|memory|partiql ...]`."""
+"""Print the benchmarks' table: `python -m benchmarks [PART ...]`."""
 
 from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable, Iterable
 
-from benchmarks import imports, memory, partiql, records, replay
+from benchmarks import imports, memory, partiql, records, replay, server
 from benchmarks._timing import Row
 
-PARTS = {
+PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "records": records.run,
     "replay": replay.run,
+    "server": server.run,
     "memory": memory.run,
     "imports": imports.run,
     "partiql": partiql.run,
