@@ -47,6 +47,7 @@ class _Side:
         bind: makes a parameter that the driver takes.
         rows: gives a cursor's rows.
         translate: a context in which the driver's errors become ours.
+        explain: says how a statement reaches its documents.
         close: closes what is behind it.
     """
 
@@ -55,6 +56,7 @@ class _Side:
     bind: Callable[[IonSlice], Any]
     rows: Callable[[Any], Iterator[IonSlice]]
     translate: Callable[[], AbstractContextManager[None]]
+    explain: Callable[[str], str]
     close: Callable[[], None]
 
     def executor(self, txn: Any) -> Execute:
@@ -137,6 +139,16 @@ class Connection:
         """
         return OpenTransaction(self._side)
 
+    def explain(self, statement: str) -> str:
+        """
+        Say how a statement would reach its documents, without running it.
+
+        Raises:
+            LedgerError: it is not PartiQL, or names what is not there.
+            UsageError: the ledger is behind a URL; the session API has nothing for it.
+        """
+        return self._side.explain(statement)
+
     def close(self) -> None:
         """Close the ledger; an open transaction should have ended before."""
         self._side.close()
@@ -201,6 +213,12 @@ class OpenTransaction:
             self._thread.shutdown()
 
 
+def _no_explanation(_statement: str) -> str:
+    raise UsageError(
+        "a server cannot explain: name its ledger's file, with --read-only while it is served"
+    )
+
+
 def is_url(target: str) -> bool:
     """Tell whether a ledger is named by a URL, not by a path."""
     return target.startswith(("http://", "https://"))
@@ -233,6 +251,7 @@ def open_file(
         bind=lambda parameter: parameter,
         rows=Cursor.iter_slices,
         translate=nullcontext,
+        explain=lambda statement: str(ledger.explain(statement)),
         close=ledger.close,
     )
     return Connection(ledger.name, side)
@@ -266,6 +285,7 @@ def open_url(url: str, name: str | None, *, region: str | None = None) -> Connec
         bind=IonSlice.decode,
         rows=lambda cursor: map(to_slice, cursor),
         translate=lambda: translated_errors(url),
+        explain=_no_explanation,
         close=driver.close,
     )
     return Connection(name, side)

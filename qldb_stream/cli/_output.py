@@ -21,6 +21,7 @@ __all__ = [
     "console",
     "count",
     "make_printable",
+    "make_printable_lines",
     "make_table",
     "nothing_readable",
     "print_json",
@@ -86,6 +87,11 @@ def make_printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def make_printable_lines(text: str) -> str:
+    """Do the same with a text of several lines, whose ends stay."""
+    return "\n".join(map(make_printable, text.split("\n")))
 
 
 def print_verification(report: VerifyReport) -> None:

@@ -13,6 +13,7 @@ import click
 from qldb_stream.cli._connections import Connection, Execute
 from qldb_stream.cli._ledger_options import ledger_options, open_target
 from qldb_stream.cli._options import json_option
+from qldb_stream.cli._output import make_printable_lines, print_json
 from qldb_stream.cli._rows import FORMATS, RowPrinter
 from qldb_stream.errors import IonDecodeError, OccConflictError, UsageError
 from qldb_stream.ion import IonSlice, iter_text
@@ -26,6 +27,7 @@ Examples:
   qldb-stream ledger query cars.ledger 'SELECT * FROM Vehicle'
   qldb-stream ledger query cars.ledger 'INSERT INTO Vehicle ?' --param '{VIN:"1N4AL11D75C109151"}'
   qldb-stream ledger query cars.ledger --file set-up.sql --create
+  qldb-stream ledger query cars.ledger 'SELECT * FROM Vehicle WHERE VIN = ?' --explain
   qldb-stream ledger query http://127.0.0.1:8765 --ledger cars - --format json < report.sql
 """
 
@@ -51,6 +53,12 @@ _STANDARD_INPUT: Final = "-"
     show_default=True,
     help="How rows are printed; ion and json are one row a line, as they come.",
 )
+@click.option(
+    "--explain",
+    "is_explained",
+    is_flag=True,
+    help="Run nothing; say for each statement how it reaches its documents. Files only.",
+)
 @ledger_options
 @json_option
 def query(
@@ -60,6 +68,7 @@ def query(
     file: str | None,
     parameters: Sequence[str],
     row_format: str,
+    is_explained: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -74,7 +83,12 @@ def query(
     run again only while nothing has been printed. Exits with 1 when a statement or the commit
     fails, and nothing is then written to the ledger.
     """
-    bound = _bind(_read(statements, file), parameters)
+    text = _read(statements, file)
+    if is_explained:
+        with open_target(target, **options) as connection:
+            _explain(connection, text, as_json=as_json)
+        return 0
+    bound = _bind(text, parameters)
     with open_target(target, **options) as connection:
         if as_json:
             sys.stdout.write(_answer(connection, bound))
@@ -101,6 +115,14 @@ def _read(statements: str | None, file: str | None) -> str:
             raise UsageError(f"{file} is not UTF-8") from exc
     assert statements is not None
     return sys.stdin.read() if statements == _STANDARD_INPUT else statements
+
+
+def _explain(connection: Connection, text: str, *, as_json: bool) -> None:
+    told = [connection.explain(statement.text) for statement in split_statements(text)]
+    if as_json:
+        print_json({"ok": True, "statements": [{"explanation": one} for one in told]})
+    else:
+        sys.stdout.write("".join(make_printable_lines(one) + "\n" for one in told))
 
 
 def _bind(text: str, parameters: Sequence[str]) -> list[_Bound]:

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.cli._output import make_printable
+from qldb_stream.cli._output import make_printable_lines
 from qldb_stream.cli._rows import FORMATS
 from qldb_stream.errors import PartiqlParseError
 from qldb_stream.partiql import split_statements
@@ -25,6 +25,7 @@ __all__ = [
     "WORDS",
     "Action",
     "Command",
+    "Explain",
     "Run",
     "Say",
     "SetFormat",
@@ -45,6 +46,7 @@ START TRANSACTION      begin a transaction of several statements (or BEGIN)
 COMMIT                 commit it
 ABORT                  drop what it did (or ROLLBACK)
 SHOW TABLES            list the active tables
+\\explain STATEMENT;    tell how it would reach its documents; run nothing
 \\format table|ion|json show rows so
 \\timing on|off         tell how long each statement took
 HELP                   show this
@@ -77,6 +79,13 @@ class Run:
 
 
 @attrs.frozen
+class Explain:
+    """Say how a statement would reach its documents."""
+
+    text: str
+
+
+@attrs.frozen
 class Say:
     """Print a text for people."""
 
@@ -97,7 +106,7 @@ class SetTiming:
     on: bool
 
 
-Action = Command | Run | Say | SetFormat | SetTiming
+Action = Command | Run | Explain | Say | SetFormat | SetTiming
 
 _COMMANDS: Final[dict[str, Action]] = {
     "START TRANSACTION": Command.BEGIN,
@@ -117,7 +126,12 @@ _COMMANDS: Final[dict[str, Action]] = {
     **{f"\\FORMAT {name.upper()}": SetFormat(name) for name in FORMATS},
 }
 
-WORDS: Final = tuple(word.lower() if word.startswith("\\") else word for word in _COMMANDS)
+_EXPLAIN: Final = "\\explain"
+
+WORDS: Final = (
+    *(word.lower() if word.startswith("\\") else word for word in _COMMANDS),
+    _EXPLAIN,
+)
 """What the shell understands beside PartiQL, as it is usually written."""
 
 
@@ -128,7 +142,10 @@ def is_complete(text: str) -> bool:
     An empty line ends any input, also one with a quote that is not closed: the error of
     that is then shown.
     """
-    if not text.strip() or _maybe_command(text) is not None or text.lstrip().startswith("\\"):
+    text = text.lstrip()
+    if text.startswith(_EXPLAIN):
+        text = text[len(_EXPLAIN) :]
+    elif not text or _maybe_command(text) is not None or text.startswith("\\"):
         return True
     last_line = text.rpartition("\n")[2]
     if not last_line.strip() and "\n" in text:
@@ -149,22 +166,24 @@ def read_input(text: str) -> Iterator[Action]:
     command = _maybe_command(text)
     if command is not None:
         yield command
+    elif text.split(maxsplit=1)[:1] == [_EXPLAIN]:
+        yield from _read_statements(text.lstrip()[len(_EXPLAIN) :].lstrip(), Explain)
     elif text.lstrip().startswith("\\"):
         yield Say(f"there is no command {text.split(maxsplit=1)[0]}; HELP lists them\n")
     elif len(text) > _MAX_INPUT:
         yield Say(f"more than {_MAX_INPUT:,} letters at once: use `qldb-stream ledger query -`\n")
     else:
-        yield from _read_statements(text)
+        yield from _read_statements(text, Run)
 
 
-def _read_statements(text: str) -> Iterator[Action]:
+def _read_statements(text: str, kind: type[Run | Explain]) -> Iterator[Action]:
     try:
         statements = list(split_statements(text))
     except PartiqlParseError as error:
         yield Say(point_at(text, str(error)))
         return
     for statement in statements:
-        yield _maybe_command(statement.text) or Run(statement.text)
+        yield _maybe_command(statement.text) or kind(statement.text)
 
 
 def _maybe_command(text: str) -> Action | None:
@@ -187,7 +206,7 @@ def point_at(text: str, message: str) -> str:
         Lines, ended, without anything that a terminal would obey; the message alone when it
         names no place, or one that is not there.
     """
-    message = "\n".join(map(make_printable, message.split("\n")))
+    message = make_printable_lines(message)
     place = _PLACE.search(message)
     if place is None:
         return f"{message}\n"

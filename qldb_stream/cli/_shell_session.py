@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Final
 
 from qldb_stream.cli._connections import Connection, Execute, OpenTransaction
-from qldb_stream.cli._output import count
+from qldb_stream.cli._output import count, make_printable_lines
 from qldb_stream.cli._rows import RowPrinter
 from qldb_stream.cli._shell_core import (
     Action,
     Command,
+    Explain,
     Run,
     Say,
     SetFormat,
@@ -106,7 +107,7 @@ class ShellSession:
         try:
             self._do(action)
         except QldbStreamError as error:
-            text = action.text if isinstance(action, Run) else ""
+            text = action.text if isinstance(action, Run | Explain) else ""
             self._write(point_at(text, str(error)))
             if isinstance(error, _ENDS_TRANSACTION) and self._transaction is not None:
                 self._abort()
@@ -121,6 +122,8 @@ class ShellSession:
         match action:
             case Run(text):
                 self._run(text)
+            case Explain(text):
+                self._write(make_printable_lines(self._connection.explain(text)) + "\n")
             case Say(text):
                 self._write(text)
             case SetFormat(row_format):

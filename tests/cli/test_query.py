@@ -86,6 +86,19 @@ def test_from_standard_input_and_from_a_file(
     assert (0, ['"a"', '"b"']) == (read.code, _lines(read))
 
 
+def test_explaining(run: Run, cars: Path) -> None:
+    """`--explain` says how each statement reaches its documents, and runs none."""
+    text = "SELECT * FROM Car AS c WHERE c.vin = ?; DELETE FROM Car"
+    told = run("ledger", "query", cars, text, "--explain", "--read-only")
+    as_object = run("ledger", "query", cars, text, "--explain", "--json")
+
+    assert (0, "") == (told.code, told.err)
+    assert "SCAN Car AS c" in told.out
+    explanations = [one["explanation"] for one in as_object.json()["statements"]]
+    assert told.out == "".join(f"{one}\n" for one in explanations)
+    assert 1 == run("ledger", "query", cars, "SELECT * FROM Nowhere", "--explain").code
+
+
 def test_a_statement_that_fails(run: Run, cars: Path) -> None:
     """A statement that fails is exit code 1; what came before it is not written."""
     answer = run("ledger", "query", cars, "INSERT INTO Car {'vin': 'c'}; SELECT * FROM Nowhere")

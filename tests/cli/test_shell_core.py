@@ -10,6 +10,7 @@ from qldb_stream.cli._shell_core import (
     WORDS,
     Action,
     Command,
+    Explain,
     Run,
     Say,
     SetFormat,
@@ -35,6 +36,8 @@ from qldb_stream.cli._shell_core import (
         "commit;",
         "\\format json",
         "\\nonsense",
+        "\\explain SELECT 1;",
+        "\\explain SELECT 1\n",
         ";",
         "-- only this;",
     ],
@@ -46,7 +49,15 @@ def test_complete(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["SELECT 1", "SELECT *\nFROM t", "SELECT ';'", "SELECT 1; SELECT 2", "SELECT 'open;", "start"],
+    [
+        "SELECT 1",
+        "SELECT *\nFROM t",
+        "SELECT ';'",
+        "SELECT 1; SELECT 2",
+        "SELECT 'open;",
+        "start",
+        "\\explain SELECT",
+    ],
 )
 def test_incomplete(text: str) -> None:
     """All else waits for more, a semicolon inside a quote and a second statement included."""
@@ -72,6 +83,8 @@ def test_incomplete(text: str) -> None:
         ("\\FORMAT Table", [SetFormat("table")]),
         ("\\timing off", [SetTiming(on=False)]),
         ("\\timing on", [SetTiming(on=True)]),
+        ("\\explain SELECT\n1; SELECT 2;", [Explain("SELECT\n1"), Explain("SELECT 2")]),
+        ("\\explain", []),
         ("\\nonsense now", [Say("there is no command \\nonsense; HELP lists them\n")]),
         ("\\format csv", [Say("there is no command \\format; HELP lists them\n")]),
     ],
@@ -132,6 +145,9 @@ def test_any_text(text: str) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_the_words_are_understood(word: str) -> None:
     """Each word that is offered for completion does something that is no statement of PartiQL."""
+    if word == "\\explain":
+        assert [Explain("SELECT 1")] == list(read_input(f"{word} SELECT 1;"))
+        return
     (action,) = read_input(word)
 
     assert isinstance(action, Run) == (word == "SHOW TABLES")

@@ -148,6 +148,18 @@ def test_tables_are_learnt(shell: ShellSession, connection: Connection) -> None:
     assert set(shell.tables) == set(other.tables)
 
 
+def test_explaining(shell: ShellSession, screen: Screen) -> None:
+    """The shell says how documents would be reached, and runs nothing for it."""
+    shell.read("\\explain SELECT * FROM Car AS c WHERE c.vin = 'a'; DELETE FROM Car;")
+    told = screen.take()
+    assert "SCAN Car AS c" in told
+    assert "Delete" in told
+    shell.read("\\explain SELECT * FROM Nowhere;")
+    assert screen.take().endswith("  SELECT * FROM Nowhere\n                ^\n")
+    shell.read("SELECT * FROM Car;")
+    assert '{vin:"a"}\n1 row in 0.0 ms\n' == screen.take()
+
+
 def test_ctrl_c(connection: Connection, screen: Screen) -> None:
     """Ctrl-C drops a statement; inside a transaction it aborts that."""
     pressed: list[str] = []
