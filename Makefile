@@ -17,7 +17,7 @@ ARGS ?=
 # The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
 ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/reconcile tests/testing \
 	tests/verification tests/laws tests/sinks tests/clients \
-	tests/drivers/test_pyqldb.py tests/test_events.py
+	tests/drivers/test_pyqldb.py tests/drivers/test_sessions.py tests/test_events.py
 
 help:  ## print what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from amazon.ion import simpleion
+from amazon.ion import simple_types, simpleion
 from amazon.ion.exceptions import IonException
 from hypothesis import given, reject
 
@@ -123,6 +123,16 @@ def test_dot_is_ours() -> None:
 
     one, two = ion_hash(dumps(1)), ion_hash(dumps("1"))
     assert dot(one, two) == QldbHash(one).dot(QldbHash(two)).get_qldb_hash()
+
+
+def test_a_failure_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ionhash cannot be imported, the name that was put back is taken away again."""
+    monkeypatch.delattr(simple_types, "_IonNature", raising=False)
+    monkeypatch.setitem(sys.modules, "ionhash", None)
+    with pytest.raises(UsageError, match="ionhash is missing"):
+        load_ionhash()
+
+    assert not hasattr(simple_types, "_IonNature")
 
 
 def test_a_missing_package_is_named() -> None:

@@ -21,6 +21,13 @@ IN_CI: Final = os.environ.get("CI", "").lower() in {"1", "true"}
 # Longer than any story takes on a busy machine, shorter than pytest's own limit.
 PATIENCE_S: Final = 240
 
+# Who asks a server that asks for no signature.
+NOBODY: Final = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "local",
+    "aws_secret_access_key": "local",
+}
+
 Story = Callable[..., Any]
 
 _left_out: list[pytest.Item] = []
@@ -60,10 +67,7 @@ def server(folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def control(server: Server) -> Any:
     """A client of the server's control plane."""
-    session = boto3_session(
-        region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local"
-    )
-    return session.client("qldb", endpoint_url=server.url)
+    return boto3_session(**NOBODY).client("qldb", endpoint_url=server.url)
 
 
 @pytest.fixture(scope="session")
