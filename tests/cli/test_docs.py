@@ -92,6 +92,8 @@ def printed(run: Run) -> dict[str, set[str]]:
     checked = [
         run("ledger", "check", name, "--json").json() for name in ("new", "demo/source.ledger")
     ]
+    select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
+    queried = [run(*select, *more).json() for more in ((), ("--explain",))]
     return {
         "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
@@ -112,6 +114,8 @@ def printed(run: Run) -> dict[str, set[str]]:
         "ledger check": keys(checked),
         "ledger check: problems": keys(each for said in checked for each in said["problems"]),
         "ledger export": keys([exported]),
+        "ledger query": keys(queried),
+        "ledger query: statements": keys(each for said in queried for each in said["statements"]),
         "demo": keys([demo]),
         "demo: chapters": keys(demo["chapters"]),
         "demo: source": keys([demo["source"]]),
