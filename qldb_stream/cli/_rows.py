@@ -14,7 +14,10 @@ from typing import Final
 from rich.markup import escape
 
 from qldb_stream.cli._output import console, make_printable, make_table
-from qldb_stream.ion import IonSlice, IonType, iter_fields, to_json, to_text
+from qldb_stream.ion import IonSlice, IonType, iter_fields, to_text
+
+# In ASCII, unlike `ion.to_json`: nothing of a row is for a terminal to obey.
+from qldb_stream.sinks._json import to_json
 
 __all__ = ["FORMATS", "RowPrinter"]
 
