@@ -1,4 +1,4 @@
-"""Print the benchmarks' table: `python -m benchmarks [PART ...]`."""
+"""Print the benchmarks' table: `python -m benchmarks [PART ...]`, all parts when none is named."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import imports, memory, partiql, records, replay, server
+from benchmarks import imports, ledger, memory, partiql, records, replay, server
 from benchmarks._timing import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "records": records.run,
     "replay": replay.run,
+    "partiql": partiql.run,
+    "ledger": ledger.run,
     "server": server.run,
     "memory": memory.run,
     "imports": imports.run,
-    "partiql": partiql.run,
 }
 
 

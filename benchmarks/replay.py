@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._disk import bare_commits
 from benchmarks._timing import Row, rate_row
 from qldb_stream import Pipeline, parse_record
 from qldb_stream.events import Block
@@ -23,7 +23,7 @@ def run() -> list[Row]:
     shape = JournalShape(least_revisions=1, most_revisions=1)
     blocks = list(make_journal(7, blocks=BLOCKS, shape=shape))
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        commits = _bare_commits(Path(folder) / "bare")
+        commits = bare_commits(Path(folder) / "bare")
         alone = _replay(Path(folder) / "alone.ledger", blocks, 1)
         shared = _replay(Path(folder) / "shared.ledger", blocks, SHARED)
         whole = _whole_way(Path(folder) / "whole.ledger")
@@ -57,19 +57,3 @@ def _whole_way(path: Path) -> float:
     assert report.ok
     assert report.applied == BLOCKS
     return BLOCKS / seconds
-
-
-def _bare_commits(path: Path) -> float:
-    """Commit rows of 2 kB, one at a time: the most that this disk allows."""
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, b BLOB)")
-    started = time.perf_counter()
-    for number in range(1_000):
-        database.execute("BEGIN")
-        database.execute("INSERT INTO t VALUES (?, ?)", (number, b"x" * 2_000))
-        database.execute("COMMIT")
-    seconds = time.perf_counter() - started
-    database.close()
-    return 1_000 / seconds

@@ -23,12 +23,14 @@ SCHEMA_VERSION: Final = 2
 """Kept as SQLite's `user_version`; a higher one is refused, a lower one migrated."""
 
 # FULL: a commit that was answered survives loss of power. secure_delete: what a redaction or a
-# changed index entry leaves behind is overwritten. 64 MiB of cache at most.
+# changed index entry leaves behind is overwritten. 16 MiB of cache at most, which the inner pages
+# of many millions of documents fit in: four times as much made nothing faster, and a process may
+# have many ledgers open.
 PRAGMAS: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA secure_delete = ON;
-PRAGMA cache_size = -65536;
+PRAGMA cache_size = -16384;
 """
 
 # The columns of block and revision stand in the order of StoredBlock and StoredRevision.
