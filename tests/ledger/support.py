@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from qldb_stream.events import RevisionKind
 from qldb_stream.ledger import Environment, Ledger, Transaction
 from qldb_stream.report import Outcome
 from qldb_stream.verification import ChainVerifier
@@ -103,3 +104,80 @@ def versions(ledger: Ledger) -> Iterator[tuple[str, int]]:
         for revision in block.revisions:
             assert revision.metadata is not None
             yield revision.metadata.id, revision.metadata.version
+
+
+def check_answers(ledger: Ledger, answers: Iterable[str]) -> None:
+    """Make sure that what `workload` answered is in the journal, to the bit, and all of it."""
+    digests = {int(number): digest for number, digest in map(str.split, answers)}
+    verifier = ChainVerifier()
+    for block in ledger.blocks():
+        assert verifier.feed(block).ok
+        told = digests.pop(block.address.sequence_no, None)
+        if told is not None:
+            digest = verifier.digest(ledger.strand_id)
+            assert digest is not None
+            assert told == digest.hex()
+    assert {} == digests, "answered, but not there"
+
+
+def check_state(ledger: Ledger) -> None:
+    """Make sure that documents, indexes and history are what the journal's revisions come to."""
+    documents, history = replayed(ledger)
+    for table in run(ledger, "SELECT * FROM information_schema.user_tables"):
+        if table["status"] != "ACTIVE":
+            continue
+        name, expected = table["name"], documents.get(table["tableId"], {})
+        rows = run(ledger, f'SELECT id, t AS document FROM "{name}" AS t BY id')  # noqa: S608 - names of ours
+        assert expected == {row["id"]: row["document"] for row in rows}
+        assert len(expected) == len(rows)
+        for index in table["indexes"]:
+            _check_index(ledger, name, index["expr"].strip("[]"), expected)
+        text = f'SELECT h.metadata.id, h.metadata.version, h.data FROM history("{name}") AS h'  # noqa: S608 - as above
+        found = [(row["id"], row["version"], row.get("data")) for row in run(ledger, text)]
+        assert sorted(history.get(table["tableId"], []), key=_place) == sorted(found, key=_place)
+
+
+def _place(revision: tuple[str, int, Any]) -> tuple[str, int]:
+    return revision[:2]
+
+
+def _check_index(
+    ledger: Ledger, table: str, field: str, expected: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Make sure that each key of the documents finds those that have it, and no others."""
+    by_key: dict[Any, set[str]] = {}
+    for document_id, document in expected.items():
+        if document.get(field) is not None:
+            by_key.setdefault(document[field], set()).add(document_id)
+    for key, ids in by_key.items():
+        text = f'SELECT VALUE id FROM "{table}" AS t BY id WHERE t.{field} = ?'  # noqa: S608 - as above
+        assert sorted(ids) == sorted(run(ledger, text, key))
+
+
+def replayed(
+    ledger: Ledger,
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[tuple[str, int, Any]]]]:
+    """
+    Replay the journal naively.
+
+    Returns:
+        Documents by table id and document id; and per table id its revisions, as
+        (document id, version, data or None).
+    """
+    documents: dict[str, dict[str, Any]] = {}
+    history: dict[str, list[tuple[str, int, Any]]] = {}
+    for block in ledger.blocks():
+        info = block.summary.transaction_info
+        assert info is not None
+        for revision in block.revisions:
+            assert revision.metadata is not None
+            document_id = revision.metadata.id
+            table_id = info.documents[document_id].table.table_id
+            here = documents.setdefault(table_id, {})
+            if revision.kind is RevisionKind.DELETE:
+                del here[document_id]
+            else:
+                here[document_id] = revision.data
+            data = here.get(document_id)
+            history.setdefault(table_id, []).append((document_id, revision.metadata.version, data))
+    return documents, history

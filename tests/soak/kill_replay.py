@@ -23,11 +23,9 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -47,12 +45,11 @@ from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, JournalShape, make_journal
 from qldb_stream.verification import ChainVerifier
+from tests.soak.killing import run_and_kill
 
 _BATCHES: Final = (1, 1, 7, 100)
 _RULES: Final = ("any", "keep")
 _WHOLE_WAY: Final = 10  # each so many rounds
-# Turns of an empty loop: up to some milliseconds, so that kills fall anywhere in a transaction.
-_MOST_TURNS: Final = 100_000
 
 
 @attrs.frozen
@@ -133,7 +130,7 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
     replay = _make_replay(setting, journal, source, folder)
     most_runs = max(1, 2 * blocks // (kills * setting.batch_blocks))
     killed = 0
-    while _run_and_kill(replay, chance, chance.randint(0, most_runs)):
+    while run_and_kill(replay, chance, chance.randint(0, most_runs)).killed:
         killed += 1
     return _compare(setting, killed, source, folder / "copy.ledger")
 
@@ -168,41 +165,6 @@ def _apply_all(sink: LedgerSink, blocks: Sequence[Block], batch_blocks: int) -> 
         run = rest[first : first + batch_blocks]
         address = run[-1].address
         sink.apply(run, Position(address.strand_id, address.sequence_no, run[-1].block_hash), 1)
-
-
-def _run_and_kill(replay: Callable[[IO[str]], None], chance: random.Random, runs: int) -> bool:
-    """Start a process, kill it after some runs; False when it was done before that."""
-    read_fd, write_fd = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(read_fd)
-        _be_killed(replay, write_fd)
-    os.close(write_fd)
-    with os.fdopen(read_fd) as told:
-        seen = 0
-        while seen < runs and told.readline():
-            seen += 1
-        for _ in range(chance.randrange(_MOST_TURNS)):
-            pass
-        os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        return True
-    assert 0 == os.waitstatus_to_exitcode(status), f"the replay failed after {seen} runs"
-    return False
-
-
-def _be_killed(replay: Callable[[IO[str]], None], write_fd: int) -> None:
-    """Replay, and end the process here, whatever the parent had in mind."""
-    code = 1
-    try:
-        with os.fdopen(write_fd, "w") as told:
-            replay(told)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the process ends here; the parent sees its code
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 def _compare(setting: Setting, kills: int, source: Sequence[Block], path: Path) -> Round:
