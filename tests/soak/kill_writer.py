@@ -29,8 +29,8 @@ from qldb_stream.errors import LedgerFileError
 from qldb_stream.ledger import Ledger
 from tests.ledger import published
 from tests.ledger.support import check_answers, check_state
-from tests.soak.workload import answer_of, iter_commits
 from tests.soak.killing import run_and_kill
+from tests.soak.workload import answer_of, iter_commits
 
 _ROUNDS_A_LEDGER: Final = 5
 # Often none, so that processes are killed while they make or recover the ledger.

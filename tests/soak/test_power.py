@@ -20,8 +20,8 @@ import pytest
 
 from qldb_stream.errors import LedgerFileError
 from qldb_stream.ledger import Ledger
-from tests.soak.power import Disk
 from tests.ledger.support import check_answers, check_state
+from tests.soak.power import Disk
 from tests.soak.traced import Call, trace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
