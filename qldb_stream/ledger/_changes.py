@@ -76,12 +76,14 @@ def find_changes(
     removed: list[Entry] = []
     added: list[Entry] = []
     kept: list[Entry] = []
+    created, dropped = _index_changes(draft.tables, before)
+    new_indexes = {index.no for _, index in created}
     for document in draft.documents:
         if not document.table.indexes:
             continue
         before_keys = _keys_before(document, base_keys)
         for no, new in keys_after(document).items():
-            old = before_keys.get(no)
+            old = None if no in new_indexes else before_keys.get(no)
             if old == new:
                 if new is not None:
                     kept.append((no, new, document.id))
@@ -90,7 +92,6 @@ def find_changes(
                 removed.append((no, old, document.id))
             if new is not None:
                 added.append((no, new, document.id))
-    created, dropped = _index_changes(draft.tables, before)
     return Changes(
         sequence_no,
         draft.documents,

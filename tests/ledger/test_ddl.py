@@ -75,6 +75,18 @@ def test_an_index_is_built_over_what_is_there() -> None:
         assert ["C", "E", "Z"] == sorted(run(ledger, wanted))
 
 
+def test_an_index_holds_what_its_own_transaction_changed_elsewhere() -> None:
+    """A document that an UPDATE leaves its key is in an index made by the same transaction."""
+    with memory() as ledger:
+        run(ledger, "CREATE TABLE Car")
+        run(ledger, "INSERT INTO Car ?", {"vin": "A", "miles": 0})
+        transaction = ledger.start_transaction()
+        ask(transaction, "CREATE INDEX ON Car (vin)")
+        ask(transaction, "UPDATE Car AS c SET c.miles = 1")
+        transaction.commit()
+        assert [1] == run(ledger, "SELECT VALUE c.miles FROM Car AS c WHERE c.vin = 'A'")
+
+
 def test_a_dropped_index_is_no_longer_used() -> None:
     """After DROP INDEX the table is scanned; it can be indexed again."""
     with memory() as ledger:
