@@ -35,7 +35,7 @@ KEYS = st.sampled_from(["x", "y", 1, 1.0, None])
 SOME_KEYS = st.lists(KEYS, max_size=2)
 VALUES = st.integers(0, 3)
 # Transactions that are open at the same time.
-SLOTS = st.integers(0, 2)
+SLOTS = st.sampled_from([0, 1, 2])
 
 CATALOG = "SELECT t.tableId, t.name, t.status, t.indexes FROM information_schema.user_tables AS t"
 
@@ -64,7 +64,7 @@ class TablesMachine(RuleBasedStateMachine):
             self.create_table(0, name)
             self.insert(0, name, [("x", 1), (1, 2)])
         self.create_index(0, "A")
-        self.commit(0)
+        self.end(0)
 
     def at(self, slot: int) -> Running:
         """Give the transaction in a slot; begin one when there is none."""
@@ -91,7 +91,7 @@ class TablesMachine(RuleBasedStateMachine):
     @rule(slot=SLOTS, name=NAMES, rarely=st.integers(0, 3))
     def drop_table(self, slot: int, name: str, rarely: int) -> None:
         """Drop a table with all that is in it."""
-        if rarely:
+        if rarely < 3:
             return
         answer = self.at(slot).ask(f"DROP TABLE {name}")
 
@@ -224,6 +224,25 @@ class TablesMachine(RuleBasedStateMachine):
             answer,
         )
 
+    @rule(slot=SLOTS, name=NAMES, data=st.data())
+    def read_by_id(self, slot: int, name: str, data: st.DataObject) -> None:
+        """Read a document that is or was in some table, and its revisions."""
+        tables = self.committed.tables.values()
+        ids = sorted({document_id for table in tables for document_id, _, _ in table.history})
+        document_id = data.draw(st.sampled_from(ids))
+        current = f"SELECT VALUE t.v FROM {name} AS t BY id WHERE id = ?"
+        self.at(slot).did(
+            on_table(
+                name, lambda table: [d["v"] for i, d in table.documents.items() if i == document_id]
+            ),
+            self.at(slot).ask(current, document_id),
+        )
+        past = f"SELECT VALUE h.metadata.version FROM history({name}) AS h WHERE h.metadata.id = ?"
+        self.at(slot).did(
+            on_table(name, lambda table: [v for i, v, _ in table.history if i == document_id]),
+            self.at(slot).ask(past, document_id),
+        )
+
     @rule(slot=SLOTS, name=NAMES, value=VALUES)
     def aggregate(self, slot: int, name: str, value: int) -> None:
         """Count and add what a scan finds."""
@@ -273,11 +292,15 @@ class TablesMachine(RuleBasedStateMachine):
 
     # --- the end of a transaction ----------------------------------------------------------
 
-    @rule(slot=SLOTS)
-    def commit(self, slot: int) -> None:
-        """Commit; what was answered must be what a serial run gives now."""
-        one = self.at(slot)
-        del self.running[slot]
+    @precondition(lambda self: len(self.running) > 1)
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        """Commit one of several; what was answered must be what a serial run gives now."""
+        self.end(data.draw(st.sampled_from(sorted(self.running))))
+
+    def end(self, slot: int) -> None:
+        """Commit the transaction in a slot."""
+        one = self.running.pop(slot)
         blocks = self.blocks()
         try:
             one.transaction.commit()
@@ -288,12 +311,12 @@ class TablesMachine(RuleBasedStateMachine):
         self.committed = self.committed.after(one.steps)
         self.commits += self.blocks() - blocks
 
-    @rule(slot=SLOTS, rarely=st.integers(0, 4))
-    def abort(self, slot: int, rarely: int) -> None:
-        """Abort; nothing changes."""
-        if rarely == 0:
-            self.at(slot).transaction.abort()
-            del self.running[slot]
+    @precondition(lambda self: len(self.running) > 2)
+    @rule(data=st.data())
+    def abort(self, data: st.DataObject) -> None:
+        """Abort one of many; nothing changes."""
+        slot = data.draw(st.sampled_from(sorted(self.running)))
+        self.running.pop(slot).transaction.abort()
 
     def blocks(self) -> int:
         """Count the blocks."""
@@ -303,6 +326,8 @@ class TablesMachine(RuleBasedStateMachine):
         """The journal verifies, and gives the very documents, indexes and history."""
         if not hasattr(self, "ledger"):
             return
+        for slot in sorted(self.running):
+            self.end(slot)
         with self.ledger:
             check_journal(self.ledger)
             published.check_journal(self.ledger.stream_records(aggregated=False))
