@@ -1,0 +1,229 @@
+"""
+Several clients at once on one ledger, for as long as is wanted.
+
+    python -m tests.soak.clients --seconds 600
+
+Each client adds to one counter (all of them meet there), moves money between accounts,
+inserts documents of its own and reads sums. Afterwards the counter has every answered
+addition, the money is all there, each inserted document too, the chain verifies, no client
+met an error but conflicts, and memory was flat.
+
+A client needs no more than `execute`, which runs a function in a transaction until it is
+committed: here that is the in-process driver's in threads, of one process that holds the
+ledger. Any driver with pyqldb's interface can stand in for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import attrs
+
+from qldb_stream.ledger import Ledger
+from tests.ledger.support import check_journal, run
+
+__all__ = ["Executor", "Tally", "prepare", "run_client", "run_threads"]
+
+CLIENTS: Final = 4
+_ACCOUNTS: Final = 12
+_SAMPLES: Final = 40
+# Between the second and the last quarter of a run; allocators keep a little here and there.
+_MOST_GROWTH_MB: Final = 8.0
+
+_READ: Final = "SELECT VALUE a.amount FROM Account AS a WHERE a.name = ?"
+_SET: Final = "UPDATE Account AS a SET a.amount = ? WHERE a.name = ?"
+
+
+class Executor(Protocol):
+    """A transaction, as pyqldb hands it to a function."""
+
+    def execute_statement(self, statement: str, *parameters: Any) -> Any:
+        """Run a statement."""
+
+
+Execute = Callable[[Callable[[Executor], Any]], Any]
+
+
+@attrs.define
+class Tally:
+    """What one client was answered: additions, inserted documents, moves, sums."""
+
+    added: int = 0
+    inserted: int = 0
+    moved: int = 0
+    read: int = 0
+
+
+def prepare(ledger: Ledger) -> None:
+    """Make the tables, the counter and the accounts."""
+    for table, field in (("Account", "name"), ("Entry", "client")):
+        run(ledger, f"CREATE TABLE {table}")
+        run(ledger, f"CREATE INDEX ON {table} ({field})")
+    accounts = [{"name": f"account {number}", "amount": 0} for number in range(_ACCOUNTS)]
+    run(ledger, "INSERT INTO Account ?", [{"name": "counter", "amount": 0}, *accounts])
+
+
+def run_client(execute: Execute, name: str, seed: int, until: Callable[[], bool]) -> Tally:
+    """
+    Be one client until it is time; count what was answered.
+
+    Raises:
+        Exception: whatever `execute` raises: it retries conflicts itself, nothing else may come.
+    """
+    chance = random.Random(seed)
+    tally = Tally()
+    while not until():
+        kind = chance.random()
+        if kind < 0.2:
+            execute(_add)
+            tally.added += 1
+        elif kind < 0.6:
+            one, other = chance.sample(range(_ACCOUNTS), 2)
+            execute(partial(_move, f"account {one}", f"account {other}", chance.randrange(100)))
+            tally.moved += 1
+        elif kind < 0.9:
+            execute(partial(_insert, name, tally.inserted))
+            tally.inserted += 1
+        else:
+            assert 0 == execute(_sum), "money came or went"
+            tally.read += 1
+    return tally
+
+
+def _amount(txn: Executor, name: str) -> int:
+    (amount,) = txn.execute_statement(_READ, name)
+    return int(amount)
+
+
+def _add(txn: Executor) -> None:
+    txn.execute_statement(_SET, _amount(txn, "counter") + 1, "counter")
+
+
+def _move(one: str, other: str, amount: int, txn: Executor) -> None:
+    left, right = _amount(txn, one), _amount(txn, other)
+    txn.execute_statement(_SET, left - amount, one)
+    txn.execute_statement(_SET, right + amount, other)
+
+
+def _insert(client: str, number: int, txn: Executor) -> None:
+    txn.execute_statement("INSERT INTO Entry ?", {"client": client, "number": number})
+
+
+def _sum(txn: Executor) -> int:
+    text = "SELECT VALUE a.amount FROM Account AS a WHERE a.name <> 'counter'"
+    return sum(map(int, txn.execute_statement(text)))
+
+
+@attrs.frozen
+class Run:
+    """What all clients came to: tallies, and this process's memory in MB from time to time."""
+
+    tallies: Sequence[Tally]
+    resident_mb: Sequence[float]
+
+    def check(self, ledger: Ledger) -> None:
+        """
+        Make sure that all that was answered is in the ledger, once.
+
+        Raises:
+            AssertionError: it is not.
+        """
+        (counter,) = run(ledger, _READ, "counter")
+        assert sum(tally.added for tally in self.tallies) == counter, "an update was lost"
+        assert 0 == ledger.driver().execute_lambda(_sum)
+        for number, tally in enumerate(self.tallies):
+            text = "SELECT VALUE e.number FROM Entry AS e WHERE e.client = ?"
+            assert list(range(tally.inserted)) == sorted(run(ledger, text, f"client {number}"))
+        check_journal(ledger)
+
+    def check_memory(self) -> None:
+        """
+        Make sure that memory did not grow after the first quarter.
+
+        Raises:
+            AssertionError: it did.
+        """
+        quarter = len(self.resident_mb) // 4
+        before = max(self.resident_mb[quarter : 2 * quarter])
+        after = max(self.resident_mb[-quarter:])
+        assert after - before < _MOST_GROWTH_MB, f"from {before:.1f} MB to {after:.1f} MB"
+
+
+def run_threads(ledger: Ledger, seconds: float, clients: int = CLIENTS) -> Run:
+    """
+    Let clients work in threads of this process.
+
+    Raises:
+        Exception: the first error that a client met.
+    """
+    prepare(ledger)
+    driver = ledger.driver()
+    # Nobody gives up: that is what "no error but conflicts" means here.
+    execute = partial(driver.execute_lambda, retry_limit=sys.maxsize)
+    end = time.monotonic() + seconds
+    with ThreadPoolExecutor(clients) as pool:
+        futures = [
+            pool.submit(run_client, execute, f"client {number}", number, lambda: is_over(end))
+            for number in range(clients)
+        ]
+        resident_mb = _watch(futures, seconds)
+        return Run([future.result() for future in futures], resident_mb)
+
+
+def is_over(end: float) -> bool:
+    """Tell whether it is later than a moment of the monotonic clock."""
+    return time.monotonic() > end
+
+
+def _watch(futures: Sequence[Future[Tally]], seconds: float) -> list[float]:
+    """Look at this process's memory from time to time, until all are done."""
+    resident_mb: list[float] = []
+    waiting = set(futures)
+    while waiting:
+        _, waiting = wait(waiting, timeout=seconds / _SAMPLES)
+        resident_mb.append(_resident_mb())
+    return resident_mb
+
+
+def _resident_mb() -> float:
+    """Ask Linux for the pages that this process has in memory; 0 elsewhere."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run four clients for some time, and check what they leave."""
+    parser = argparse.ArgumentParser(description="Let clients work at once, then check.")
+    parser.add_argument("--seconds", type=float, default=600)
+    options = parser.parse_args(arguments)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Ledger.open(Path(folder) / "clients.ledger") as ledger,
+    ):
+        done = run_threads(ledger, options.seconds)
+        first, last = done.resident_mb[len(done.resident_mb) // 4], done.resident_mb[-1]
+        done.check_memory()
+        done.check(ledger)
+        blocks = ledger.digest().tip.sequence_no + 1
+    sys.stdout.write(
+        f"{CLIENTS} clients for {options.seconds:.0f} s: {blocks} blocks verify, no update lost, "
+        f"no error but conflicts, memory {first:.1f} MB after a quarter, {last:.1f} MB at the end\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
