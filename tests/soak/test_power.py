@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +44,14 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     found = trace([sys.executable, *module, *options], REPOSITORY, folder, log)
     log.unlink()
     return found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where copies are opened: in memory where there is such a place, for they need no disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def test_each_commit_is_synced_before_its_answer(calls: list[Call]) -> None:
@@ -132,26 +141,26 @@ def check_losses(calls: list[Call], seed: int, folder: Path) -> int:
     return losses
 
 
-def test_a_loss_of_power_takes_no_answered_commit(calls: list[Call], tmp_path: Path) -> None:
+def test_a_loss_of_power_takes_no_answered_commit(calls: list[Call], folder: Path) -> None:
     """After each sync, whatever was not synced: answers are there, the chain verifies."""
     assert any(call.name == NAME for call in calls[len(calls) // 4 :]), "needs a checkpoint"
-    assert sum(check_losses(calls, seed, tmp_path) for seed in (1, 2, 3)) > 200
+    assert sum(check_losses(calls, seed, folder) for seed in (1, 2, 3)) > 200
 
 
-def test_a_ledger_that_did_not_sync_would_be_found_out(calls: list[Call], tmp_path: Path) -> None:
+def test_a_ledger_that_did_not_sync_would_be_found_out(calls: list[Call], folder: Path) -> None:
     """The same calls without syncs of the log fail the check."""
     unsafe = [call for call in calls if (call.kind, call.name) != ("sync", LOG)]
     with pytest.raises(AssertionError, match="seed 1"):
-        check_losses(unsafe, 1, tmp_path)
+        check_losses(unsafe, 1, folder)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(4 * 3600)
-def test_many_losses_of_power_take_no_answered_commit(calls: list[Call], tmp_path: Path) -> None:
+def test_many_losses_of_power_take_no_answered_commit(calls: list[Call], folder: Path) -> None:
     """The same holds for QLDB_STREAM_SOAK_LOSSES losses of power, 5,000 by default."""
     wanted = int(os.environ.get("QLDB_STREAM_SOAK_LOSSES", "5000"))
     done, seed = 0, 1
     while done < wanted:
         seed += 1
-        done += check_losses(calls, seed, tmp_path)
+        done += check_losses(calls, seed, folder)
     sys.stdout.write(f"{done} losses of power: every answered commit is there\n")
