@@ -57,15 +57,15 @@ def folder() -> Iterator[Path]:
 def test_each_commit_is_synced_before_its_answer(calls: list[Call]) -> None:
     """Nothing that a loss of power could undo is left when a commit is answered."""
     disk = Disk()
-    blocks = {b""}
+    blocks: set[bytes] = set()
     written = 0
     for call in calls:
         disk.do(call)
         written += (call.kind, call.name) == ("write", LOG)
-        if call.kind == "answer":
+        # An answer that says again what was durable before has nothing to wait for.
+        if call.kind == "answer" and call.data not in blocks:
             assert [] == disk.unsynced()
-            # It was not synced because there was nothing: a new block went to the log before.
-            assert written or call.data in blocks
+            assert written
             blocks.add(call.data)
             written = 0
     assert len(blocks) > 60
@@ -75,7 +75,7 @@ def test_the_log_is_synced_between_its_last_write_and_the_answer(calls: list[Cal
     """The call that makes a commit durable is a sync of the write-ahead log."""
     last = ""
     for call in calls:
-        if call.name == LOG:
+        if call.name == LOG and call.kind in {"write", "sync"}:
             last = call.kind
         elif call.kind == "answer":
             assert "sync" == last

@@ -1,5 +1,5 @@
 """
-Transactions of all kinds, for processes that are killed, watched or lose their power.
+Transactions of all kinds, redactions among them, for processes that are killed, watched or lose their power.
 
     python -m tests.soak.workload PATH --seed 1 --commits 100 --pad 20000
 
@@ -23,6 +23,7 @@ from qldb_stream.ledger import Executor, Ledger
 _KEYS = 40
 _GROUPS = 0.2
 _CATALOG_CHANGES = 0.03
+_REDACTIONS = 0.05
 _LONGEST_GROUP = 6
 
 _DELETE = "DELETE FROM Car AS c WHERE c.vin = ?"
@@ -52,6 +53,8 @@ def iter_commits(ledger: Ledger, chance: random.Random, pad_bytes: int) -> Itera
                     driver.execute_lambda(partial(_change, chance, pad_bytes))
         elif chance.random() < _CATALOG_CHANGES:
             driver.execute_lambda(_toggle_index)
+        elif chance.random() < _REDACTIONS:
+            driver.execute_lambda(partial(_redact, chance))
         else:
             driver.execute_lambda(partial(_change, chance, pad_bytes))
         yield
@@ -86,6 +89,21 @@ def _toggle_index(txn: Executor) -> None:
         txn.execute_statement(f'DROP INDEX "{indexes[0]["indexId"]}" ON Owner WITH (purge = true)')
     else:
         txn.execute_statement("CREATE INDEX ON Owner (vin)")
+
+
+def _redact(chance: random.Random, txn: Executor) -> None:
+    """Redact some revision of a car that is no longer current, when there is one with data."""
+    (table_id,) = txn.execute_statement(
+        "SELECT VALUE t.tableId FROM information_schema.user_tables AS t WHERE t.name = 'Car'"
+    )
+    text = "SELECT h.blockAddress, h.metadata.id, h.metadata.version, h.data FROM history(Car) AS h"
+    rows = list(txn.execute_statement(text))
+    newest = {row["id"]: row["version"] for row in rows}  # the oldest revision comes first
+    past = [row for row in rows if row["version"] < newest[row["id"]] and row.get("data")]
+    if past:
+        row = chance.choice(past)
+        text = "EXEC REDACT_REVISION ?, ?, ?"
+        txn.execute_statement(text, row["blockAddress"], table_id, row["id"])
 
 
 def main() -> None:
