@@ -1,5 +1,6 @@
 """
-Transactions of all kinds, redactions among them, for processes that are killed, watched or lose their power.
+Transactions of all kinds, redactions among them, for processes that are killed, watched or lose
+their power.
 
     python -m tests.soak.workload PATH --seed 1 --commits 100 --pad 20000
 
