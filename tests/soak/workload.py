@@ -1,6 +1,5 @@
 """
-Transactions of all kinds, redactions among them, for processes that are killed, watched or lose
-their power.
+Transactions of all kinds, redactions among them, for processes that are killed or watched.
 
     python -m tests.soak.workload PATH --seed 1 --commits 100 --pad 20000
 
