@@ -16,12 +16,13 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["Found", "HeldFile", "maybe_hold"]
+__all__ = ["Found", "HeldFile", "is_special", "maybe_hold"]
 
 # What systems answer when somebody else has the lock (fcntl(2), flock(2), _locking).
 _HELD: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
@@ -77,6 +78,24 @@ class HeldFile:
                 name.unlink()
 
 
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """
+    Say whether a path leads to something that is neither a file nor a folder.
+
+    A device, a pipe or a socket is somebody else's: it has no length and no contents that
+    could be kept, and must never be replaced by a file. Ask before `maybe_hold`.
+
+    Raises:
+        OSError: the path cannot be looked at.
+        ValueError: the path is none: it has a NUL.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - any kind of path
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def maybe_hold(path: str | os.PathLike[str], suffix: str) -> HeldFile | None:
     """
     Become the only writer of a file, without waiting.
@@ -118,7 +137,10 @@ def _is_at(opened: BinaryIO, path: Path) -> bool:
 
 def _look_at(path: Path) -> Found:
     try:
-        return Found.CONTENT if path.stat().st_size else Found.EMPTY
+        status = path.stat()
+        # Only a file may be empty: what has no length is not ours to fill or put back.
+        is_empty = stat.S_ISREG(status.st_mode) and not status.st_size
+        return Found.EMPTY if is_empty else Found.CONTENT
     except FileNotFoundError:
         return Found.ABSENT
 

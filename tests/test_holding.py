@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
-from qldb_stream.holding import Found, HeldFile, maybe_hold
+from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 
 
 def hold(path: Path) -> HeldFile:
@@ -123,3 +125,23 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The system's own error says why no lock can be made."""
     with pytest.raises(FileNotFoundError):
         maybe_hold(tmp_path / "no" / "such", ".lock")
+
+
+def test_what_is_special(tmp_path: Path) -> None:
+    """A pipe or device is, also behind a symlink; files, folders and nothing at all are not."""
+    assert is_special(os.devnull)  # only looked at
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "file").touch()
+    paths = [tmp_path / name for name in ("pipe", "link", "file", ".", "none")]
+    assert [True, True, False, False, False] == [is_special(path) for path in paths]
+
+
+def test_a_pipe_is_never_put_back(tmp_path: Path) -> None:
+    """What has no length counts as content that is there, so nobody fills or empties it."""
+    os.mkfifo(tmp_path / "pipe")
+    held = hold(tmp_path / "pipe")
+    assert Found.CONTENT is held.found
+    held.put_back()
+    held.release()
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

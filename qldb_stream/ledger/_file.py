@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import quote
 
 from qldb_stream.errors import LedgerFileError
-from qldb_stream.holding import HeldFile, maybe_hold
+from qldb_stream.holding import HeldFile, is_special, maybe_hold
 from qldb_stream.ledger._migrate import migrate
 from qldb_stream.ledger._problems import translated
 from qldb_stream.ledger._schema import APPLICATION_ID, PRAGMAS, SCHEMA, SCHEMA_VERSION
@@ -44,14 +44,18 @@ def hold_writer_lock(path: str) -> HeldFile | None:
         None for a ledger in memory, which nobody else can open.
 
     Raises:
-        LedgerFileError: another writer has the file open, it is a folder or no path, or
-            its folder cannot be written.
+        LedgerFileError: another writer has the file open, it is a folder, a device or
+            no path, or its folder cannot be written.
     """
     if path == MEMORY:
         return None
     try:
         if Path(path).is_dir():  # before a lock is made beside it
             raise LedgerFileError(path, "expected a file, found a folder; name a file in it")
+        if is_special(path):
+            raise LedgerFileError(
+                path, "expected a file or nothing, found a device, pipe or socket"
+            )
         held = maybe_hold(path, "-writer")
     except ValueError as exc:
         raise LedgerFileError(path, "it is no path: it has a NUL in it") from exc

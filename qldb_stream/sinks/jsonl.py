@@ -41,7 +41,7 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block
-from qldb_stream.holding import Found, HeldFile, maybe_hold
+from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 from qldb_stream.hookspecs import SinkType, hookimpl
 from qldb_stream.ion import IonSlice
 from qldb_stream.report import Gap, Position
@@ -203,12 +203,17 @@ def _hold(sink: str, path: str | Path) -> HeldFile:
     Become the only writer of the file that all its names lead to.
 
     Raises:
-        UsageError: it is a folder, no path at all, or its folder may not be written.
+        UsageError: it is a folder, a device or a pipe, no path at all, or its folder may not be written.
         SinkUnavailableError: somebody else is writing it.
     """
     try:
         if Path(path).is_dir():
             raise UsageError(f"cannot write {path}: Is a directory; write jsonl:PATH of a file")
+        if is_special(path):
+            raise UsageError(
+                f"cannot write {path}: expected a file or nothing, found a device, pipe or socket; "
+                "it is left as it is"
+            )
         held = maybe_hold(path, ".lock")
     except ValueError as exc:  # a NUL in it
         raise UsageError(f"cannot write {str(path)!r}: it is no path") from exc

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ import attrs
 import pytest
 
 from qldb_stream.errors import (
+    LedgerFileError,
     SinkRefusedError,
     SinkUnavailableError,
     StaleTokenError,
@@ -353,6 +356,22 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             open_sink(f"jsonl:{name}")
     with pytest.raises(UsageError, match="it is no path"):
         open_sink("jsonl:a\0b")
+
+
+@pytest.mark.parametrize("scheme", ["jsonl", "ledger"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_no_file_takes_the_place_of_a_pipe(tmp_path: Path, scheme: str, *, is_link: bool) -> None:
+    """What is neither a file nor nothing is refused, and left as it is."""
+    pipe = named = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if is_link:
+        named = tmp_path / "link"
+        named.symlink_to(pipe)
+    before = {x.name for x in tmp_path.iterdir()}
+    with pytest.raises((UsageError, LedgerFileError), match="found a device, pipe or socket"):
+        open_sink(f"{scheme}:{named}")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert before == {x.name for x in tmp_path.iterdir()}
 
 
 def test_a_disk_that_refuses_leaves_the_position_where_it_was(path: Path) -> None:
