@@ -44,6 +44,7 @@ from qldb_stream.events import (
     Block,
     BlockAddress,
     BlockSummary,
+    ControlRecord,
     Event,
     Need,
     Revision,
@@ -93,7 +94,7 @@ class BlockAssembler:
 
         Raises:
             BacklogError: too many events wait; this one was not stored.
-            UsageError: `close` was called.
+            UsageError: it is no event, or `close` was called.
         """
         if self._is_closed:
             raise UsageError("an event was fed after close")
@@ -101,6 +102,8 @@ class BlockAssembler:
             self._feed_revision(event.revision)
         elif isinstance(event, BlockSummary):
             self._feed_summary(event)
+        elif not isinstance(event, ControlRecord):
+            raise UsageError(_no_event(event))
 
     def next_block(self) -> Block | Need:
         """Give a block that is whole, in the order in which they became so, or NEED_MORE."""
@@ -363,6 +366,14 @@ class BlockAssembler:
         if claimed is None:
             return "their blocks to be asked for"
         return f"the summary of block {claimed.strand_id}/{claimed.sequence_no}"
+
+
+def _no_event(found: object) -> str:
+    """Say what was fed in an event's place, and where it belongs; never what it holds."""
+    if isinstance(found, Block):
+        return "expected an event, found a whole Block: it needs no assembly, feed it on"
+    hint = "; parse records first (parse_record)" if isinstance(found, bytes) else ""
+    return f"expected an event, found {type(found).__name__}{hint}"
 
 
 def _incomplete(error: IncompleteBlockError) -> Problem:

@@ -27,6 +27,7 @@ import attrs
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import (
+    BacklogError,
     ConflictError,
     IncompleteBlockError,
     IntegrityError,
@@ -37,7 +38,6 @@ from qldb_stream.events import (
     NEED_MORE,
     Block,
     BlockAddress,
-    ControlRecord,
     Need,
     RevisionKind,
     Undecodable,
@@ -168,6 +168,9 @@ class PipelineCore:
             self._sequencer = Sequencer(EARLIEST, sorted_input=True)
         # Live blocks that the sink has: out of turn, since the sequencer waits for later ones.
         self._had: deque[Block] = deque()
+        # Blocks that came whole and wait, as those in parts do in the assembler.
+        self._whole: list[Block] = []
+        self._limit = limit
         self._verifier = ChainVerifier()
         self._tally = Tally()
         self._start = start
@@ -199,21 +202,26 @@ class PipelineCore:
         """Say whether a strand has been opened."""
         return strand_id in self._strands
 
-    def feed(self, item: Item) -> None:
+    def feed(self, item: Item | Block) -> None:
         """
-        Store an item; ask for blocks after it.
+        Store an item, or a block that is whole already; ask for blocks after it.
+
+        A whole block counts as one record, and meets its copies where blocks are put in
+        order: there, what is in parts is a block as well.
 
         Raises:
             BacklogError: more is waiting than the limits allow, and for what.
-            UsageError: a live strand has no start.
+            UsageError: it is neither an event nor a block, a live strand has no start, or
+                `close` was called.
         """
         if isinstance(item, Undecodable):
             self._tally.add_problem(_undecodable(item))
             return
+        if isinstance(item, Block):
+            self._store_whole(item)
+        else:
+            self._assembler.feed(item)
         self._tally.records += 1
-        if isinstance(item, ControlRecord):
-            return
-        self._assembler.feed(item)
         if self._order is Order.LIVE:
             self._pass_on()
 
@@ -272,6 +280,13 @@ class PipelineCore:
             except ConflictError as exc:
                 self._add_problems((_problem_of(exc),))
 
+    def _store_whole(self, block: Block) -> None:
+        if self._is_closed:
+            raise UsageError("a block was fed after close")
+        if len(self._whole) >= self._limit:
+            raise BacklogError(self._limit, "blocks", "the end of the input")
+        self._whole.append(block)
+
     def _put_aside(self, block: Block) -> bool:
         """Keep a live block from the sequencer when its turn was before this run; say whether."""
         strand_id, number = block.address.strand_id, block.address.sequence_no
@@ -296,6 +311,8 @@ class PipelineCore:
         while not isinstance(block, Need):
             blocks.append(block)
             block = self._assembler.next_block()
+        blocks += self._whole
+        self._whole.clear()
         return blocks if self._order is Order.LIVE else sorted(blocks, key=_address)
 
     def _check(self, block: Block) -> CheckedBlock:

@@ -1,25 +1,27 @@
 """
-What the pipeline takes: a source, or any iterable of events.
+What the pipeline takes: a source, or any iterable of events, or of blocks.
 
 A sorted source tells for each item the block under which it belongs, so that the
 pipeline knows when nothing more can come for a block. Where a source is sorted but does
 not tell (`items` alone), the summaries tell: each opens its block. An iterable of
-events is taken as it comes; it waits in memory as long as it must, within limits.
+events or whole blocks is taken as it comes; it waits in memory as long as it must, within limits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from qldb_stream.events import BlockAddress, BlockSummary
+from qldb_stream.errors import UsageError
+from qldb_stream.events import Block, BlockAddress, BlockSummary
 from qldb_stream.pipeline._core import Order
 from qldb_stream.typing import Item, Source
 
 __all__ = ["Input", "PlacedItem", "PlacedSource", "iter_placed", "order_of"]
 
-Input: TypeAlias = Source | Iterable[Item]
-PlacedItem: TypeAlias = tuple[BlockAddress | None, Item]
+Input: TypeAlias = Source | Iterable[Item | Block]
+PlacedItem: TypeAlias = tuple[BlockAddress | None, Item | Block]
 
 
 @runtime_checkable
@@ -38,19 +40,29 @@ def order_of(source: Input, *, has_start: bool) -> Order:
 
 
 def iter_placed(source: Input) -> Iterator[PlacedItem]:
-    """Iterate over a source's items, each with its block where that is known."""
+    """
+    Iterate over a source's items, each with its block where that is known.
+
+    Raises:
+        UsageError: it is neither a source nor an iterable of something but bytes or text.
+    """
     if isinstance(source, PlacedSource):
         return source.placed_items()
     if not isinstance(source, Source):
+        if isinstance(source, str | bytes | PathLike) or not isinstance(source, Iterable):
+            raise UsageError(
+                "expected a source, or an iterable of events or blocks, found "
+                f"{type(source).__name__}; qldb_stream.sources.open_source opens files and folders"
+            )
         return ((None, item) for item in source)
     if not source.bounded:
         return ((None, item) for item in source.items())
     return _place_by_summaries(source.items())
 
 
-def _place_by_summaries(items: Iterator[Item]) -> Iterator[PlacedItem]:
+def _place_by_summaries(items: Iterator[Item | Block]) -> Iterator[PlacedItem]:
     place: BlockAddress | None = None
     for item in items:
-        if isinstance(item, BlockSummary):
+        if isinstance(item, BlockSummary | Block):
             place = item.address
         yield place, item

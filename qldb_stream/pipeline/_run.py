@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import attrs
 
 from qldb_stream.errors import UsageError
-from qldb_stream.events import BlockAddress, BlockSummary, Need, RevisionDetails
+from qldb_stream.events import Block, BlockAddress, BlockSummary, Need, RevisionDetails
 from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
@@ -77,15 +77,17 @@ class Pipeline:
         source is verified all the same. Blocks that the sink has are passed over.
 
         Args:
-            source: a `Source`, or any iterable of events. An iterable that is not sorted
-                waits in memory until its strands are in order.
+            source: a `Source`, or any iterable of events, or of whole blocks such as
+                `parse_export` and `Ledger.blocks` give. An iterable waits in memory to
+                its end, within a limit; with a start, only until its turn has come. An
+                empty one is no error: the report says `nothing_readable`.
 
         Returns:
             What was verified and what was applied.
 
         Raises:
-            UsageError: the source cannot be read, or a start leaves a hole behind what
-                the sink has.
+            UsageError: the source cannot be read or yields something else, or a start
+                leaves a hole behind what the sink has.
             SourceError: the source changed or failed while it was read.
             BacklogError: an iterable has more out of order than may wait.
             QldbStreamError: whatever the sink raised. In all cases `report` tells how far
@@ -115,7 +117,7 @@ def verify_source(source: Input) -> VerifyReport:
     Verify everything that a bounded source holds; never stops at what is wrong.
 
     Args:
-        source: a `Source`, or any iterable of events.
+        source: as `Pipeline.run` takes it.
 
     Returns:
         Every check's outcome, summed up. `nothing_readable` says that there was not one
@@ -170,8 +172,8 @@ def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:
         yield checked
 
 
-def _strand_of(item: Item) -> str | None:
-    if isinstance(item, BlockSummary):
+def _strand_of(item: Item | Block) -> str | None:
+    if isinstance(item, BlockSummary | Block):
         return item.address.strand_id
     if isinstance(item, RevisionDetails):
         return item.revision.address.strand_id

@@ -203,7 +203,8 @@ def _hold(sink: str, path: str | Path) -> HeldFile:
     Become the only writer of the file that all its names lead to.
 
     Raises:
-        UsageError: it is a folder, a device or a pipe, no path at all, or its folder may not be written.
+        UsageError: it is a folder, a device or a pipe, no path at all, or its folder may not
+            be written.
         SinkUnavailableError: somebody else is writing it.
     """
     try:
@@ -211,8 +212,8 @@ def _hold(sink: str, path: str | Path) -> HeldFile:
             raise UsageError(f"cannot write {path}: Is a directory; write jsonl:PATH of a file")
         if is_special(path):
             raise UsageError(
-                f"cannot write {path}: expected a file or nothing, found a device, pipe or socket; "
-                "it is left as it is"
+                f"cannot write {path}: expected a file or nothing, found a device, pipe or "
+                "socket; it is left as it is"
             )
         held = maybe_hold(path, ".lock")
     except ValueError as exc:  # a NUL in it
