@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 fine, 1 a problem was found, 2 wrong usage or nothing readable,
-        130 interrupted.
+        130 interrupted, 141 whoever read the output went away.
     """
     try:
         from qldb_stream.cli._app import run
@@ -36,4 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "qldb-stream: the command line needs the extra `cli`: pip install 'qldb-stream[cli]'\n",
         )
         return 2
+    except KeyboardInterrupt:  # loading takes the better part of a second
+        sys.stderr.write("qldb-stream: interrupted\n")
+        return 130
     return run(sys.argv[1:] if arguments is None else list(arguments))

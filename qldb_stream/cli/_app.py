@@ -14,19 +14,24 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import click
+from click.shell_completion import shell_complete
 
 from qldb_stream.cli._compare import compare
 from qldb_stream.cli._demo import demo
 from qldb_stream.cli._ids import ids
 from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._ledger import ledger
-from qldb_stream.cli._output import print_json
+from qldb_stream.cli._output import explain, print_json
 from qldb_stream.cli._replay import replay
+from qldb_stream.cli._standard import complain, give_up_output, is_output_broken, mend_streams
 from qldb_stream.cli._verify import verify
 from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
 from qldb_stream.report import ReplayReport, VerifyReport
 
 __all__ = ["app", "run"]
+
+_NAME: Final = "qldb-stream"
+_COMPLETE: Final = "_QLDB_STREAM_COMPLETE"  # what click's completion scripts set
 
 _OK: Final = 0
 _PROBLEM: Final = 1
@@ -54,29 +59,49 @@ for _command in (demo, inspect, verify, replay, ids, compare, ledger):
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code; nothing escapes but our own bugs."""
     try:
-        code: int | None = app.main(list(arguments), "qldb-stream", standalone_mode=False)
+        code = _run(arguments)
         sys.stdout.flush()
+    except OSError as error:
+        if not (isinstance(error, BrokenPipeError) or is_output_broken()):
+            raise
+        return _leave(arguments, error)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Turn what a command raises into a sentence and an exit code."""
+    try:
+        mend_streams()
+        return _invoke(arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return _USAGE
     except click.ClickException as error:
         return _fail(arguments, _one_sentence(error.format_message()), _USAGE)
     except (UsageError, LedgerFileError) as error:
-        return _fail(arguments, str(error), _USAGE)
+        return _fail(arguments, explain(error), _USAGE)
     except QldbStreamError as error:
-        return _fail(arguments, str(error), _PROBLEM)
+        return _fail(arguments, explain(error), _PROBLEM)
     except (click.Abort, KeyboardInterrupt):
         return _fail(arguments, "interrupted", _INTERRUPTED)
-    except BrokenPipeError:
-        return _leave_broken_pipe()
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    """Run the command; not by `app.main`, which makes an exit code 1 of a broken pipe."""
+    if instruction := os.environ.get(_COMPLETE):
+        return shell_complete(app, {}, _NAME, _COMPLETE, instruction)
+    try:
+        with app.make_context(_NAME, list(arguments)) as context:
+            code: int | None = app.invoke(context)
+    except click.exceptions.Exit as error:  # --help, --version
+        code = error.exit_code
     return code or _OK
 
 
 def _fail(arguments: Sequence[str], sentence: str, code: int) -> int:
     """Say what is wrong in one sentence, and as an object where one was asked for."""
-    command = next((word for word in arguments if word in app.commands), None)
-    name = "qldb-stream" if command is None else f"qldb-stream {command}"
-    sys.stderr.write(f"{name}: {sentence}\n")
+    command = _command_in(arguments)
+    complain(f"{_full_name(command)}: {sentence}")
     if "--json" in arguments:
         empty: dict[str, Any] = _EMPTY_REPORTS.get(command or "", {})
         indent = None if command == "inspect" else 2  # there an object is a line, this one too
@@ -84,12 +109,23 @@ def _fail(arguments: Sequence[str], sentence: str, code: int) -> int:
     return code
 
 
+def _leave(arguments: Sequence[str], error: OSError) -> int:
+    """End without standard output: whoever reads it went away, or it takes no more."""
+    give_up_output()
+    if isinstance(error, BrokenPipeError):
+        return _BROKEN_PIPE
+    name = _full_name(_command_in(arguments))
+    complain(f"{name}: cannot write standard output: {error.strerror}")
+    return _PROBLEM
+
+
+def _command_in(arguments: Sequence[str]) -> str | None:
+    return next((word for word in arguments if word in app.commands), None)
+
+
+def _full_name(command: str | None) -> str:
+    return _NAME if command is None else f"{_NAME} {command}"
+
+
 def _one_sentence(message: str) -> str:
     return " ".join(message.split())
-
-
-def _leave_broken_pipe() -> int:
-    """Point standard output elsewhere, or the interpreter would complain when it flushes."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    return _BROKEN_PIPE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +13,7 @@ from qldb_stream.cli._input import open_files, shown_names
 from qldb_stream.cli._options import files_argument
 from qldb_stream.cli._output import count, make_printable, nothing_readable, print_json
 from qldb_stream.cli._progress import progress
+from qldb_stream.cli._standard import complain
 from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import (
     BlockSummary,
@@ -104,7 +104,7 @@ def _statements(item: BlockSummary) -> list[str] | None:
         return [statement.statement for statement in item.transaction_info.statements]
     except DecodeError as error:
         # The block is still worth a line; what is wrong with it is `verify`'s to say.
-        sys.stderr.write(f"qldb-stream inspect: {error}\n")
+        complain(f"qldb-stream inspect: {error}")
         return None
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rich import box
 from rich.console import Console
@@ -14,12 +17,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from qldb_stream.cli._input import shown_names
-from qldb_stream.errors import QldbStreamError, UsageError
+from qldb_stream.cli._standard import complain
+from qldb_stream.errors import PluginError, QldbStreamError, UsageError
 from qldb_stream.report import Level, Problem, ReplayReport, StrandReport, VerifyReport
 
 __all__ = [
     "console",
     "count",
+    "explain",
     "make_printable",
     "make_printable_lines",
     "make_table",
@@ -34,6 +39,7 @@ __all__ = [
 
 # A pipe or a file has no width; what is read there later should not be folded at 80.
 _WIDTH_OF_A_FILE: Final = 140
+_DEBUG: Final = "QLDB_STREAM_DEBUG"
 # More problems than this are a list for `--json`, not for eyes.
 _PROBLEMS_SHOWN: Final = 25
 
@@ -41,9 +47,17 @@ _STRAND_COLUMNS: Final = ("strand", "#first", "#last", "missing", "digest (base6
 _PROBLEM_COLUMNS: Final = ("code", "#block", "document", "field", "what is wrong")
 
 
+class _Console(Console):
+    """A console that leaves it to the command's end what becomes of a broken pipe."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what rich has caught, instead of exiting with 1 at once."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console() -> Console:
     """Give a console on today's standard output, wide enough for a digest in a file."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
 
 
 def print_json(value: Mapping[str, Any], *, indent: int | None = 2) -> None:
@@ -94,18 +108,20 @@ def make_printable_lines(text: str) -> str:
     return "\n".join(map(make_printable, text.split("\n")))
 
 
-def print_verification(report: VerifyReport) -> None:
+def print_verification(report: VerifyReport, *, has_failed: bool = False) -> None:
     """Print strands, what could not be checked, problems, and the verdict."""
     _print_details(report)
     if not report.nothing_readable:
-        print_verdict(ok=report.ok, sentence=_verification_sentence(report))
+        broken_off = "; then it broke off" if has_failed else ""
+        sentence = f"{_verification_sentence(report)}{broken_off}"
+        print_verdict(ok=report.ok and not has_failed, sentence=sentence)
 
 
 def print_report(
     report: VerifyReport | ReplayReport,
     files: Sequence[str],
     print_tables: Callable[[], None] | None,
-    failure: QldbStreamError | None = None,
+    failure: QldbStreamError | KeyboardInterrupt | None = None,
 ) -> int:
     """
     Print a report and give the exit code that it asks for.
@@ -117,10 +133,10 @@ def print_report(
         failure: what ended the work before its end.
 
     Returns:
-        0, 1 or 2. When the work was ended, or nothing was readable, the object says `ok`
-        false and has an `error`.
+        0, 1, 2 or 130. When the work was ended, or nothing was readable, the object says
+        `ok` false and has an `error`.
     """
-    error = None if failure is None else str(failure)
+    error = None if failure is None else explain(failure)
     if error is None and report.nothing_readable:
         problems = [problem.message for problem in _verification(report).problems]
         error = nothing_readable(shown_names(files), problems)
@@ -129,9 +145,31 @@ def print_report(
     else:
         print_json(report.as_json() | ({} if error is None else {"ok": False, "error": error}))
     if error is not None:
-        sys.stderr.write(f"qldb-stream: {error}\n")
-        return 2 if failure is None or isinstance(failure, UsageError) else 1
+        complain(f"qldb-stream: {error}")
+        return _exit_code(failure)
     return 0 if report.ok else 1
+
+
+def explain(failure: QldbStreamError | KeyboardInterrupt) -> str:
+    """
+    Say what ended a command, in one sentence.
+
+    With QLDB_STREAM_DEBUG set, its traceback goes to standard error first: the sentence of
+    a plug-in's failure quotes nothing of what it raised, which may hold documents.
+    """
+    if isinstance(failure, KeyboardInterrupt):
+        return "interrupted"
+    if os.environ.get(_DEBUG):
+        complain("".join(traceback.format_exception(failure)).rstrip())
+    elif isinstance(failure, PluginError) and failure.__cause__ is not None:
+        return f"{failure}; {_DEBUG}=1 shows the traceback"
+    return str(failure)
+
+
+def _exit_code(failure: QldbStreamError | KeyboardInterrupt | None) -> int:
+    if isinstance(failure, KeyboardInterrupt):
+        return 130
+    return 2 if failure is None or isinstance(failure, UsageError) else 1
 
 
 def nothing_readable(files: Sequence[str], problems: Sequence[str]) -> str:
@@ -212,6 +250,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"{count(report.ids_unresolved, 'id')} at declared paths are no known document's"
     if report.before_start:
         yield f"{count(report.before_start, 'block')} before --start left out"
+    for strand_id in report.strands_unmet:
+        yield f"gap declared in vain: nothing came of strand {strand_id}"
     for table, times in report.left_out.items():
         yield f"left out, as never replayed: {table}, {count(times, 'time')}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -13,12 +13,13 @@ from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_replay, print_report
 from qldb_stream.cli._progress import progress
-from qldb_stream.errors import QldbStreamError
-from qldb_stream.pipeline import Pipeline
+from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
+from qldb_stream.pipeline import Pipeline, closing_sink
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.sources import FolderSource
+from qldb_stream.typing import Sink
 
 __all__ = ["replay"]
 
@@ -45,7 +46,13 @@ def _parse_gaps(
     found = [_GAP.fullmatch(value) for value in values]
     if not all(found):
         raise click.BadParameter("a gap is STRAND:FIRST-LAST, both numbers included")
-    return tuple((gap[1], int(gap[2]), int(gap[3])) for gap in found if gap is not None)
+    gaps = tuple((gap[1], int(gap[2]), int(gap[3])) for gap in found if gap is not None)
+    for strand_id, first, last in gaps:
+        if first > last:
+            raise click.BadParameter(
+                f"{strand_id}:{first}-{last} ends before it begins: write {last}-{first}"
+            )
+    return gaps
 
 
 @click.command(epilog=EPILOG)
@@ -100,10 +107,10 @@ def replay(
     with (
         progress() as report_progress,
         open_files(files, report_progress) as source,
-        closing(open_sink(url, **given)) as sink,
     ):
+        sink = _open(url, given)
         pipeline = Pipeline(sink, start=start, accept_gaps=accepted)
-        failure = _run(pipeline, source)
+        failure = _run(pipeline, source, sink)
     report = pipeline.report
     has_failed = failure is not None
     tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)
@@ -111,11 +118,27 @@ def replay(
     return print_report(report, files, print_tables, failure)
 
 
-def _run(pipeline: Pipeline, source: FolderSource) -> QldbStreamError | None:
+def _open(url: str, options: Mapping[str, str]) -> Sink:
+    """
+    Open the sink.
+
+    Raises:
+        UsageError: it cannot be opened, also when it may be later: nothing could be begun.
+    """
+    try:
+        return open_sink(url, **options)
+    except DeliveryError as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def _run(
+    pipeline: Pipeline, source: FolderSource, sink: Sink
+) -> QldbStreamError | KeyboardInterrupt | None:
     """Run to the end, or give what ended it; the pipeline's report tells how far it came."""
     try:
-        pipeline.run(source)
-    except QldbStreamError as error:
+        with closing_sink(sink):
+            pipeline.run(source)
+    except (QldbStreamError, KeyboardInterrupt) as error:
         return error
     return None
 

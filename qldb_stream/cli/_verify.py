@@ -10,7 +10,9 @@ from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_report, print_verification
 from qldb_stream.cli._progress import progress
-from qldb_stream.pipeline import verify_source
+from qldb_stream.errors import QldbStreamError
+from qldb_stream.pipeline import Pipeline
+from qldb_stream.sources import FolderSource
 
 __all__ = ["verify"]
 
@@ -35,5 +37,17 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     when no problem was found, 1 when one was, 2 when nothing was readable.
     """
     with progress() as report_progress, open_files(files, report_progress) as source:
-        report = verify_source(source)
-    return print_report(report, files, None if as_json else partial(print_verification, report))
+        pipeline = Pipeline(None)
+        failure = _run(pipeline, source)
+    report = pipeline.report.verification
+    tables = partial(print_verification, report, has_failed=failure is not None)
+    return print_report(report, files, None if as_json else tables, failure)
+
+
+def _run(pipeline: Pipeline, source: FolderSource) -> QldbStreamError | KeyboardInterrupt | None:
+    """Run to the end, or give what ended it; the report tells how far it came."""
+    try:
+        pipeline.run(source)
+    except (QldbStreamError, KeyboardInterrupt) as error:
+        return error
+    return None

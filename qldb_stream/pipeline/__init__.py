@@ -9,6 +9,7 @@ the same run without a sink.
 from __future__ import annotations
 
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
+from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._run import Pipeline, iter_checked, verify_source
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Pipeline",
     "PipelineCore",
     "Verdict",
+    "closing_sink",
     "iter_checked",
     "verify_source",
 ]

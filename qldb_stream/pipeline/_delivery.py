@@ -9,14 +9,14 @@ applied before it failed is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
-from qldb_stream.errors import PluginError, QldbStreamError
+from qldb_stream.errors import QldbStreamError
 from qldb_stream.events import Block
 from qldb_stream.hookspecs import SummarizingSink
 from qldb_stream.pipeline._core import CheckedBlock, Verdict
+from qldb_stream.pipeline._foreign import check_answer, named, plugin_error
 from qldb_stream.report import Position, ReplayReport, SinkSummary, VerifyReport
 from qldb_stream.typing import Sink
 
@@ -25,7 +25,6 @@ __all__ = ["BATCH_BLOCKS", "Delivery"]
 BATCH_BLOCKS: Final = 100
 """Blocks to a run, unless the caller says otherwise: one fsync is spread over them."""
 
-_OURS: Final = "qldb_stream."
 _BATCH_BYTES: Final = 8 * 2**20  # two of the largest transactions, facts 5.8
 
 
@@ -48,12 +47,14 @@ class Delivery:
         self._run_bytes = 0
         self._position: Position | None = None
         self._documents = 0
+        self._asks_summary = True  # until it fails
         self._redactions: list[tuple[str, int]] = []
 
     def position_of(self, strand_id: str) -> Position | None:
         """Ask the sink what it has of a strand."""
-        with _named(self._sink, "position"):
-            return self._sink.position(strand_id)
+        with named(self._sink, "position"):
+            found = self._sink.position(strand_id)
+        return None if found is None else check_answer(self._sink, "position", found, Position)
 
     def add(self, checked: CheckedBlock) -> None:
         """
@@ -92,13 +93,14 @@ class Delivery:
             run = self._apply(run, position)
 
     def report(self, verification: VerifyReport) -> ReplayReport:
-        """Sum up what the sink has taken so far."""
-        sink = self._sink
-        if isinstance(sink, SummarizingSink):
-            summary = sink.summary()
-        else:
-            # Who does not say that a redaction was carried out has not done it.
-            summary = SinkSummary(self._documents, tuple(self._redactions))
+        """
+        Sum up what the sink has taken so far.
+
+        Raises:
+            PluginError: the sink's own summary failed or is none; asked again, what was
+                counted here stands in its place.
+        """
+        summary = self._summary()
         return ReplayReport(
             verification,
             self.applied,
@@ -110,18 +112,31 @@ class Delivery:
             summary.left_out,
         )
 
+    def _summary(self) -> SinkSummary:
+        sink, is_asked = self._sink, self._asks_summary
+        if not (is_asked and isinstance(sink, SummarizingSink)):
+            # Who does not say that a redaction was carried out has not done it.
+            return SinkSummary(self._documents, tuple(self._redactions))
+        self._asks_summary = False
+        with named(sink, "summary"):
+            answer = sink.summary()
+        summary = check_answer(sink, "summary", answer, SinkSummary)
+        self._asks_summary = True
+        return summary
+
     def _apply(self, run: list[Block], position: Position) -> list[Block]:
         """Apply a run; answer what of it the sink has left over."""
         try:
-            with _named(self._sink, "apply"):
-                reached = self._sink.apply(run, position, self._token)
-        except QldbStreamError:
+            with named(self._sink, "apply"):
+                answer = self._sink.apply(run, position, self._token)
+            reached = check_answer(self._sink, "apply", answer, Position)
+        except (QldbStreamError, KeyboardInterrupt):
             self._count_durable(run, position.strand_id)
             raise
         rest = list(reached.pending(run))
         self._count(run[: len(run) - len(rest)])
         if len(rest) == len(run):
-            raise _plugin_error(self._sink, "apply", "applied no block and raised nothing")
+            raise plugin_error(self._sink, "apply", "applied no block and raised nothing")
         return rest
 
     def _count_durable(self, run: Sequence[Block], strand_id: str) -> None:
@@ -140,25 +155,6 @@ class Delivery:
             if block.summary.redaction_info is not None:
                 address = block.address
                 self._redactions.append((address.strand_id, address.sequence_no))
-
-
-@contextmanager
-def _named(sink: Sink, method: str) -> Iterator[None]:
-    """Name the sink when somebody else's code fails; our own bugs stay what they are."""
-    try:
-        yield
-    except QldbStreamError:
-        raise
-    except Exception as exc:
-        if type(sink).__module__.startswith(_OURS):
-            raise
-        # No more than the type: the text may quote a document.
-        raise _plugin_error(sink, method, f"raised {type(exc).__name__}") from exc
-
-
-def _plugin_error(sink: Sink, method: str, problem: str) -> PluginError:
-    kind = type(sink)
-    return PluginError(f"{kind.__module__}.{kind.__qualname__}", f"Sink.{method}", problem)
 
 
 def _size(block: Block) -> int:

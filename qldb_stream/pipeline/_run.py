@@ -16,6 +16,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Need, RevisionDetails
 from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
+from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap, Position, ReplayReport, VerifyReport
@@ -95,11 +96,8 @@ class Pipeline:
         """
         if not isinstance(self._sink, str):
             return self._run_with(self._sink, source)
-        sink = open_sink(self._sink)
-        try:
+        with closing_sink(open_sink(self._sink)) as sink:
             return self._run_with(sink, source)
-        finally:
-            sink.close()
 
     def _run_with(self, sink: Sink | None, source: Input) -> ReplayReport:
         order = order_of(source, has_start=self._start is not None)
@@ -107,7 +105,7 @@ class Pipeline:
         delivery = None
         if sink is not None:
             delivery = Delivery(sink, batch_blocks=self._batch_blocks, token=self._token)
-        self._run = _Run(core, delivery)
+        self._run = _Run(core, delivery, self._gaps)
         self._run.read(source)
         return self._run.report()
 
@@ -183,9 +181,12 @@ def _strand_of(item: Item | Block) -> str | None:
 class _Run:
     """One run: the core, the delivery, and what has come of them so far."""
 
-    def __init__(self, core: PipelineCore, delivery: Delivery | None) -> None:
+    def __init__(
+        self, core: PipelineCore, delivery: Delivery | None, gaps: Mapping[str, Sequence[Gap]]
+    ) -> None:
         self._core = core
         self._delivery = delivery
+        self._gaps = gaps
 
     def read(self, source: Input) -> None:
         """Read the source to its end, delivering as blocks come out."""
@@ -207,4 +208,5 @@ class _Run:
             self._delivery.report(verification),
             before_start=before_start,
             redacted_copies=tuple((at.strand_id, at.sequence_no) for at in self._core.redacted),
+            strands_unmet=tuple(sorted(name for name in self._gaps if not self._core.knows(name))),
         )

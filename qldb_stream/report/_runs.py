@@ -107,12 +107,13 @@ class ReplayReport:
     What a replay came to: what was verified, and what was applied.
 
     `applied` and `skipped` count blocks (skipped: the sink had them already). All others
-    are what `SinkSummary` explains, but for two: `before_start`, the blocks that were left
-    out because the caller's start is after them; and `redacted_copies`, which names blocks,
-    as (strand_id, sequence_no), that came with a redacted revision when the sink had them
-    already: if it got them before the redaction, it still holds the data.
+    are what `SinkSummary` explains, but for three: `before_start`, the blocks that were left
+    out because the caller's start is after them; `redacted_copies`, which names blocks, as
+    (strand_id, sequence_no), that came with a redacted revision when the sink had them
+    already: if it got them before the redaction, it still holds the data; and
+    `strands_unmet`, the strands of declared gaps of which nothing came.
 
-    `ids_unresolved` to `before_start` are for people and no part of the JSON object.
+    `ids_unresolved` and `indexes_kept` are for people and no part of the JSON object.
     """
 
     verification: VerifyReport
@@ -125,6 +126,7 @@ class ReplayReport:
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     before_start: int = 0
     redacted_copies: tuple[tuple[str, int], ...] = ()
+    strands_unmet: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -144,6 +146,9 @@ class ReplayReport:
             "documents": self.documents,
             "redactions_pending": _addresses(self.redactions_pending),
             "redacted_copies": _addresses(self.redacted_copies),
+            "left_out": dict(self.left_out),
+            "before_start": self.before_start,
+            "strands_unmet": list(self.strands_unmet),
         }
 
 

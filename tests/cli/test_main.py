@@ -133,6 +133,9 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "documents": 0,
         "redactions_pending": [],
         "redacted_copies": [],
+        "left_out": {},
+        "before_start": 0,
+        "strands_unmet": [],
         "error": "Missing option '--to'.",
     } == answer.json()
 

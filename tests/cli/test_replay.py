@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from qldb_stream.ledger import Ledger
+from qldb_stream.plugins import open_sink
 from qldb_stream.replay import POSITION_TABLE
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
 from qldb_stream.testing.vehicle_registration import tell_story
@@ -323,6 +325,10 @@ def test_a_declared_gap(run: Run, tmp_path: Path) -> None:
         (("--accept-gap", "s:1-2"), "--accept-gap and --reason belong together"),
         (("--reason", "lost"), "--accept-gap and --reason belong together"),
         (("--accept-gap", "1-2", "--reason", "lost"), "a gap is STRAND:FIRST-LAST"),
+        (
+            ("--accept-gap", "s:51-49", "--reason", "lost"),
+            "s:51-49 ends before it begins: write 49-51",
+        ),
     ],
 )
 def test_a_gap_that_is_none(
@@ -434,7 +440,7 @@ def test_what_a_start_leaves_out_is_said(
     assert (code, code) == (for_people.code, as_json.code)
     assert f"{min(int(start), 12)} blocks before --start left out" in for_people.out
     assert [99] * code == [problem["sequence_no"] for problem in as_json.json()["problems"]]
-    assert "before_start" not in as_json.json()
+    assert min(int(start), 12) == as_json.json()["before_start"]
 
 
 def test_compare_behind_a_declared_gap(run: Run, tmp_path: Path) -> None:
@@ -452,3 +458,27 @@ def test_compare_behind_a_declared_gap(run: Run, tmp_path: Path) -> None:
     assert (0, 2) == (first.code, first.json()["applied"])
     assert (0, 2) == (second.code, second.json()["skipped"])
     assert (0, 2) == (compared.code, compared.json()["blocks"])
+
+
+def test_a_gap_of_a_strand_that_never_came(run: Run, archive: Path) -> None:
+    """A mistyped strand is said, and costs nothing."""
+    arguments = ("replay", archive, "--to", "memory:", "--accept-gap", "xyz:49-51")
+    shown = run(*arguments, "--reason", "lost")
+    said = run(*arguments, "--reason", "lost", "--json").json()
+
+    assert 0 == shown.code
+    assert "gap declared in vain: nothing came of strand xyz" in shown.out
+    assert (True, ["xyz"]) == (said["ok"], said["strands_unmet"])
+
+
+@pytest.mark.parametrize("scheme", ["ledger", "jsonl"])
+def test_a_destination_that_is_being_written(
+    run: Run, archive: Path, tmp_path: Path, scheme: str
+) -> None:
+    """Whatever the sink, nothing is begun beside another writer: exit code 2."""
+    url = f"{scheme}:{tmp_path / 'busy'}"
+    with closing(open_sink(url)):
+        answer = run("replay", archive, "--to", url, "--json")
+
+    assert (2, 1) == (answer.code, answer.err.count("\n"))
+    assert (False, 0) == (answer.json()["ok"], answer.json()["applied"])
