@@ -23,6 +23,7 @@ from qldb_stream.errors._decode import (
     EnvelopeError,
     ForeignFileError,
     IonDecodeError,
+    UnreadableFileError,
 )
 from qldb_stream.errors._delivery import (
     DeliveryError,
@@ -102,6 +103,7 @@ __all__ = [
     "StaleTokenError",
     "StatementError",
     "TransactionClosedError",
+    "UnreadableFileError",
     "UnsupportedPartiqlError",
     "UsageError",
 ]

@@ -13,6 +13,7 @@ __all__ = [
     "EnvelopeError",
     "ForeignFileError",
     "IonDecodeError",
+    "UnreadableFileError",
 ]
 
 
@@ -64,6 +65,16 @@ class ForeignFileError(DecodeError):
 
     def __str__(self) -> str:
         return f"expected stream records, found {self.found}"
+
+
+@attrs.frozen
+class UnreadableFileError(DecodeError):
+    """A file or folder, one among others, that the system does not let us read."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"it cannot be read: {self.problem}; what is in it is missing here"
 
 
 @attrs.frozen

@@ -5,7 +5,8 @@ Rules: what is named is read, whatever it is called. In folders, names that star
 dot are passed over and counted (`.DS_Store`, `.git`: no service ever wrote one), and so
 is what is neither file nor folder. Links are followed; a folder that is met again,
 through a link that leads back up, is not entered twice, and a file that is met again is
-not read twice. Order is that of names, folder by folder.
+not read twice. Order is that of names, folder by folder. One file or folder within another
+that may not be read, or a link to nothing, is a problem of its own and costs the rest nothing.
 
 A file must not change between the first look at it and the last: size, time of change
 and identity are compared whenever it is opened and after each pass.
@@ -22,7 +23,8 @@ from typing import BinaryIO, Final
 
 import attrs
 
-from qldb_stream.errors import SourceError, UsageError
+from qldb_stream.errors import SourceError, UnreadableFileError, UsageError
+from qldb_stream.events import Undecodable
 
 __all__ = ["FilePool", "FileReadable", "FoundFile", "FoundFiles", "find_files"]
 
@@ -42,10 +44,15 @@ class FoundFile:
 
 @attrs.frozen
 class FoundFiles:
-    """Files in the order of reading; `passed_over` counts what a folder held besides."""
+    """
+    Files in the order of reading, and what folders held besides.
+
+    `passed_over` counts what is not looked at; `unreadable` are names that could not be.
+    """
 
     files: tuple[FoundFile, ...]
     passed_over: int
+    unreadable: tuple[Undecodable, ...] = ()
 
 
 def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = None) -> FoundFiles:
@@ -57,10 +64,11 @@ def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = N
         names: what files are called, by path; the others are called by their paths.
 
     Raises:
-        UsageError: a path does not exist, may not be read, or is neither file nor
-            folder; the message names it.
+        UsageError: one of `paths` does not exist, may not be read, or is neither file nor
+            folder; the message names it. What folders hold is no mistake of the call.
     """
     walk = _Walk(names or {})
+    unreadable: list[Undecodable] = []
     # Folders may nest more deeply than Python likes to recurse: a stack, last name first.
     waiting = [(Path(path), True) for path in reversed(paths)]
     while waiting:
@@ -68,9 +76,13 @@ def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = N
         try:
             below = walk.visit(path, is_named=is_named)
         except OSError as exc:
-            raise UsageError(f"cannot read {show_path(path)}: {exc.strerror}") from exc
+            if is_named:
+                raise UsageError(f"cannot read {show_path(path)}: {exc.strerror}") from exc
+            error = UnreadableFileError(str(exc.strerror))
+            unreadable.append(Undecodable(show_path(path), 0, 0, error))
+            continue
         waiting += [(path / name, False) for name in reversed(below)]
-    return FoundFiles(tuple(walk.files), walk.passed_over)
+    return FoundFiles(tuple(walk.files), walk.passed_over, tuple(unreadable))
 
 
 def show_path(path: Path) -> str:
@@ -128,7 +140,7 @@ class FilePool:
         Read `size` bytes at `offset`; fewer only at the end of the file.
 
         Raises:
-            UsageError: the file may not be read.
+            UnreadableFileError: the file may not be read.
             SourceError: it changed since it was found, or the system cannot read it.
         """
         size = max(0, min(size, file.size - offset))
@@ -169,7 +181,7 @@ class FilePool:
         try:
             opened = file.path.open("rb", buffering=0)
         except PermissionError as exc:
-            raise UsageError(f"cannot read {file.name}: {exc.strerror}") from exc
+            raise UnreadableFileError(str(exc.strerror)) from exc
         self._open[file.path] = opened
         _check_stamp(file, os.fstat(opened.fileno()))
         return opened

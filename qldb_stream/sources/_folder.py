@@ -15,17 +15,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import attrs
 
-from qldb_stream.errors import DecodeError, ForeignFileError, SourceError
+from qldb_stream.errors import DecodeError, ForeignFileError, SourceError, UnreadableFileError
 from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
-from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, find_files
+from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundFiles, find_files
 from qldb_stream.sources._foreign import HEAD_BYTES, ITEM_BYTES, describe_head, describe_item
 from qldb_stream.sources._gzip import GZIP_MAGIC, Spool
 from qldb_stream.sources._index import Index, Place
@@ -65,10 +66,11 @@ def open_source(
         names: what named files are called in messages, where not by their paths.
 
     Raises:
-        UsageError: a path does not exist, may not be read, or is neither file nor folder.
+        UsageError: a path does not exist, is neither file nor folder, or is a folder that may
+            not be read.
     """
     found = find_files([paths] if isinstance(paths, str | Path) else paths, names)
-    return FolderSource(found.files, found.passed_over, progress)
+    return FolderSource(found, progress)
 
 
 class FolderSource:
@@ -83,11 +85,10 @@ class FolderSource:
             neither files nor folders.
     """
 
-    def __init__(
-        self, files: tuple[FoundFile, ...], passed_over: int, progress: Progress | None
-    ) -> None:
-        self.passed_over = passed_over
-        self._files = files
+    def __init__(self, found: FoundFiles, progress: Progress | None) -> None:
+        self.passed_over = found.passed_over
+        self._files = found.files
+        self._unreadable = found.unreadable
         self._progress = progress
 
     @property
@@ -105,11 +106,11 @@ class FolderSource:
         Iterate over everything that the files hold.
 
         Yields:
-            What is undecodable; then CONTROL records; then, strand by strand and block by
-            block, each summary before its revisions, copies side by side.
+            What is undecodable, files that may not be read among it; then CONTROL records;
+            then, strand by strand and block by block, each summary before its revisions,
+            copies side by side.
 
         Raises:
-            UsageError: a file may not be read.
             SourceError: a file changed or failed while it was read, or there is no room
                 for the index.
         """
@@ -127,7 +128,7 @@ class FolderSource:
             spool = stack.enter_context(closing(Spool()))
             index = stack.enter_context(closing(Index()))
             reading = _Reading(self._files, pool, spool, self._progress)
-            for undecodable in reading.fill(index):
+            for undecodable in chain(self._unreadable, reading.fill(index)):
                 yield None, undecodable
             pool.check_unchanged(self._files)
             yield from reading.walk(index)
@@ -168,7 +169,13 @@ class _Reading:
         meter = _Meter(self._progress, sum(file.size for file in self._files), "index")
         done = 0
         for number, file in enumerate(self._files):
-            opened = self._open_carrier(file)
+            try:
+                opened = self._open_carrier(file)
+            except UnreadableFileError as exc:
+                self._carriers.append(FileReadable(self._pool, file))
+                yield Undecodable(file.name, 0, file.size, exc)
+                done += file.size
+                continue
             carrier = opened.readable
             self._carriers.append(carrier)
             self._seams = opened.seams

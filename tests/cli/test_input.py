@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from qldb_stream.testing import make_journal
+from qldb_stream.testing import make_journal, write_archive
 from qldb_stream.testing.deliveries import firehose_object
 from tests.cli.conftest import Run
+from tests.rights import no_rights
 
 RECORDS = list(make_journal(5, blocks=12).iter_records())
 DATA = firehose_object(RECORDS)
@@ -177,3 +181,38 @@ def test_as_a_process(tmp_path: Path) -> None:
 
     assert (0, b"") == (piped.returncode, piped.stderr)
     assert piped.stdout == named.stdout
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, unlike those of pytest."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("names_all", [False, True])
+def test_one_file_that_may_not_be_read(run: Run, open_folder: Path, *, names_all: bool) -> None:
+    """The rest is read, the one is a problem with its name, and the exit code is 1."""
+    write_archive(make_journal(5, blocks=12).iter_records(), open_folder / "in", file_bytes=2000)
+    files = sorted((open_folder / "in").iterdir())
+    (open_folder / "in").chmod(0o755)
+    for file in files:
+        file.chmod(0o644)
+    arguments = files if names_all else [open_folder / "in"]
+    with no_rights(files[-1]):
+        verified = run("verify", *arguments, "--json")
+        inspected = run("inspect", *arguments, "--json")
+        alone = run("verify", files[-1], "--json")
+    problem = verified.json()["problems"][0]
+    *_, first_line = reversed(inspected.out.splitlines())
+
+    assert len(files) > 2
+    assert (1, 1, 2) == (verified.code, inspected.code, alone.code)
+    assert verified.json()["blocks"] > 3
+    assert "UNDECODABLE" == problem["code"]
+    expected = "it cannot be read: Permission denied; what is in it is missing here"
+    assert str(files[-1]) in problem["message"]
+    assert expected in problem["message"]
+    assert {"UNDECODABLE", expected} <= set(json.loads(first_line).values())
+    assert expected in alone.json()["error"]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
 
-from qldb_stream.errors import SourceError, UsageError
+from qldb_stream.errors import SourceError, UnreadableFileError, UsageError
 from qldb_stream.sources._files import FilePool, FileReadable, _read_whole, find_files
 from qldb_stream.typing import Readable
+from tests.rights import no_rights
 
 DEPTH = 1100  # more than Python's usual limit of recursion
 
@@ -84,12 +83,16 @@ def test_folders_may_nest_more_deeply_than_python_recurses(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["absent", "dangling"])
 def test_what_is_not_there_is_named(tmp_path: Path, name: str) -> None:
-    """A path that leads nowhere is the caller's mistake, also below a folder."""
+    """A path that leads nowhere is the caller's mistake; below a folder it is a problem."""
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=f"cannot read .*{name}: No such file or directory"):
         find_files([tmp_path / name])
-    with pytest.raises(UsageError, match="dangling: No such file"):
-        find_files([tmp_path])
+    (tmp_path / "x").touch()
+    found = find_files([tmp_path])
+    assert ["x"] == [file.path.name for file in found.files]
+    (unreadable,) = found.unreadable
+    assert (str(tmp_path / "dangling"), 0) == (unreadable.source, unreadable.length)
+    assert UnreadableFileError("No such file or directory") == unreadable.error
 
 
 def test_what_is_neither_file_nor_folder_is_named(tmp_path: Path) -> None:
@@ -176,22 +179,6 @@ def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
     pool.close()
 
 
-@contextmanager
-def no_rights(path: Path) -> Iterator[None]:
-    """Take the right to read a path away; root has to become somebody else for that."""
-    if os.geteuid() == 0:
-        path.chmod(0o700)
-        os.seteuid(65534)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-    else:
-        path.chmod(0)
-        yield
-        path.chmod(0o700)
-
-
 def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     """A file or folder without permission is the caller's to open."""
     shut = tmp_path / "shut"
@@ -201,7 +188,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     with no_rights(shut):
         with pytest.raises(UsageError, match=r"cannot read .*shut.*: Permission denied"):
             find_files([shut])
-        with pytest.raises(UsageError, match=r"cannot read .*x: Permission denied"):
+        with pytest.raises(UnreadableFileError, match="cannot be read: Permission denied"):
             pool.read_at(files[0], 0, 1)
     assert b"shut" == pool.read_at(files[0], 0, 4)
     pool.close()
