@@ -13,12 +13,17 @@ itself.
     # my_package/plugin.py
     from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
 
+    def open_kafka(path: str, options: Mapping[str, str]) -> Sink:
+        # kafka:broker-1:9092?topic=cars gives "broker-1:9092" and {"topic": "cars"}
+        return KafkaSink(path, options["topic"])  # your class, see qldb_stream.typing.Sink
+
     @hookimpl
     def qldb_stream_register_sinks():
         topic = SinkOption("topic", "the topic that blocks are written to")
         return [SinkType("kafka", open_kafka, "a Kafka topic", (topic,))]
 
-How a plug-in is loaded, and what becomes of a bad one, is in `qldb_stream.plugins`.
+docs/sinks.md has a whole one, with its test. How a plug-in is loaded, and what becomes of a
+bad one, is in `qldb_stream.plugins`.
 """
 
 from __future__ import annotations
@@ -62,10 +67,11 @@ Whatever makes no sense is a `UsageError`, whatever may work later a `DeliveryEr
 @attrs.frozen
 class SinkOption:
     """
-    One option of a sink's URL, as `qldb-stream sinks` describes it.
+    One option of a sink's URL; `load_plugins` lists them.
 
-    `default` is None when there is none. `choices`, when given, are the only values that
-    are let through to the sink.
+    `summary` is one line for people. `default` says what the sink takes without the option,
+    for people too: it is not put into what `open` gets; None when there is none. `choices`,
+    when given, are the only values that are let through to the sink.
     """
 
     name: str
@@ -80,7 +86,7 @@ class SinkType:
     A kind of sink: the scheme of its URLs, and how to open one.
 
     `scheme` is lower case, a letter first, then letters, digits, ``+``, ``-`` or ``.``.
-    `summary` is one line for `qldb-stream sinks`.
+    `summary` is one line for people, who find it by `load_plugins`.
     """
 
     scheme: str

@@ -41,7 +41,7 @@ from qldb_stream.errors import (
 from qldb_stream.events import NEED_MORE, Block, BlockSummary, Need, Revision
 from qldb_stream.report import Gap
 
-__all__ = ["EARLIEST", "Earliest", "Sequencer"]
+__all__ = ["EARLIEST", "Earliest", "Sequencer", "check_numbers"]
 
 
 class Earliest(enum.Enum):
@@ -119,7 +119,7 @@ class Sequencer:
         gaps: Mapping[str, Sequence[Gap]] = _NO_GAPS,
         sorted_input: bool = False,
     ) -> None:
-        _check_numbers(start, gaps)
+        check_numbers(start, gaps)
         self._start = start
         self._limit = limit
         self._gaps = gaps
@@ -262,9 +262,15 @@ class Sequencer:
         strand.step_to(number + 1)
 
 
-def _check_numbers(
-    start: int | Earliest | Mapping[str, int], gaps: Mapping[str, Sequence[Gap]]
+def check_numbers(
+    start: int | Earliest | Mapping[str, int] | None, gaps: Mapping[str, Sequence[Gap]]
 ) -> None:
+    """
+    Check where strands are to start and what is declared missing.
+
+    Raises:
+        UsageError: a number is negative, or a gap ends before it begins.
+    """
     starts = start.values() if isinstance(start, Mapping) else [start]
     if any(isinstance(number, int) and number < 0 for number in starts):
         raise UsageError("a strand starts at block 0 or later")

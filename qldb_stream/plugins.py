@@ -30,7 +30,7 @@ from qldb_stream.hookspecs import PROJECT, SinkType
 from qldb_stream.sinks.url import SCHEME, SinkUrl, mask_url, parse_sink_url
 from qldb_stream.typing import Sink
 
-__all__ = ["Plugins", "load_plugins", "open_sink"]
+__all__ = ["Plugins", "check_sink_url", "load_plugins", "open_sink"]
 
 BUILT_IN: Final = (
     "qldb_stream.sinks.jsonl",
@@ -95,17 +95,32 @@ def open_sink(url: str, **options: str) -> Sink:
         PluginError: the plug-in's own code failed, or what it opened is no sink.
         DeliveryError: the sink cannot be opened now.
     """
+    owner, sink_type, parsed = _find(url, options)
+    if owner in BUILT_IN:
+        return sink_type.open(parsed.path, parsed.options)
+    return _open_foreign(owner, sink_type, parsed.path, parsed.options)
+
+
+def check_sink_url(url: str, **options: str) -> None:
+    """
+    Check that a URL names a sink and options that it takes, without opening it.
+
+    Raises:
+        UsageError: as `open_sink` says, what the sink itself refuses apart.
+    """
+    _find(url, options)
+
+
+def _find(url: str, more: Mapping[str, str]) -> tuple[str, SinkType, SinkUrl]:
+    """Find whose sink a URL names, and give the URL with all options."""
     parsed = parse_sink_url(url)
     plugins = load_plugins()
     sink_type = plugins.sink_types.get(parsed.scheme)
     if sink_type is None:
         raise UsageError(_unknown_scheme(parsed.scheme, plugins))
-    given = _merge_options(parsed, options)
+    given = _merge_options(parsed, more)
     _check_options(sink_type, given)
-    owner = plugins.owners[parsed.scheme]
-    if owner in BUILT_IN:
-        return sink_type.open(parsed.path, given)
-    return _open_foreign(owner, sink_type, parsed.path, given)
+    return plugins.owners[parsed.scheme], sink_type, attrs.evolve(parsed, options=given)
 
 
 # --- loading -------------------------------------------------------------------------------

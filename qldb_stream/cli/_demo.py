@@ -41,7 +41,7 @@ Examples:
     "--keep",
     metavar="FOLDER",
     type=click.Path(),
-    help="Keep ledgers and records here: an empty folder, or one to be made.",
+    help="Keep ledgers and files of records here: an empty folder, or one to be made.",
 )
 @json_option
 def demo(*, vehicles: int, seed: int, keep: str | None, as_json: bool) -> int:
@@ -49,9 +49,10 @@ def demo(*, vehicles: int, seed: int, keep: str | None, as_json: bool) -> int:
     Record, deliver, verify, replay and compare a ledger.
 
     A source ledger records a vehicle-registration story. Its journal is delivered as
-    KPL-aggregated Kinesis records, shuffled and repeated, verified, replayed into a
-    destination ledger, and the two are compared. Nothing is left of it, unless with
-    --keep: both ledgers and the records, to try the other commands on.
+    KPL-aggregated Kinesis records, shuffled, repeated and concatenated in files as
+    Firehose does, verified, replayed into a destination ledger, and the two are compared.
+    Nothing is left of it, unless with --keep: both ledgers and the files of records, to
+    try the other commands on.
     """
     with tempfile.TemporaryDirectory(prefix="qldb-stream-") as temporary:
         folder = Path(temporary if keep is None else keep)
@@ -99,7 +100,7 @@ def _print_kept(rehearsal: Rehearsal) -> None:
     rows = (
         ("the source ledger", kept.source),
         ("the destination ledger", kept.destination),
-        ("the records that were delivered", kept.records),
+        ("the files that the records were delivered in", kept.records),
     )
     out.print(make_table("Kept", ("what", "where"), rows))
     for command in (

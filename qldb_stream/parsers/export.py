@@ -1,5 +1,5 @@
 """
-Whole blocks, as journal exports and GetBlock give them (facts 2.1, 3.3).
+Whole blocks, as journal exports give them, and GetBlock as text (facts 2.1, 3.3).
 
 A block of this form holds its revisions, so nothing has to be joined. The table of a
 revision comes from the block's transactionInfo, because the revision does not name it.
@@ -8,13 +8,13 @@ Manifests and JSON exports are not read here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from qldb_stream.errors import DecodeError
+from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import (
     Block,
     BlockSummary,
@@ -43,14 +43,14 @@ _CHUNK_BYTES: Final = 1 << 20
 _BLOCK: Final = BLOCK_FIELDS | {"revisions"}
 
 
-def parse_export(data: bytes | Readable | Iterable[bytes]) -> Iterator[Block]:
+def parse_export(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[Block]:
     """
     Read the blocks of an export object, lazily, in order.
 
     Args:
         data: Ion text, or binary Ion with one or several version markers; whole, as a
             `Readable`, or as pieces in order, cut anywhere. Of what is not whole one block
-            and one piece are held.
+            and one piece are held. Of GetBlock's answer it is the text `["Block"]["IonText"]`.
 
     Yields:
         Each block with its revisions in their order, hash-only ones included.
@@ -59,15 +59,18 @@ def parse_export(data: bytes | Readable | Iterable[bytes]) -> Iterator[Block]:
         EnvelopeError: a value is no block (facts 2.1).
         IonDecodeError: not sound Ion, or a block of more than MAX_VALUE_BYTES. Both raise when
             the value is reached, and end the iteration; every block before it was yielded.
+        UsageError: it is none of these; raised when the first block is asked for.
     """
     for value in _iter_values(data):
         yield parse_block(value)
 
 
-def _iter_values(data: bytes | Readable | Iterable[bytes]) -> Iterator[IonSlice]:
+def _iter_values(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[IonSlice]:
+    if isinstance(data, str):
+        data = data.encode()
     if isinstance(data, bytes):
         return iter_slices(data) if data.startswith(IVM) else iter_text(data)
-    chunks = iter(_iter_chunks(data) if isinstance(data, Readable) else data)
+    chunks = iter(_iter_chunks(data) if isinstance(data, Readable) else _check_pieces(data))
     head = b""
     for chunk in chunks:
         head += chunk
@@ -75,6 +78,16 @@ def _iter_values(data: bytes | Readable | Iterable[bytes]) -> Iterator[IonSlice]
             break
     whole = chain((head,), chunks)
     return iter_chunked(whole) if head.startswith(IVM) else iter_chunked_text(whole)
+
+
+def _check_pieces(data: Any) -> Iterable[bytes]:
+    if isinstance(data, Iterable) and not isinstance(data, Mapping):
+        pieces: Iterable[bytes] = data
+        return pieces
+    raise UsageError(
+        f"expected an export object's Ion, found {type(data).__name__}; of GetBlock's answer "
+        'pass ["Block"]["IonText"]'
+    )
 
 
 def _iter_chunks(data: Readable) -> Iterator[bytes]:

@@ -14,11 +14,12 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Need, RevisionDetails
+from qldb_stream.ordering import check_numbers
 from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
-from qldb_stream.plugins import open_sink
+from qldb_stream.plugins import check_sink_url, open_sink
 from qldb_stream.report import Gap, Position, ReplayReport, VerifyReport
 from qldb_stream.typing import Item, Sink
 
@@ -39,7 +40,9 @@ class Pipeline:
         token: the fencing token of whoever holds the strands; 0 for a run of its own.
 
     Raises:
-        UsageError: the URL names no sink, or a number makes no sense.
+        UsageError: the URL names no sink that there is, or has options that it does not
+            take; a number is negative, or a gap ends before it begins. Whether the sink can
+            be opened, `run` finds out.
     """
 
     def __init__(
@@ -53,6 +56,11 @@ class Pipeline:
     ) -> None:
         if batch_blocks < 1:
             raise UsageError(f"batch_blocks is {batch_blocks}, at least one must be applied")
+        if token < 0:
+            raise UsageError(f"token is {token}, fencing tokens are 0 or more")
+        check_numbers(start, accept_gaps)
+        if isinstance(sink, str):
+            check_sink_url(sink)
         self._sink = sink
         self._start = start
         self._gaps = accept_gaps
@@ -87,7 +95,8 @@ class Pipeline:
             What was verified and what was applied.
 
         Raises:
-            UsageError: the source cannot be read or yields something else, or a start
+            UsageError: the sink that a URL names cannot be opened, the source cannot be read
+                or yields something else, or a start
                 leaves a hole behind what the sink has.
             SourceError: the source changed or failed while it was read.
             BacklogError: an iterable has more out of order than may wait.

@@ -45,6 +45,11 @@ def check_settings(strand_id: str, kept: str | None, given: str) -> None:
     """
     if kept is None or given in {kept, _INSERT + kept}:
         return
+    if kept == _INSERT + given:
+        raise UsageError(
+            f"strand {strand_id}: this ledger was filled with base=insert, and this run lacks it: "
+            "give base=insert again, or replay the journal into a new ledger"
+        )
     raise UsageError(
         f"strand {strand_id}: this ledger was filled with {kept}, but this run has {given}, and "
         f"both in one ledger would contradict each other: give {kept} again, or replay "

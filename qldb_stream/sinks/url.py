@@ -72,7 +72,10 @@ def _parse_options(url: str, query: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         name = unquote(name)
         if not equals:
-            raise UsageError(f"option {name!r} of {mask_url(url)} has no value: write {name}=VALUE")
+            raise UsageError(
+                f"option {name!r} of {mask_url(url)} has no value: write {name}=VALUE, or %3F for "
+                "a question mark in the path"
+            )
         if name in options:
             raise UsageError(f"option {name!r} of {mask_url(url)} is given twice")
         options[name] = unquote(value)

@@ -208,10 +208,11 @@ def _deliver(source: Ledger, folder: Path, seed: int) -> Step:
     """Put the journal into files as a careless carrier would, and say how."""
     kinesis_records = list(source.stream_records(aggregated=True))
     delivery = list(make_delivery(kinesis_records, seed=seed))
-    write_archive(delivery, folder, file_bytes=_FILE_BYTES)
+    files = write_archive(delivery, folder, file_bytes=_FILE_BYTES)
     return Step(
         "delivered: shuffled and repeated",
-        f"{len(kinesis_records)} KPL-aggregated Kinesis records, delivered as {len(delivery)}",
+        f"{len(kinesis_records)} KPL-aggregated Kinesis records, some twice, {len(delivery)} in "
+        f"all, concatenated in {len(files)} files",
     )
 
 

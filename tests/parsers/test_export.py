@@ -10,7 +10,7 @@ import pytest
 from amazon.ion import simpleion
 from hypothesis import given, settings
 
-from qldb_stream.errors import DecodeError, EnvelopeError, IonDecodeError
+from qldb_stream.errors import DecodeError, EnvelopeError, IonDecodeError, UsageError
 from qldb_stream.events import Block, BlockAddress, RevisionKind, RevisionSummary, TableInfo
 from qldb_stream.ion import dumps, load_slice, loads, to_text
 from qldb_stream.ledger import Ledger
@@ -235,3 +235,21 @@ def test_tables_are_none_where_nothing_names_them() -> None:
     for info in infos:
         (block,) = edited(lambda fields, info=info: fields.update(transactionInfo=info))
         assert {None} == {revision.table for revision in block.revisions}
+
+
+def test_text_is_what_getblock_answers() -> None:
+    """`["Block"]["IonText"]` is a str, and read as its UTF-8 bytes are."""
+    text = "{blockAddress: 5}"
+    with pytest.raises(EnvelopeError) as from_text:
+        list(parse_export(text))
+    with pytest.raises(EnvelopeError) as from_bytes:
+        list(parse_export(text.encode()))
+    assert from_bytes.value == from_text.value
+    assert [] == list(parse_export(""))
+
+
+@pytest.mark.parametrize("data", [5, None, {"Block": {"IonText": "{}"}}])
+def test_what_is_no_export_is_refused(data: Any) -> None:
+    """Anything but Ion is the caller's mistake, and the message says what to pass."""
+    with pytest.raises(UsageError, match=r'pass \["Block"\]\["IonText"\]'):
+        list(parse_export(data))

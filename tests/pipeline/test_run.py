@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -426,3 +427,29 @@ def test_checked_blocks_can_be_taken_without_a_sink(tmp_path: Path) -> None:
     checked = list(iter_checked(core, write_source(tmp_path, records_without(30))))
     assert BLOCKS[:30] == [found.block for found in checked if found.verdict is Verdict.DELIVER]
     assert [(ProblemCode.GAP, 30)] == codes(core.report().problems)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("zzz", {}), "'zzz' names no sink"),
+        (("zzz:x", {}), "there is no sink zzz:"),
+        (("ledger:x?idz=any", {}), "has no option 'idz'"),
+        ((None, {"start": -1}), "starts at block 0 or later"),
+        ((None, {"start": {STRAND: -1}}), "starts at block 0 or later"),
+        ((None, {"accept_gaps": {STRAND: [Gap(5, 4, "x")]}}), "a gap from 5 to 4"),
+        ((None, {"batch_blocks": 0}), "batch_blocks is 0"),
+        ((None, {"token": -1}), "token is -1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str | None, dict[str, Any]],
+    words: str,
+) -> None:
+    """A pipeline is not made of a URL or a number that could never work; nothing is opened."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        Pipeline(arguments[0], **arguments[1])
+    assert [] == list(tmp_path.iterdir())

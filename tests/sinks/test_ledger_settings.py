@@ -49,7 +49,7 @@ def test_base_insert_may_be_added_and_stays(ledger: Ledger) -> None:
     adding = LedgerSink(ledger, base="insert")
     assert at(0) == adding.position(STRAND)
     deliver(adding, block(1, revision(1, 1, 3, {"n": 3})))
-    with pytest.raises(UsageError, match="filled with base=insert ids=keep, but this run has ids"):
+    with pytest.raises(UsageError, match="filled with base=insert, and this run lacks it"):
         LedgerSink(ledger).position(STRAND)
     deliver(LedgerSink(ledger, base="insert"), block(2, revision(2, 1, 4, {"n": 4})))
     assert [(0, {"n": 3}), (1, {"n": 4})] == history(ledger)
