@@ -122,6 +122,8 @@ def print_report(
     files: Sequence[str],
     print_tables: Callable[[], None] | None,
     failure: QldbStreamError | KeyboardInterrupt | None = None,
+    *,
+    passed_over: int = 0,
 ) -> int:
     """
     Print a report and give the exit code that it asks for.
@@ -131,6 +133,7 @@ def print_report(
         files: what was read, for the case that nothing of it was readable.
         print_tables: prints the report for people; None prints the JSON object.
         failure: what ended the work before its end.
+        passed_over: how many names in folders were not read; said to people.
 
     Returns:
         0, 1, 2 or 130. When the work was ended, or nothing was readable, the object says
@@ -141,6 +144,9 @@ def print_report(
         problems = [problem.message for problem in _verification(report).problems]
         error = nothing_readable(shown_names(files), problems)
     if print_tables is not None:
+        if passed_over:
+            names = count(passed_over, "name")
+            console().print(f"{names} in folders not read: hidden, or neither file nor folder")
         print_tables()
     else:
         print_json(report.as_json() | ({} if error is None else {"ok": False, "error": error}))
@@ -248,6 +254,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"
     if report.ids_unresolved:
         yield f"{count(report.ids_unresolved, 'id')} at declared paths are no known document's"
+    for path in report.paths_unmet:
+        yield f"--ids: no document that was applied has an id at the path {path}"
     if report.before_start:
         yield f"{count(report.before_start, 'block')} before --start left out"
     for strand_id in report.strands_unmet:

@@ -115,7 +115,7 @@ def replay(
     has_failed = failure is not None
     tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)
     print_tables = None if as_json else tables
-    return print_report(report, files, print_tables, failure)
+    return print_report(report, files, print_tables, failure, passed_over=source.passed_over)
 
 
 def _open(url: str, options: Mapping[str, str]) -> Sink:

@@ -41,7 +41,9 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
         failure = _run(pipeline, source)
     report = pipeline.report.verification
     tables = partial(print_verification, report, has_failed=failure is not None)
-    return print_report(report, files, None if as_json else tables, failure)
+    return print_report(
+        report, files, None if as_json else tables, failure, passed_over=source.passed_over
+    )
 
 
 def _run(pipeline: Pipeline, source: FolderSource) -> QldbStreamError | KeyboardInterrupt | None:

@@ -110,6 +110,7 @@ class Delivery:
             summary.ids_unresolved,
             summary.indexes_kept,
             summary.left_out,
+            paths_unmet=summary.paths_unmet,
         )
 
     def _summary(self) -> SinkSummary:

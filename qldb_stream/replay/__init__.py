@@ -17,7 +17,7 @@ from qldb_stream.replay._operations import (
 from qldb_stream.replay._plan import order_changes, plan_block, redaction_placeholder
 from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
-from qldb_stream.replay._rules import IdRule, find_ids, parse_id_rule, rewrite_ids
+from qldb_stream.replay._rules import IdRule, find_ids, met_paths, parse_id_rule, rewrite_ids
 from qldb_stream.replay._state import POSITION_TABLE, StrandState, read_state
 from qldb_stream.replay._tables import has_own_tables, was_replayed
 from qldb_stream.replay._work import Outcome
@@ -43,6 +43,7 @@ __all__ = [
     "has_own_tables",
     "iter_ddl",
     "lookup_ids",
+    "met_paths",
     "order_changes",
     "parse_id_rule",
     "plan_block",

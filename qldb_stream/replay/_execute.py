@@ -52,6 +52,11 @@ class Replay:
         self._positions: dict[str, str] = {}  # strand -> the document with its position
         self._has_tables = False  # whether both tables of ours are known to be committed
 
+    @property
+    def id_paths(self) -> tuple[tuple[str, ...], ...]:
+        """Give the declared paths of ids, each as its field names."""
+        return self._rule.paths
+
     def execute(self, txn: Transaction, plan: BlockPlan, position: Position, token: int) -> Outcome:
         """
         Carry a plan out in an open transaction; the caller commits.

@@ -95,6 +95,18 @@ def find_ids(document: IonSlice, rule: IdRule) -> frozenset[str]:
     return frozenset(text for _, text in _iter_declared(document, rule.paths))
 
 
+def met_paths(document: IonSlice, paths: Iterable[tuple[str, ...]]) -> frozenset[tuple[str, ...]]:
+    """
+    Give those of some paths at which a document has something that looks like an id.
+
+    Raises:
+        IonDecodeError: the document is not sound Ion.
+    """
+    if _ID_STRING.search(document.buf, document.start, document.end) is None:
+        return frozenset()
+    return frozenset(path for path in paths if any(_iter_declared(document, (path,))))
+
+
 def rewrite_ids(document: IonSlice, rule: IdRule, known: Mapping[str, str]) -> IonSlice:
     """
     Exchange the ids in a document that are known.

@@ -113,7 +113,8 @@ class ReplayReport:
     already: if it got them before the redaction, it still holds the data; and
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
-    `ids_unresolved` and `indexes_kept` are for people and no part of the JSON object.
+    `ids_unresolved`, `indexes_kept` and `paths_unmet` are for people and no part of the JSON
+    object.
     """
 
     verification: VerifyReport
@@ -127,6 +128,7 @@ class ReplayReport:
     before_start: int = 0
     redacted_copies: tuple[tuple[str, int], ...] = ()
     strands_unmet: tuple[str, ...] = ()
+    paths_unmet: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

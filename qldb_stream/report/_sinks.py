@@ -15,10 +15,11 @@ class SinkSummary:
     `documents` counts revisions that were written. `redactions_pending` names blocks, as
     (strand_id, sequence_no), whose redaction the sink could not carry out.
     `ids_unresolved` counts strings at declared id paths that are no known document's id
-    and were left as they are. `indexes_kept` names what a DROP INDEX could not be mapped
-    to, as (strand_id, sequence_no, table). `left_out` counts, by name, the revisions and
-    DDL statements of source tables that the sink never takes, and blocks with fields that it
-    cannot keep (`field NAME`).
+    and were left as they are. `paths_unmet` are declared id paths, as they were given, at
+    which nothing that was applied had an id. `indexes_kept` names what a DROP INDEX could
+    not be mapped to, as (strand_id, sequence_no, table). `left_out` counts, by name, the
+    revisions and DDL statements of source tables that the sink never takes, and blocks with
+    fields that it cannot keep (`field NAME`).
     """
 
     documents: int = 0
@@ -26,3 +27,4 @@ class SinkSummary:
     ids_unresolved: int = 0
     indexes_kept: tuple[tuple[str, int, str], ...] = ()
     left_out: Mapping[str, int] = attrs.field(factory=dict)
+    paths_unmet: tuple[str, ...] = ()

@@ -60,6 +60,8 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
             indexes_kept=(("s", 6, "Cars"),),
             left_out={"qldb_stream_ids": 3},
             redacted_copies=(("s", 2), ("s", 3)),
+            strands_unmet=("t",),
+            paths_unmet=("Nope.X",),
         ),
         "ledger:x",
         has_failed=False,
@@ -74,9 +76,11 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         "index kept that the source dropped: table Cars, block s/6",
         "2 ids at declared paths are no known document's",
+        "--ids: no document that was applied has an id at the path Nope.X",
+        "gap declared in vain: nothing came of strand t",
         "left out, as never replayed: qldb_stream_ids, 3 times",
         "ok: 5 blocks applied, 0 skipped",
-    ] == lines[-6:]
+    ] == lines[-8:]
 
 
 def test_count() -> None:

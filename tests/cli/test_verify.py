@@ -156,3 +156,15 @@ def test_a_file_of_another_kind(run: Run, tmp_path: Path, command: tuple[str, ..
     assert f"nothing readable in {path}: " in answer.err
     assert "expected stream records, found a ledger; `qldb-stream compare`" in answer.err
     assert answer.out.count("UNDECODABLE") <= 1
+
+
+def test_what_is_hidden_is_said(run: Run, archive: Path) -> None:
+    """Names that a walk passes over are counted for people, and cost nothing."""
+    (archive / ".DS_Store").write_bytes(b"x")
+    verified = run("verify", archive)
+    replayed = run("replay", archive, "--to", "memory:")
+
+    expected = "1 name in folders not read: hidden, or neither file nor folder"
+    assert (0, 0) == (verified.code, replayed.code)
+    assert [expected, expected] == [x.out.splitlines()[0] for x in (verified, replayed)]
+    assert 0 == run("verify", archive, "--json").code

@@ -195,6 +195,18 @@ def test_paths_rewrite_what_they_lead_to(ledger: Ledger) -> None:
     assert 1 == sink.summary().ids_unresolved
 
 
+def test_paths_that_lead_nowhere_are_named(ledger: Ledger) -> None:
+    """A declared path at which no document has an id is told, once something was written."""
+    sink = LedgerSink(ledger, ids="paths=Nope.X,owner.id,seller")
+    deliver(sink, CREATED)
+    assert () == sink.summary().paths_unmet
+    deliver(sink, block(1, revision(1, 1, 0, {"seller": "no id"})))
+    assert ("Nope.X", "owner.id", "seller") == sink.summary().paths_unmet
+    document = {"owner": [{"id": document_id(1)}], "seller": "the string of 22 bytes"}
+    deliver(sink, block(2, revision(2, 2, 0, document)))
+    assert ("Nope.X",) == sink.summary().paths_unmet
+
+
 def test_looked_up_ids_come_in_the_order_asked(ledger: Ledger) -> None:
     """Unknown ids are left out, repeated ones come once, and an empty ledger knows none."""
     assert [] == lookup_ids(ledger, [document_id(1)])

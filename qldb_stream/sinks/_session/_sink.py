@@ -13,7 +13,7 @@ returned, and the refusal is raised when the block comes first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
@@ -24,12 +24,14 @@ from qldb_stream.errors import OccConflictError, QldbStreamError, SinkUnavailabl
 from qldb_stream.events import Block
 from qldb_stream.replay import (
     BlockPlan,
+    DocumentChange,
     Driver,
     Outcome,
     Replay,
     StrandState,
     Transaction,
     has_own_tables,
+    met_paths,
     plan_block,
     read_state,
 )
@@ -64,7 +66,7 @@ class SessionSink:
         self._endpoint = endpoint
         self._driver = endpoint.driver()
         self._replay = replay
-        self._tally = _Tally()
+        self._tally = _Tally(replay.id_paths)
 
     def position(self, strand_id: str) -> Position | None:
         """
@@ -151,7 +153,8 @@ class SessionSink:
 class _Tally:
     """Counts what was applied; what is not durable yet is kept apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, id_paths: Iterable[tuple[str, ...]]) -> None:
+        self._unmet = set(id_paths)
         self._pending: list[tuple[BlockPlan, Outcome]] = []
         self._documents = 0
         self._unresolved = 0
@@ -174,17 +177,27 @@ class _Tally:
             self._kept += [(strand_id, sequence_no, table) for table in outcome.indexes_kept]
             if plan.left_out:
                 self._left_out.update(plan.left_out)
+            if self._unmet:
+                self._meet(plan)
             if plan.redacts:
                 self._redactions.append((strand_id, sequence_no))
         self._pending.clear()
 
+    def _meet(self, plan: BlockPlan) -> None:
+        """Strike off the paths at which a block's documents have ids."""
+        for change in plan.operations:
+            if isinstance(change, DocumentChange) and change.document is not None:
+                self._unmet -= met_paths(change.document, self._unmet)
+
     def summary(self) -> SinkSummary:
+        unmet = self._unmet if self._documents else ()
         return SinkSummary(
             documents=self._documents,
             redactions_pending=tuple(self._redactions),
             ids_unresolved=self._unresolved,
             indexes_kept=tuple(self._kept),
             left_out=dict(self._left_out),
+            paths_unmet=tuple(sorted(".".join(path) for path in unmet)),
         )
 
 
