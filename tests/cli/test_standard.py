@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from qldb_stream.cli import main
 from qldb_stream.cli._standard import complain, is_output_broken
 
 COMMAND = f"{sys.executable} -m qldb_stream"
@@ -98,3 +99,17 @@ def test_completion_is_what_click_offers(archive: Path) -> None:
 
     assert 0 == done.returncode
     assert "_QLDB_STREAM_COMPLETE=bash_complete" in done.stdout
+
+
+def test_full_streams_in_process(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both streams full the exit code is left, and what is written later goes nowhere."""
+    with FULL.open("w") as output, FULL.open("w") as error:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setattr(sys, "stderr", error)
+        code = main(["verify", str(archive)])
+        output.write("more")
+        output.flush()
+        error.write("more")
+        error.flush()
+
+    assert 1 == code

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from qldb_stream.cli._output import print_verification
 from qldb_stream.ledger import Ledger
+from qldb_stream.report import VerifyReport
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
@@ -168,3 +171,25 @@ def test_what_is_hidden_is_said(run: Run, archive: Path) -> None:
     assert (0, 0) == (verified.code, replayed.code)
     assert [expected, expected] == [x.out.splitlines()[0] for x in (verified, replayed)]
     assert 0 == run("verify", archive, "--json").code
+
+
+def test_where_it_broke_off(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that ends before its end is 1, and says what ended it, in all fields or for people."""
+    write_archive(make_journal(5, blocks=3).iter_records(), tmp_path / "in", gzipped=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    as_json = run("verify", tmp_path / "in", "--json")
+    for_people = run("verify", tmp_path / "in")
+
+    assert (1, 1) == (as_json.code, for_people.code)
+    assert (False, 0) == (as_json.json()["ok"], as_json.json()["blocks"])
+    assert "takes no more temporary data" in as_json.json()["error"]
+    assert "takes no more temporary data" in for_people.err
+    assert "" == for_people.out
+
+
+def test_what_was_seen_before_it_broke_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line says that there would have been more."""
+    print_verification(VerifyReport(blocks=3, records=9), has_failed=True)
+
+    out = capsys.readouterr().out
+    assert "not ok: 3 blocks, 0 revisions verified in full; then it broke off\n" == out
