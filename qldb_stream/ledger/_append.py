@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from qldb_stream.errors import LedgerFileError
 from qldb_stream.ledger._changes import Changes, Entry, iter_new_entries
 from qldb_stream.ledger._erase import erase
 from qldb_stream.ledger._keys import stored_key
@@ -14,9 +15,11 @@ __all__ = ["append_block"]
 
 _INSERT_BLOCK: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Only where the document's newest revision is still the one that the new one follows.
 _PUT_DOCUMENT: Final = """
-INSERT INTO document VALUES (?, ?, ?)
+INSERT INTO document VALUES (?1, ?2, ?3)
 ON CONFLICT (table_no, id) DO UPDATE SET revision_no = excluded.revision_no
+WHERE document.revision_no = ?4
 """
 # By number and id: a number that another writer gave away is not found, so that the INSERT
 # fails instead of overwriting that table.
@@ -31,17 +34,21 @@ def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
     Write a block, its revisions, the current documents, index entries and catalog; erase data.
 
     Raises:
-        sqlite3.Error: it could not be written; the caller rolls back.
+        LedgerFileError: a document is not as it was read, which validation should have found.
+        sqlite3.Error: it could not be written. The caller rolls back.
     """
     connection = store.connection
     connection.execute(_INSERT_BLOCK, sealed.block)
     revisions = sealed.revisions
     if revisions:
         connection.executemany(_INSERT_REVISION, revisions)
-        connection.executemany(
-            _PUT_DOCUMENT,
-            [(revision.table_no, revision.document_id, revision.no) for revision in revisions],
-        )
+        rows = [(one.table_no, one.document_id, one.no, one.previous_no) for one in revisions]
+        if connection.executemany(_PUT_DOCUMENT, rows).rowcount != len(rows):
+            raise LedgerFileError(
+                store.path,
+                "a document has another newest revision than the one that was read, so nothing of "
+                "this is written; run `qldb-stream ledger check` on it",
+            )
     if changes.removed:
         connection.executemany(_DELETE_ENTRY, map(_entry_row, changes.removed))
     if changes.added:

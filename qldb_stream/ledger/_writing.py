@@ -152,11 +152,9 @@ class Writing:
             before = self._state
             sealed = seal(before, draft, self.environment.now_ms)
             changes = find_changes(before.size, draft, before.catalog, view.base_keys)
-            # The committing transaction is open still; only others ask what it changed.
-            is_asked = len(self._open) > 1
             work = partial(append_block, self.store, sealed, changes)
             self._must_clear_log |= draft.redaction is not None
-            self._store(sealed, changes, work, is_asked=is_asked)
+            self._store(sealed, changes, work, own_views=1)  # the committing one is open still
         return BlockAddress(before.strand_id, before.size)
 
     def mirror(self, block: Block, token: int) -> MirroredBlock | None:
@@ -177,7 +175,7 @@ class Writing:
             mirrored = mirror_block(self._state, block, self.store, self.numbers)
             work = partial(append_mirrored, self.store, mirrored, {_TOKEN: str(token)})
             self._must_clear_log |= bool(mirrored.erasures)
-            self._store(mirrored.sealed, mirrored.changes, work, is_asked=len(self._open) > 0)
+            self._store(mirrored.sealed, mirrored.changes, work, own_views=0)
         return mirrored.outcome()
 
     def _erase(self, erasures: list[Erasure]) -> None:
@@ -195,13 +193,19 @@ class Writing:
                 raise OccConflictError(transaction.transaction_id)
 
     def _store(
-        self, sealed: Sealed, changes: Changes, work: Callable[[], object], *, is_asked: bool
+        self, sealed: Sealed, changes: Changes, work: Callable[[], object], *, own_views: int
     ) -> None:
-        """Write a block, durably or into the group, then let others see it."""
+        """
+        Write a block, durably or into the group, then let others see it.
+
+        What it changed is remembered for views other than the `own_views` of whoever commits.
+        They are counted here, under the lock that `begin` takes: one that was begun before is
+        counted, one that begins later sees the block.
+        """
         with self.store.lock:
             self._write(work)
             self._state = sealed.state
-            if is_asked or self._group is not None:
+            if len(self._open) > own_views or self._group is not None:
                 self._log.append(changes.record())
             self._move_on(sealed, changes)
 

@@ -174,3 +174,35 @@ def test_changes_are_forgotten_when_nobody_needs_them() -> None:
         del young  # forgotten by its owner, never closed
         run(ledger, UPDATE_A)
         assert 0 == len(log)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "SELECT VALUE c.miles FROM Car AS c WHERE c.vin = 'A'",
+        "SELECT VALUE c.miles FROM Car AS c WHERE c.miles = 0",
+    ],
+)
+def test_a_transaction_that_begins_during_a_commit(reading: str) -> None:
+    """A transaction that begins while another one is written conflicts with what that changed."""
+    begun: list[Transaction] = []
+    with memory() as ledger:
+        make_cars(ledger, "A")
+        run(ledger, "UPDATE Car SET miles = 0")
+
+        def begin(sql: str) -> None:
+            if sql.startswith("BEGIN") and not begun:
+                begun.append(ledger.start_transaction())
+
+        first = ledger.start_transaction()
+        ask(first, "UPDATE Car SET miles = 1")
+        connection = ledger._journal.store.connection  # noqa: SLF001 - to begin in its midst
+        connection.set_trace_callback(begin)
+        first.commit()
+        connection.set_trace_callback(None)
+        (second,) = begun
+
+        assert [0] == ask(second, reading)
+        ask(second, "UPDATE Car SET miles = 5 WHERE vin = 'A'")
+        assert conflicts(second)
+        check_journal(ledger)
