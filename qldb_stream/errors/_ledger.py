@@ -17,6 +17,7 @@ __all__ = [
     "PartiqlEvaluationError",
     "PartiqlParseError",
     "PartiqlSemanticError",
+    "ReadOnlyTransactionError",
     "StatementError",
     "TransactionClosedError",
     "UnsupportedPartiqlError",
@@ -100,6 +101,19 @@ class TransactionClosedError(LedgerError):
 
     def __str__(self) -> str:
         return f"Transaction {self.transaction_id} {self.reason}"
+
+
+@attrs.frozen
+class ReadOnlyTransactionError(LedgerError):
+    """A statement that would write, in a transaction that was begun to read only."""
+
+    transaction_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"transaction {self.transaction_id} may only read, and the statement is no SELECT; "
+            "run it in a transaction that may write"
+        )
 
 
 @attrs.frozen

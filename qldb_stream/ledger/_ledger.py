@@ -112,15 +112,18 @@ class Ledger(Operations):
         """Tell whether it was opened to read only."""
         return isinstance(self._journal, Reading)
 
-    def start_transaction(self) -> Transaction:
+    def start_transaction(self, *, read_only: bool = False) -> Transaction:
         """
         Begin a transaction; the caller commits or aborts it.
+
+        Args:
+            read_only: refuse whatever is no SELECT.
 
         Raises:
             LedgerFileError: the file cannot be read, or the ledger is closed.
         """
         self._check_open()
-        return Transaction(self._journal)
+        return Transaction(self._journal, read_only=read_only)
 
     def driver(self) -> Driver:
         """Give a driver with pyqldb's interface."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from qldb_stream.errors import (
     LedgerError,
+    ReadOnlyTransactionError,
     StatementError,
     TransactionClosedError,
 )
@@ -103,11 +104,12 @@ class Transaction:
         statements: what ran, in order.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, read_only: bool = False) -> None:
         self.transaction_id: Final = journal.environment.new_id()
         self.view: Final[View] = journal.begin()
         self.statements: Final[list[ExecutedStatement]] = []
         self._journal: Final = journal
+        self._read_only: Final = read_only
         self._received: Final[list[bytes]] = []
         self._unfinished: Final[list[Cursor]] = []
         self._status = _Status.OPEN
@@ -132,6 +134,7 @@ class Transaction:
             UnsupportedPartiqlError: QLDB did not have it, or this ledger does not yet.
             StatementError: it cannot be carried out, or exceeds a limit.
             IonEncodeError: Ion has nothing for a parameter.
+            ReadOnlyTransactionError: it is no SELECT, and the transaction was begun to read only.
             TransactionClosedError: the transaction is over.
             LedgerFileError: the file cannot be read, or is open read-only.
                 After any but the last two the transaction is open and as it was.
@@ -239,7 +242,7 @@ class Transaction:
             if not cursor.complete:
                 self._unfinished.append(cursor)
             return cursor
-        self._journal.check_writable()
+        self._check_writable()
         self._finish_reading()
         if plan is None:
             return Cursor([self._define(prepared, context)])
@@ -253,6 +256,11 @@ class Transaction:
             changed = self._modify(plan, context, known)
         rows = [{"documentId": document_id} for document_id in changed]
         return Cursor(rows, None, None, view.read_ios - read_ios, view.write_ios - write_ios)
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise ReadOnlyTransactionError(self.transaction_id)
+        self._journal.check_writable()
 
     def _finish_reading(self) -> None:
         """Compute what earlier statements still owe, before it changes under them."""

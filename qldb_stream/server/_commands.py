@@ -13,20 +13,17 @@ import secrets
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, Final
 
 import attrs
 
 from qldb_stream.errors import (
-    LedgerError,
     LedgerFileError,
     StatementError,
     TransactionClosedError,
 )
 from qldb_stream.ledger import Environment
-from qldb_stream.partiql import ast, parse_statement
-from qldb_stream.server._faults import access_denied, bad_request, invalid_session
+from qldb_stream.server._faults import bad_request, invalid_session
 from qldb_stream.server._ios import ios_json
 from qldb_stream.server._pages import Pages
 from qldb_stream.server._protocol import (
@@ -54,8 +51,6 @@ MAX_OPEN_RESULTS: Final = 64
 MAX_TRANSACTION_BYTES: Final = 64 * 1024 * 1024
 """How much a transaction's requests may add up to: it is all in memory until the commit."""
 _TOKEN_BYTES: Final = 24
-# Longer statements are parsed each time, or a client could fill the memory with them.
-_CACHED_CHARACTERS: Final = 4096
 
 
 @attrs.frozen
@@ -116,7 +111,7 @@ class Commands:
         if session.transaction is not None:
             raise bad_request("Transaction already open")
         self.sessions.check_running()
-        transaction = session.ledger.start_transaction()
+        transaction = session.ledger.start_transaction(read_only=session.caller.read_only)
         expires_ms = self.environment.now_ms() + TRANSACTION_MS if self.limits else None
         session.transaction = OpenTransaction(transaction, expires_ms)
         session.expired_id = None
@@ -124,8 +119,6 @@ class Commands:
 
     def _execute(self, session: Session, command: ExecuteStatement, size: int) -> dict[str, Any]:
         opened = _open_transaction(session, command.transaction_id)
-        if session.caller.read_only and not is_reading(command.statement):
-            raise access_denied("this key may only read; the statement is no SELECT")
         if opened.received_bytes + size > MAX_TRANSACTION_BYTES:
             raise bad_request(
                 f"{opened.received_bytes + size} bytes in a transaction's requests; "
@@ -185,23 +178,6 @@ class Commands:
         """Forget a session and give up what it has open."""
         self.sessions.forget(session)
         self.sessions.close_transaction(session)
-
-
-def is_reading(statement: str) -> bool:
-    """Tell whether a statement can only read; one that does not parse does nothing at all."""
-    if len(statement) > _CACHED_CHARACTERS:
-        return _is_reading(statement)
-    return _is_reading_cached(statement)
-
-
-def _is_reading(statement: str) -> bool:
-    try:
-        return isinstance(parse_statement(statement).statement, ast.Select)
-    except LedgerError:
-        return True
-
-
-_is_reading_cached = lru_cache(maxsize=1024)(_is_reading)
 
 
 def _open_transaction(session: Session, transaction_id: str) -> OpenTransaction:

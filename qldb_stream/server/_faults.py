@@ -24,6 +24,7 @@ from qldb_stream.errors import (
     PartiqlParseError,
     PartiqlSemanticError,
     QldbStreamError,
+    ReadOnlyTransactionError,
     StatementError,
     TransactionClosedError,
     UnsupportedPartiqlError,
@@ -122,6 +123,8 @@ def internal_failure(message: str) -> Fault:
 
 def fault_of(error: QldbStreamError) -> Fault:
     """Translate an error of the ledger; one of its file becomes an internal failure."""
+    if isinstance(error, ReadOnlyTransactionError):
+        return access_denied("this key may only read; the statement is no SELECT")
     if isinstance(error, OccConflictError):
         return Fault("OccConflictException", str(error))
     message = service_message(error) if isinstance(error, LedgerError) else str(error)

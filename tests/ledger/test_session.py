@@ -6,6 +6,7 @@ import pytest
 
 from qldb_stream.errors import (
     OccConflictError,
+    ReadOnlyTransactionError,
     StatementError,
     TransactionClosedError,
     UsageError,
@@ -37,6 +38,28 @@ def test_a_commit_digest_is_checked() -> None:
         with pytest.raises(StatementError, match="Digests don't match"):
             transaction.commit(bytes(32))
         assert transaction.commit(digest) == ledger.digest().tip
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO Car {'vin': 'A'}",
+        "UPDATE Car SET vin = 'B'",
+        "FROM Car AS c REMOVE c",
+        "DELETE FROM Car WHERE CASE WHEN true THEN true END",
+        "CREATE TABLE Van",
+        "EXEC REDACT_REVISION `{strandId: \"x\", sequenceNo: 0}`, 'a', 'b'",
+    ],
+)
+def test_a_transaction_that_may_only_read(statement: str) -> None:
+    """Whatever is no SELECT is refused there, and leaves it open."""
+    with memory(extensions="on") as ledger:
+        make_cars(ledger, "A")
+        transaction = ledger.start_transaction(read_only=True)
+        with pytest.raises(ReadOnlyTransactionError):
+            ask(transaction, statement)
+        assert ["A"] == ask(transaction, "SELECT VALUE c.vin FROM Car AS c")
+        assert transaction.commit() is None
 
 
 @pytest.mark.parametrize("folded", [True, False])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from qldb_stream.ion import dumps
 from qldb_stream.ledger import Ledger
-from qldb_stream.server._commands import MAX_OPEN_RESULTS, is_reading
+from qldb_stream.server._commands import MAX_OPEN_RESULTS
 from qldb_stream.server._keys import Caller
 from tests.server.support import Desk, Got, Talk, rows, to_base64, to_json
 
@@ -386,22 +386,6 @@ def test_nothing_is_begun_in_a_session_that_ended(desk: Desk, talk: Talk) -> Non
     session.mailbox.put(at_work)
     assert [200, 400] == [answer.status for answer in got]
     assert session.transaction is None
-
-
-@pytest.mark.parametrize(
-    ("statement", "reads"),
-    [
-        ("SELECT * FROM Car", True),
-        ("SELECT vin FROM Car WHERE vin = '" + "x" * 5000 + "'", True),
-        ("nonsense", True),
-        ("FROM Car SET a = 1", False),
-        ("DELETE FROM Car WHERE a = '" + "x" * 5000 + "'", False),
-        ('UNDROP TABLE "x"', False),
-    ],
-)
-def test_what_reads_is_known_by_its_statement(statement: str, *, reads: bool) -> None:
-    """A statement that does not parse can do nothing, and gets its own error later."""
-    assert reads == is_reading(statement)
 
 
 def test_sessions_are_their_callers_alone(desk: Desk, talk: Talk) -> None:

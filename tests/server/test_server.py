@@ -80,9 +80,13 @@ def test_keys_open_other_addresses(tmp_path: Path, keys: str) -> None:
         signed.close()
 
 
-def test_a_read_only_key_reads(tmp_path: Path, keys: str) -> None:
+@pytest.mark.parametrize(
+    ("extensions", "writing"),
+    [("off", "FROM Car SET a = 1"), ("on", "DELETE FROM Car WHERE CASE WHEN true THEN true END")],
+)
+def test_a_read_only_key_reads(tmp_path: Path, keys: str, extensions: str, writing: str) -> None:
     """SELECT, digests and descriptions; everything else is denied, and changes nothing."""
-    with Server(tmp_path, keys=keys) as server:
+    with Server(tmp_path, keys=keys, extensions=extensions) as server:
         writer, reader = Signed(server.url, KEY), Signed(server.url, READER)
         assert 200 == writer.call("POST", "/ledgers", CARS).status
         Talk(writer).run(("CREATE TABLE Car",))
@@ -94,6 +98,7 @@ def test_a_read_only_key_reads(tmp_path: Path, keys: str) -> None:
             "CREATE TABLE Van",
             "DELETE FROM Car",
             "DROP TABLE Car",
+            writing,
         ):
             assert "AccessDeniedException" == talk.execute(statement, {}).error[0]
         assert "BadRequestException" == talk.execute("SELECT").error[0]
