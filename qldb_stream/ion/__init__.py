@@ -44,10 +44,12 @@ from qldb_stream.ion._timestamps import (
 )
 from qldb_stream.ion._types import (
     IVM,
+    MAX_COPIED_SYMBOLS,
     MAX_DECIMAL_BYTES,
     MAX_DECIMAL_EXPONENT,
     MAX_DEPTH,
     MAX_IMPORTED_SYMBOLS,
+    MAX_TABLES,
     MAX_VALUE_BYTES,
     IonType,
 )
@@ -55,10 +57,12 @@ from qldb_stream.ion._write_text import write_text
 
 __all__ = [
     "IVM",
+    "MAX_COPIED_SYMBOLS",
     "MAX_DECIMAL_BYTES",
     "MAX_DECIMAL_EXPONENT",
     "MAX_DEPTH",
     "MAX_IMPORTED_SYMBOLS",
+    "MAX_TABLES",
     "MAX_VALUE_BYTES",
     "Instant",
     "IonSlice",

@@ -15,7 +15,14 @@ from qldb_stream.ion._symbols import (
     SymbolTable,
 )
 from qldb_stream.ion._tables import parse_table
-from qldb_stream.ion._types import FIRST_NULL, FIRST_WRAPPER, IVM, MAX_VALUE_BYTES, fail
+from qldb_stream.ion._types import (
+    FIRST_NULL,
+    FIRST_WRAPPER,
+    IVM,
+    MAX_TABLES,
+    MAX_VALUE_BYTES,
+    fail,
+)
 from qldb_stream.ion._writer import stream_bytes, write_value
 
 
@@ -66,9 +73,10 @@ def next_value(
         The value, None at the end; the position after it; the table in force there.
 
     Raises:
-        IonDecodeError: broken bytes.
+        IonDecodeError: broken bytes, or more than MAX_TABLES symbol tables in a row.
     """
     end = len(data)
+    tables = 0
     while pos < end:
         type_byte = data[pos]
         if type_byte == FIRST_WRAPPER:
@@ -76,12 +84,16 @@ def next_value(
                 fail(pos, "a version marker is cut off, or not that of Ion 1.0")
             pos += 4
             table = SYSTEM_TABLE
+            tables = 0
             continue
         stop = bounds(data, pos, end)[1]
         if type_byte > FIRST_WRAPPER:
             found = _maybe_table(data, pos, stop, table)
             if found is not None:
                 table = found
+                tables += 1
+                if tables > MAX_TABLES:
+                    fail(pos, f"more than {MAX_TABLES} symbol tables stand before one value")
                 pos = stop
                 continue
         if type_byte >= FIRST_NULL:

@@ -48,17 +48,20 @@ class SymbolTable:
         texts: one entry per symbol id, in order of ids, id 0 first; None where the text is unknown.
         imports: (first id, name, version, count) of each shared table that is imported without its
             texts.
+        copied: how many symbols were copied to make it and the tables that it appends to.
     """
 
-    __slots__ = ("_hash_parts", "imports", "texts")
+    __slots__ = ("_hash_parts", "copied", "imports", "texts")
 
     def __init__(
         self,
         texts: tuple[str | None, ...],
         imports: tuple[tuple[int, str, int, int], ...] = (),
+        copied: int = 0,
     ) -> None:
         self.texts: Final = texts
         self.imports: Final = imports
+        self.copied: Final = copied
         self._hash_parts: Final[list[bytes | None]] = [None] * len(texts)
 
     def text(self, sid: int, offset: int) -> str | None:

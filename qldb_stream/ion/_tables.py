@@ -17,7 +17,13 @@ from qldb_stream.ion._symbols import (
     SYSTEM_TEXTS,
     SymbolTable,
 )
-from qldb_stream.ion._types import FIRST_NULL, MAX_IMPORTED_SYMBOLS, SID_SYMBOL_TABLE, fail
+from qldb_stream.ion._types import (
+    FIRST_NULL,
+    MAX_COPIED_SYMBOLS,
+    MAX_IMPORTED_SYMBOLS,
+    SID_SYMBOL_TABLE,
+    fail,
+)
 
 Imports = tuple[tuple[int, str, int, int], ...]  # first id, name, version, number of symbols
 
@@ -26,6 +32,9 @@ _SID_VERSION: Final = 5
 _SID_IMPORTS: Final = 6
 _SID_SYMBOLS: Final = 7
 _SID_MAX_ID: Final = 8
+
+# Every table with imports starts with a piece of it; a piece is four times as quick as a new tuple.
+_IMPORTED_TEXTS: Final = SYSTEM_TEXTS + (None,) * (MAX_IMPORTED_SYMBOLS - len(SYSTEM_TEXTS))
 
 
 def parse_table(buf: bytes, pos: int, stop: int, current: SymbolTable) -> SymbolTable:
@@ -39,17 +48,24 @@ def parse_table(buf: bytes, pos: int, stop: int, current: SymbolTable) -> Symbol
         current: the table in force, which an appending table extends.
 
     Raises:
-        IonDecodeError: fields given twice, imports that cannot be resolved, broken bytes.
+        IonDecodeError: fields given twice, imports that cannot be resolved, broken bytes, more
+            than MAX_COPIED_SYMBOLS copied by appending tables.
     """
     symbols, imports = _find_fields(buf, pos, stop)
     base = SYSTEM_TEXTS
     ranges: Imports = ()
+    copied = 0
     if imports is not None:
         base, ranges = _resolve_imports(buf, imports[0], imports[1], current)
+        if base is current.texts:
+            copied = current.copied + len(base)
+            if copied > MAX_COPIED_SYMBOLS:
+                fail(pos, f"appending tables copy more than {MAX_COPIED_SYMBOLS} symbols")
+    if symbols is None:
+        return SymbolTable(base, ranges, copied)
     texts: list[str | None] = list(base)
-    if symbols is not None:
-        _add_symbols(buf, symbols[0], symbols[1], texts)
-    return SymbolTable(tuple(texts), ranges)
+    _add_symbols(buf, symbols[0], symbols[1], texts)
+    return SymbolTable(tuple(texts), ranges, copied)
 
 
 def _find_fields(
@@ -124,7 +140,7 @@ def _resolve_imports(
             if count > MAX_IMPORTED_SYMBOLS:
                 fail(start, f"a symbol table imports more than {MAX_IMPORTED_SYMBOLS} symbols")
         start = end
-    return SYSTEM_TEXTS + (None,) * (count - len(SYSTEM_TEXTS)), tuple(ranges)
+    return _IMPORTED_TEXTS[:count], tuple(ranges)
 
 
 def _parse_import(buf: bytes, pos: int, stop: int) -> tuple[str, int, int] | None:

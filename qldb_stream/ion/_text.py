@@ -11,7 +11,8 @@ four, and cuts fractions of a second after nine places (tried with 0.15.0). `_C_
 such text, now and then also text that only looks like it. What the C part refuses, the Python part
 reads again: it knows more of Ion, and says where an error is. The C part crashes the process on
 bytes that are not UTF-8 and on a small buffer, so it is never given either. The C writer is not
-used: it alters the same values and more.
+used: it alters the same values and more. Neither part is given a symbol table: both make one as
+large as it says, whatever it says (`_text_tables`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, Final
 from qldb_stream.errors import IonDecodeError, IonEncodeError
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import to_slice
+from qldb_stream.ion._text_tables import maybe_table_offset
 from qldb_stream.ion._types import IVM
 
 _C_READER_ALTERS: Final = re.compile(
@@ -52,15 +54,20 @@ def iter_text(text: str | bytes) -> Iterator[IonSlice]:
     A byte order mark at the start is skipped: editors add one to saved digests (facts 7).
 
     Raises:
-        IonDecodeError: not Ion text; the values before the broken one have been yielded. The
-            offset counts characters, as near as amazon.ion tells, 0 where it does not.
+        IonDecodeError: not Ion text, or a symbol table in it; the values before the broken one
+            have been yielded. The offset counts characters, as near as amazon.ion tells, 0 where
+            it does not.
     """
-    for value in _iter_values(_check_text(text)):
+    text = _check_text(text)
+    table = maybe_table_offset(text)
+    for value in _iter_values(text[:table]):
         try:
             converted = to_slice(value)
         except IonEncodeError as exc:
             raise IonDecodeError(0, exc.problem) from exc
         yield converted
+    if table is not None:
+        raise IonDecodeError(table, "a symbol table in Ion text, which has no use for one")
 
 
 def _check_text(text: str | bytes) -> str:

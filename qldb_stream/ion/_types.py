@@ -54,8 +54,14 @@ MAX_DECIMAL_EXPONENT: Final = 10**17
 MAX_DECIMAL_BYTES: Final = 1 << 12
 
 # Symbols that a table imports without giving their text; only their number is in the bytes, so it
-# is bounded.
-MAX_IMPORTED_SYMBOLS: Final = 1 << 16
+# is bounded. QLDB imports none (facts 1.1); Ion's test vectors import 10,000.
+MAX_IMPORTED_SYMBOLS: Final = 1 << 14
+
+# An appending table of seven bytes copies all symbols before it. So there are only so many tables
+# before one value (QLDB writes one, facts 1.1), and only so many copies since the last table that
+# did not append: at worst 400 a byte, where that one has 5,000 symbols.
+MAX_TABLES: Final = 16
+MAX_COPIED_SYMBOLS: Final = 1 << 22
 
 TYPE_OF_NIBBLE: Final = (
     IonType.NULL,

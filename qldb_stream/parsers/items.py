@@ -19,7 +19,7 @@ from typing import Final
 import attrs
 
 from qldb_stream.errors import AggregationError, CarrierError, DecodeError, IonDecodeError
-from qldb_stream.ion import IVM
+from qldb_stream.ion import IVM, MAX_TABLES
 from qldb_stream.parsers import text
 from qldb_stream.parsers.kpl import MAGIC, read_frame
 from qldb_stream.parsers.record import parse_record
@@ -41,7 +41,6 @@ _TABLE: Final = re.compile(rb"[\xe3-\xee][\x00-\x7f]{0,3}[\x80-\xff]?\x81\x83[\x
 _LONG_FORMS: Final = 0x0E
 _STRUCTS: Final = range(0xD0, 0xDF)
 _WRAPPERS: Final = range(0xE3, 0xEF)
-_MAX_TABLES: Final = 16  # in one record; the service writes one (facts 1.1)
 
 # Where to look after damage: a marker that a symbol table follows, a frame, a record's text.
 _STARTS: Final = re.compile(
@@ -224,7 +223,7 @@ def _record_end(data: bytes, pos: int, *, at_end: bool) -> int:
     """Find where a binary record ends: marker, symbol tables, one struct."""
     start = pos
     pos += len(IVM)
-    for _ in range(_MAX_TABLES):
+    for _ in range(MAX_TABLES):
         if pos >= len(data):
             break
         end = _value_end(data, pos)

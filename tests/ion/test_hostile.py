@@ -11,9 +11,11 @@ import pytest
 from qldb_stream.errors import IonDecodeError, IonEncodeError
 from qldb_stream.ion import (
     IVM,
+    MAX_COPIED_SYMBOLS,
     MAX_DECIMAL_BYTES,
     MAX_DECIMAL_EXPONENT,
     MAX_DEPTH,
+    MAX_TABLES,
     MAX_VALUE_BYTES,
     IonSlice,
     SymbolTable,
@@ -238,3 +240,36 @@ def test_hashing_refuses_what_decoding_refuses() -> None:
     for form in ("81 ff", "31 00", "68 80 0f e5 8d 89 82 90 86", "71 0a", "d2 8a 11"):
         with pytest.raises(IonDecodeError):
             ion_hash(IVM + bytes.fromhex(form))
+
+
+def test_appending_tables_before_one_value_are_bounded() -> None:
+    """Seven bytes that copy all symbols before them come only a few times in a row."""
+    first = b"\xe7\x81\x83\xd4\x86\xb2\x81a"
+    append = b"\xe6\x81\x83\xd3\x86\x71\x03"
+    assert 5 == load_slice(IVM + first + append * (MAX_TABLES - 1) + b"\x21\x05").decode()
+    with pytest.raises(IonDecodeError, match=f"more than {MAX_TABLES} symbol tables"):
+        load_slice(IVM + first + append * MAX_TABLES + b"\x21\x05")
+
+
+def test_what_appending_tables_copy_is_bounded() -> None:
+    """Between values, too: no stream makes more than MAX_COPIED_SYMBOLS copies."""
+    strings = b"\x80" * (1 << 16)
+    symbols = b"\x87\xbe" + varuint(len(strings)) + strings
+    body = b"\x81\x83\xde" + varuint(len(symbols)) + symbols
+    first = b"\xee" + varuint(len(body)) + body
+    append = b"\xe6\x81\x83\xd3\x86\x71\x03\x11"
+    values = iter_slices(IVM + first + append * 1000)
+    copies = 0
+    while copies <= MAX_COPIED_SYMBOLS - (1 << 16) - 10:
+        copies = next(values).symbols.copied
+    with pytest.raises(IonDecodeError, match=f"more than {MAX_COPIED_SYMBOLS}"):
+        next(values)
+    assert MAX_COPIED_SYMBOLS - (1 << 17) < copies <= MAX_COPIED_SYMBOLS
+
+
+def test_a_fresh_table_counts_from_nothing() -> None:
+    """Streams of any length go on, as long as each table is their own."""
+    table = b"\xe7\x81\x83\xd4\x87\xb2\x81a"
+    append = b"\xe6\x81\x83\xd3\x86\x71\x03"
+    data = (IVM + table + b"\x71\x0a" + append + b"\x71\x0a" + table + b"\x71\x0a") * 50
+    assert [0, 11, 0] * 50 == [value.symbols.copied for value in iter_slices(data)]
