@@ -62,7 +62,7 @@ class SymbolTable:
         self.texts: Final = texts
         self.imports: Final = imports
         self.copied: Final = copied
-        self._hash_parts: Final[list[bytes | None]] = [None] * len(texts)
+        self._hash_parts: Final[dict[int, bytes]] = {}
 
     def text(self, sid: int, offset: int) -> str | None:
         """
@@ -84,7 +84,7 @@ class SymbolTable:
         Raises:
             IonDecodeError: the table has no such id.
         """
-        part = self._hash_parts[sid] if sid < len(self._hash_parts) else None
+        part = self._hash_parts.get(sid)
         if part is None:
             part = symbol_hash_part(self.text(sid, offset))
             self._hash_parts[sid] = part

@@ -33,7 +33,7 @@ _SID_IMPORTS: Final = 6
 _SID_SYMBOLS: Final = 7
 _SID_MAX_ID: Final = 8
 
-# Every table with imports starts with a piece of it; a piece is four times as quick as a new tuple.
+# Every table with imports starts with a piece of it.
 _IMPORTED_TEXTS: Final = SYSTEM_TEXTS + (None,) * (MAX_IMPORTED_SYMBOLS - len(SYSTEM_TEXTS))
 
 
