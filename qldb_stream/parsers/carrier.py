@@ -10,7 +10,11 @@ takes the next place where something sound starts.
 
 Rules: nothing is dropped in silence. What cannot be read is one `Undecodable` from where
 it starts to where the next sound item starts. A damaged frame costs that frame, a
-damaged record that record. Memory is bounded by the largest item, not by the carrier.
+damaged record that record. One byte that stands before item after item is a delimiter
+that is none of ours: one `Undecodable` at the end names it and how many there were.
+Memory is bounded by the largest item, not by the carrier. What is looked at in vain is
+paid (`effort`), so the walk's cost is in proportion to its bytes; where hostile data have
+used up what there is, items are passed unread, and their `Undecodable` says so.
 Each user record says where it stands, so that `read_again` finds it without a walk.
 """
 
@@ -27,10 +31,12 @@ from qldb_stream.errors import AggregationError, CarrierError, DecodeError
 from qldb_stream.events import Undecodable
 from qldb_stream.ion import IVM
 from qldb_stream.parsers import text
+from qldb_stream.parsers.effort import Effort, ShortError
 from qldb_stream.parsers.items import (
-    Effort,
+    NO_START,
+    START_BYTES,
     Item,
-    ShortError,
+    damaged_frame_end,
     find_start,
     read_item,
     shifted,
@@ -38,29 +44,24 @@ from qldb_stream.parsers.items import (
     starts_here,
 )
 from qldb_stream.parsers.kinesis import decode_base64
-from qldb_stream.parsers.kpl import MAGIC, deaggregate, frame_end, read_frame
+from qldb_stream.parsers.kpl import MAGIC, deaggregate
 from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
 
 __all__ = ["UserRecord", "iter_user_records", "read_again"]
 
 _FIRST_BYTES: Final = 1 << 16
+_MORE_TIMES: Final = 16  # as much is held when that is too little
 _MAX_ITEM_BYTES: Final = 1 << 24
 """Kinesis takes 10 MiB a record and gives 10 MiB an answer; base64 makes a third more."""
 
+_LEAST_EFFORT: Final = 1 << 11  # the smallest record of the service needs as much
 _MAX_KEPT_BYTES: Final = 1 << 16  # of undecodable bytes; more are named, not held
-_OVERLAP_BYTES: Final = 64  # the longest start that may be cut by the end of a window
 _BATCH: Final = re.compile(rb'"(?:Records|kinesis|Data)"\s*:')
 _TEXT_FIELD: Final = b"qldbStreamArn"
 _DATA_KEYS: Final = ("data", "Data")
 _MAX_KEY_BYTES: Final = len('"' + 4 * "\\u0064")  # four letters, each of them escaped
 _QUOTE: Final = re.compile(rb'\\.|"', re.DOTALL)  # in sound JSON, all else is no end of a text
-
-# After damage, starts that are none cost effort: each byte read in vain counts several times.
-# Sound data never comes near the end of it; hostile data costs time in proportion to its length.
-_FREE_WORK_BYTES: Final = _MAX_ITEM_BYTES
-_WORK_PER_BYTE: Final = 8
-_FALSE_START_PRICE: Final = 7
 
 
 @attrs.frozen
@@ -92,7 +93,8 @@ def iter_user_records(
     Yields:
         Each user record, not yet parsed: what is inside it may still be damaged. In place
         of what is no item an `Undecodable`; its error's offset counts from the start of
-        the carrier.
+        the carrier. A byte that stands between items again and again is one `Undecodable`
+        of its first place, after all items up to the next seam.
     """
     for end in seams:
         if start < end:
@@ -113,18 +115,25 @@ def read_again(readable: Readable, offset: int, length: int, index: int | None) 
 
 def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecodable]:
     window = Window(readable)
+    effort = Effort(window.size - start)
+    separators: dict[int, list[int]] = {}  # byte: its first place, how often it stands alone
     pos = start
     while True:
         index = window.seek(pos, _FIRST_BYTES)
         pos = window.base + skip_space(window.data, index)
         if pos >= window.size:
-            return
+            break
         if pos - window.base == len(window.data):
             continue
         try:
-            item = _item_at(window, pos)
+            item = _item_at(window, pos, effort, is_trusted=True)
         except DecodeError as exc:
-            pos, undecodable = _pass_damage(window, pos, exc, readable.name)
+            if _is_separator(window, pos, exc):
+                found = separators.setdefault(window.data[pos - window.base], [pos, 0])
+                found[1] += 1
+                pos += 1
+                continue
+            pos, undecodable = _pass_damage(window, pos, exc, effort, readable.name)
             yield undecodable
             continue
         if item.is_text and (batch := _maybe_batch(item.records[0])) is not None:
@@ -134,35 +143,72 @@ def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecoda
             for number, data in enumerate(item.records):
                 yield UserRecord(data, pos, length, number if item.is_frame else None)
         pos += item.end
+        effort.earn(item.end)
+    for byte, (place, count) in separators.items():
+        yield _summed(byte, place, count, readable.name)
 
 
-def _item_at(window: Window, pos: int, effort: Effort | None = None) -> Item:
+def _item_at(window: Window, pos: int, effort: Effort, *, is_trusted: bool) -> Item:
     """Read an item, holding more of the carrier as far as it takes; `end` is its length."""
     least = _FIRST_BYTES
     while True:
         index = window.seek(pos, least)
         at_end = window.at_end
         try:
-            item = read_item(window.data, index, at_end=at_end, effort=effort)
+            item = read_item(
+                window.data, index, at_end=at_end, effort=effort, is_trusted=is_trusted
+            )
         except ShortError:
             if least >= _MAX_ITEM_BYTES:
                 problem = f"an item of more than {_MAX_ITEM_BYTES} bytes"
                 raise CarrierError("carrier", pos, problem) from None
-            least = min(16 * least, _MAX_ITEM_BYTES)
+            least = min(_MORE_TIMES * least, _MAX_ITEM_BYTES)
         except DecodeError as exc:
             raise shifted(exc, window.base) from exc
         else:
             return attrs.evolve(item, end=item.end - index)
 
 
+# --- bytes that stand alone ----------------------------------------------------------------
+
+
+def _is_separator(window: Window, pos: int, error: DecodeError) -> bool:
+    """Say whether one byte that starts nothing stands before an item, or the end."""
+    if not (isinstance(error, CarrierError) and error.problem == NO_START):
+        return False
+    window.seek(pos, _FIRST_BYTES)
+    return starts_here(window.data, pos - window.base + 1, at_end=window.at_end)
+
+
+def _summed(byte: int, place: int, count: int, name: str) -> Undecodable:
+    """Make one value of all places where a byte stands alone."""
+    error = CarrierError("carrier", place, NO_START)
+    if count > 1:
+        problem = (
+            f"the byte 0x{byte:02x} stands {count} times between records and is no delimiter of "
+            f"theirs (space, tab, CR and LF are); nothing else is lost by it"
+        )
+        error = CarrierError("carrier", place, problem)
+    return Undecodable(name, place, 1, error, bytes((byte,)))
+
+
 # --- after damage --------------------------------------------------------------------------
 
 
 def _pass_damage(
-    window: Window, pos: int, error: DecodeError, name: str
+    window: Window, pos: int, error: DecodeError, effort: Effort, name: str
 ) -> tuple[int, Undecodable]:
     """Find where the walk goes on, and make one value of what lies before."""
-    end, error = _damage_end(window, pos, error)
+    end = _frame_end(window, pos, effort)
+    if end is None:
+        end = _next_start(window, pos, effort)
+    else:
+        effort.earn(end - pos)
+        index = window.seek(pos, end - pos)
+        try:
+            deaggregate(window.data[index : index + end - pos])
+        except AggregationError as exc:
+            error = shifted(exc, pos)
     length = end - pos
     data: bytes | None = None
     if length <= _MAX_KEPT_BYTES:
@@ -171,27 +217,24 @@ def _pass_damage(
     return end, Undecodable(name, pos, length, error, data)
 
 
-def _damage_end(window: Window, pos: int, error: DecodeError) -> tuple[int, DecodeError]:
-    """Find where damage ends: at the end of a frame, when that can be told, or by search."""
-    index = window.seek(pos, _MAX_ITEM_BYTES)
-    data = window.data
-    if data.startswith(MAGIC, index):
-        end = frame_end(data, index, lambda place: starts_here(data, place, at_end=window.at_end))
-    else:
-        records, end = read_frame(data, index)
-        end = None if records is None else end
-    if end is None:
-        return _next_start(window, pos), error
-    try:
-        deaggregate(data[index:end])
-    except AggregationError as exc:
-        error = shifted(exc, pos)
-    return window.base + end, error
+def _frame_end(window: Window, pos: int, effort: Effort) -> int | None:
+    """Find where a damaged frame ends; None where that cannot be told, or there is none."""
+    least = _FIRST_BYTES
+    while least <= _MAX_ITEM_BYTES:
+        index = window.seek(pos, least)
+        try:
+            end = damaged_frame_end(window.data, index, at_end=window.at_end, effort=effort)
+        except ShortError:
+            least *= _MORE_TIMES
+        except DecodeError:
+            break
+        else:
+            return None if end is None else window.base + end
+    return None
 
 
-def _next_start(window: Window, origin: int) -> int:
+def _next_start(window: Window, origin: int, effort: Effort) -> int:
     """Search for the next place where something sound starts; the end if there is none."""
-    effort = Effort(_FREE_WORK_BYTES)
     pos = origin + 1
     while pos < window.size:
         index = window.seek(pos, _FIRST_BYTES)
@@ -200,19 +243,21 @@ def _next_start(window: Window, origin: int) -> int:
         if found is None:
             if window.at_end:
                 break
-            found = max(index, len(window.data) - _OVERLAP_BYTES)
-            pos = window.base + found if held - pos > _OVERLAP_BYTES else pos + 1
+            found = max(index, len(window.data) - START_BYTES)
+            place = window.base + found if held - pos > START_BYTES else pos + 1
+            effort.earn(place - pos)
+            pos = place
             continue
-        effort.left += _WORK_PER_BYTE * (window.base + found - pos)
+        effort.earn(window.base + found - pos)
         pos = window.base + found
-        before = effort.left
-        try:
-            _item_at(window, pos, effort)
-        except DecodeError:
-            effort.left -= _FALSE_START_PRICE * (before - effort.left)
-            pos += 1
-        else:
-            return pos
+        if effort.left >= _LEAST_EFFORT:
+            try:
+                _item_at(window, pos, effort, is_trusted=False)
+            except DecodeError:
+                pass
+            else:
+                return pos
+        pos += 1
     return window.size
 
 

@@ -21,13 +21,15 @@ import attrs
 from qldb_stream.errors import AggregationError, CarrierError, DecodeError, IonDecodeError
 from qldb_stream.ion import IVM, MAX_TABLES
 from qldb_stream.parsers import text
-from qldb_stream.parsers.kpl import MAGIC, read_frame
+from qldb_stream.parsers.effort import Effort, ShortError
+from qldb_stream.parsers.kpl import MAGIC, frame_end, read_frame
 from qldb_stream.parsers.record import parse_record
 
 __all__ = [
-    "Effort",
+    "NO_START",
+    "START_BYTES",
     "Item",
-    "ShortError",
+    "damaged_frame_end",
     "find_start",
     "read_item",
     "shifted",
@@ -52,6 +54,17 @@ _MARKERS: Final = re.compile(re.escape(IVM) + b"|" + re.escape(MAGIC))
 _MAX_MARKERS: Final = 1000  # inside one item; and of those that are no item:
 _MAX_TRIES: Final = 4
 _LOOK_BYTES: Final = 1 << 20  # how much of an item inside another one is looked at
+
+START_BYTES: Final = 64
+"""The longest start that may be cut by the end of the bytes held."""
+
+NO_START: Final = "no Ion record, KPL frame or text starts here"
+
+# What it costs to look in vain, in units of Effort: at a byte of a binary record that reads
+# badly; at one of Ion text, which amazon.ion reads; and at a token of text on the way to its end.
+_RECORD_COST: Final = 8
+_TEXT_RECORD_COST: Final = 64
+_TOKEN_COST: Final = 16
 _TEXT_FIELD: Final = b"qldbStreamArn"
 
 
@@ -65,31 +78,7 @@ class Item:
     is_text: bool = False
 
 
-class Effort:
-    """Bytes that may still be read in search of the end of damage."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def take(self, count: int) -> None:
-        """
-        Spend some.
-
-        Raises:
-            CarrierError: less than that is left.
-        """
-        if count > self.left:
-            raise CarrierError("carrier", 0, "too many false starts before this one")
-        self.left -= count
-
-
-class ShortError(Exception):
-    """The bytes held end too early to tell; never leaves the parsers."""
-
-
-def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort | None = None) -> Item:
+def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort, is_trusted: bool) -> Item:
     """
     Read the item that starts at a position.
 
@@ -97,36 +86,72 @@ def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort | None = No
         data: the bytes held.
         pos: where something starts, space skipped.
         at_end: whether nothing comes after `data`.
-        effort: what may still be spent on reading records, those that look sound, too;
-            None to trust these.
+        effort: pays for what is looked at and is none.
+        is_trusted: whether a record that looks sound is not read.
 
     Raises:
         ShortError: more bytes have to be held.
-        DecodeError: nothing sound starts there; offsets count from the start of `data`.
+        DecodeError: nothing sound starts there, or `effort` does not reach to tell; offsets
+            count from the start of `data`.
     """
     head = data[pos : pos + len(MAGIC)]
     if head == MAGIC:
-        records, end = read_frame(data, pos)
+        records, end = read_frame(data, pos, effort)
         if records is None:
             _need(at_end or end < len(data))
             raise AggregationError(end, "a damaged frame: its fields or its MD5 break here")
         return Item(end, tuple(records), is_frame=True)
     if head == IVM:
         end = _record_end(data, pos, at_end=at_end)
-        _refuse_overlap(data, pos, end, at_end=at_end, effort=effort)
-        is_text = False
-    elif text.is_start(data, pos):
-        end = _text_end(data, pos, at_end=at_end)
-        is_text = True
+        cost = _RECORD_COST * (end - pos)
+        effort.need(cost, pos)
+        try:
+            _refuse_overlap(data, pos, end, at_end=at_end, effort=effort)
+            if not (is_trusted and _looks_sound(data, pos, end, at_end=at_end)):
+                _check_record(data[pos:end], pos)
+        except DecodeError:
+            effort.spend(cost)
+            raise
+        return Item(end, (data[pos:end],))
+    if text.is_start(data, pos):
+        end = _text_end(data, pos, at_end=at_end, effort=effort)
+        record = data[pos:end]
+        is_sound = is_trusted and _looks_sound(data, pos, end, at_end=at_end)
+        if not is_sound and _TEXT_FIELD in record:
+            cost = _TEXT_RECORD_COST * (end - pos)
+            effort.need(cost, pos)
+            try:
+                _check_record(record, pos)
+            except DecodeError:
+                effort.spend(cost)
+                raise
+        return Item(end, (record,), is_text=True)
+    _need(at_end or len(head) == len(MAGIC))
+    raise CarrierError("carrier", pos, NO_START)
+
+
+def damaged_frame_end(data: bytes, pos: int, *, at_end: bool, effort: Effort) -> int | None:
+    """
+    Tell where the damaged frame ends that starts at a position; None when that cannot be told.
+
+    Its fields tell, or, where its magic is damaged, its MD5.
+
+    Raises:
+        ShortError: more bytes have to be held.
+        CarrierError: `effort` does not reach.
+    """
+
+    def is_start(place: int) -> bool:
+        _need(at_end or len(data) - place >= START_BYTES)
+        return starts_here(data, place, at_end=at_end)
+
+    if data.startswith(MAGIC, pos):
+        end, place = frame_end(data, pos, is_start, effort)
     else:
-        _need(at_end or len(head) == len(MAGIC))
-        raise CarrierError("carrier", pos, "no Ion record, KPL frame or text starts here")
-    if effort is not None:
-        effort.take(end - pos)
-    record = data[pos:end]
-    if effort is not None or not _looks_sound(data, pos, end, at_end=at_end):
-        _check_record(record, pos, is_text=is_text)
-    return Item(end, (record,), is_text=is_text)
+        records, place = read_frame(data, pos, effort)
+        end = None if records is None else place
+    _need(at_end or end is not None or place < len(data))
+    return end
 
 
 def find_start(data: bytes, pos: int) -> int | None:
@@ -170,9 +195,7 @@ def _looks_sound(data: bytes, pos: int, end: int, *, at_end: bool) -> bool:
     return data.find(IVM, pos + len(IVM), end) < 0 and data.count(_TEXT_FIELD, pos, end) <= 1
 
 
-def _refuse_overlap(
-    data: bytes, pos: int, end: int, *, at_end: bool, effort: Effort | None
-) -> None:
+def _refuse_overlap(data: bytes, pos: int, end: int, *, at_end: bool, effort: Effort) -> None:
     """
     Refuse a record that was cut short, so that its lengths reach into the next one.
 
@@ -193,26 +216,23 @@ def _refuse_overlap(
             raise IonDecodeError(start, "a record is cut short, the next one starts here")
 
 
-def _sound_end(data: bytes, pos: int, outer_end: int, effort: Effort | None) -> int | None:
+def _sound_end(data: bytes, pos: int, outer_end: int, effort: Effort) -> int | None:
     """Find where an item inside another one ends; None when it is not sound."""
-    if data.startswith(MAGIC, pos):
-        records, frame_end = read_frame(data, pos)
-        return None if records is None else frame_end
     try:
+        if data.startswith(MAGIC, pos):
+            records, end = read_frame(data, pos, effort)
+            return None if records is None else end
         end = _record_end(data, pos, at_end=True)
         if end > outer_end:
-            if effort is not None:
-                effort.take(end - pos)
+            effort.pay(_RECORD_COST * (end - pos), pos)
             parse_record(data[pos:end])
     except DecodeError:
         return None
     return end
 
 
-def _check_record(record: bytes, pos: int, *, is_text: bool) -> None:
+def _check_record(record: bytes, pos: int) -> None:
     """Read a record for its errors; offsets are moved to where it stands."""
-    if is_text and _TEXT_FIELD not in record:
-        return
     try:
         parse_record(record)
     except IonDecodeError as exc:
@@ -257,12 +277,16 @@ def _value_end(data: bytes, pos: int) -> int:
     return pos + length
 
 
-def _text_end(data: bytes, pos: int, *, at_end: bool) -> int:
-    end = text.find_end(data, pos)
-    if end is None:
-        _need(at_end)
-        raise IonDecodeError(pos, "a text's brackets or quotes are not closed")
-    return end
+def _text_end(data: bytes, pos: int, *, at_end: bool, effort: Effort) -> int:
+    limit = min(len(data), pos + effort.may_spend() // (1 + _TOKEN_COST))
+    is_closed, place, tokens = text.look_for_end(data, pos, limit)
+    if is_closed:
+        return place
+    effort.spend(place - pos + _TOKEN_COST * tokens)
+    if place == limit < len(data):
+        effort.need(effort.left + 1, pos)
+    _need(at_end or place < len(data))
+    raise IonDecodeError(pos, "a text's brackets or quotes are not closed")
 
 
 def _need(enough: bool) -> None:  # noqa: FBT001 - reads as an assertion

@@ -23,6 +23,7 @@ from hashlib import md5
 from typing import Final, NoReturn
 
 from qldb_stream.errors import AggregationError
+from qldb_stream.parsers.effort import Effort
 
 __all__ = ["MAGIC", "MD5_BYTES", "deaggregate", "frame_end", "read_frame"]
 
@@ -43,6 +44,11 @@ _INDEX_KEY: Final = 0x08
 _INDEX_KEYS: Final = frozenset((_INDEX_KEY, 0x10))
 _DATA_KEY: Final = 0x1A
 _TAG_KEY: Final = 0x22
+
+# What it costs to walk in vain, in units of Effort: a byte of the smallest fields, and one field
+# whose end is looked at with care.
+_WALK_COST: Final = 16
+_FIELD_COST: Final = 400
 
 _LOW_BITS: Final = 0x7F  # of a varint's byte; the bit above them says that more follow
 _MAX_VARINT_BYTES: Final = 10  # a 64-bit number, 7 bits a byte (protobuf encoding)
@@ -78,31 +84,47 @@ def deaggregate(data: bytes) -> list[bytes]:
     return records
 
 
-def read_frame(data: bytes, pos: int) -> tuple[list[bytes] | None, int]:
+def read_frame(
+    data: bytes, pos: int, effort: Effort | None = None
+) -> tuple[list[bytes] | None, int]:
     """
     Find the frame that starts at a position inside longer data.
 
     The four bytes at `pos` are not compared with the magic: an MD5 that fits proves a
     frame, so the caller decides what a damaged magic means.
 
+    Args:
+        data: longer data that may hold a frame.
+        pos: where the frame starts.
+        effort: pays for what is no frame; None for as much as `data` is worth.
+
     Returns:
         (records, end): the user records, and where the frame ends. (None, place) when
         no frame is there: `place` is where the walk stopped, which is `len(data)` when
         only longer data can tell.
+
+    Raises:
+        CarrierError: `effort` does not reach.
     """
+    effort = effort or Effort(len(data) - pos)
     records: list[bytes] = []
     start = pos + _HEAD
-    limit = len(data) - MD5_BYTES
+    limit = min(len(data) - MD5_BYTES, start + effort.may_spend() // _WALK_COST)
     try:
         stop = _walk(data, start, limit, records)
-    except AggregationError:
-        return _read_frame_with_care(data, start)
-    if md5(data[start:stop], usedforsecurity=False).digest() == data[stop : stop + MD5_BYTES]:
-        return records, stop + MD5_BYTES
-    return _read_frame_with_care(data, start)
+    except AggregationError as exc:
+        stop = exc.offset
+    else:
+        digest = md5(data[start:stop], usedforsecurity=False).digest()
+        if digest == data[stop : stop + MD5_BYTES]:
+            return records, stop + MD5_BYTES
+    effort.spend(_WALK_COST * max(0, stop - start))
+    return _read_frame_with_care(data, start, effort)
 
 
-def frame_end(data: bytes, pos: int, is_start: Callable[[int], bool]) -> int | None:
+def frame_end(
+    data: bytes, pos: int, is_start: Callable[[int], bool], effort: Effort | None = None
+) -> tuple[int | None, int]:
     """
     Tell where a damaged frame ends, when its fields can still be walked.
 
@@ -110,23 +132,32 @@ def frame_end(data: bytes, pos: int, is_start: Callable[[int], bool]) -> int | N
         data: longer data that holds the frame.
         pos: where the frame starts.
         is_start: tells whether something sound starts at a position, or the data ends.
+        effort: pays for it; None for as much as `data` is worth.
 
     Returns:
-        The first end of a field that leaves room for an MD5 before a sound start; None
-        when the fields break before that.
+        (end, end): the first end of a field that leaves room for an MD5 before a sound
+        start. (None, place) when the fields break before that at `place`, which is
+        `len(data)` when only longer data can tell.
+
+    Raises:
+        CarrierError: `effort` does not reach.
     """
+    effort = effort or Effort(len(data) - pos)
     pos += _HEAD
     limit = len(data)
     try:
         for _ in range(_MAX_FIELDS):
             if pos + MD5_BYTES > limit:
-                break
+                return None, limit
+            effort.pay(_FIELD_COST, pos)
             if is_start(pos + MD5_BYTES):
-                return pos + MD5_BYTES
+                return pos + MD5_BYTES, pos + MD5_BYTES
+            if data[pos] in _MESSAGE_KEYS and _ends_after(data, pos, limit):
+                return None, limit
             pos = _read_field(data, pos, limit, [])
-    except AggregationError:
-        pass
-    return None
+    except AggregationError as exc:
+        return None, exc.offset
+    return None, pos
 
 
 def _refuse_damaged_magic(data: bytes) -> None:
@@ -147,7 +178,7 @@ def _refuse_damaged_frame(data: bytes, end: int) -> NoReturn:
     raise AggregationError(end, f"this MD5 is not that of the {end - _HEAD} bytes before it")
 
 
-def _read_frame_with_care(data: bytes, pos: int) -> tuple[list[bytes] | None, int]:
+def _read_frame_with_care(data: bytes, pos: int, effort: Effort) -> tuple[list[bytes] | None, int]:
     """Compare the MD5 after each field: a trailer may look like one more field."""
     records: list[bytes] = []
     digest = md5(usedforsecurity=False)
@@ -155,20 +186,27 @@ def _read_frame_with_care(data: bytes, pos: int) -> tuple[list[bytes] | None, in
     for _ in range(_MAX_FIELDS):
         if pos + MD5_BYTES > limit:
             return None, limit
+        effort.pay(_FIELD_COST, pos)
         if digest.digest() == data[pos : pos + MD5_BYTES]:
             return records, pos + MD5_BYTES
         if data[pos] not in _MESSAGE_KEYS:
             return None, pos
         try:
-            length, start = _read_varint(data, pos + 1, limit)
-            if start + length > limit:
+            if _ends_after(data, pos, limit):
                 return None, limit
             stop = _read_field(data, pos, limit, records)
         except AggregationError as exc:
             return None, exc.offset
+        effort.spend(_WALK_COST * (stop - pos))
         digest.update(data[pos:stop])
         pos = stop
     return None, pos
+
+
+def _ends_after(data: bytes, pos: int, limit: int) -> bool:
+    """Tell whether a field goes on after the bytes at hand."""
+    length, start = _read_varint(data, pos + 1, limit)
+    return start + length > limit
 
 
 def _walk(data: bytes, pos: int, end: int, records: list[bytes]) -> int:

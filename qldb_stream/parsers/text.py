@@ -3,9 +3,10 @@ Where a struct or list of Ion text or JSON ends, without reading what it says.
 
 Strategy: one regular expression knows the tokens in which a bracket means nothing
 (strings of all three kinds, quoted symbols, blobs, comments); what remains of brackets
-is counted. JSON's tokens are a part of Ion's. The quantifiers are possessive,
-so a hostile text costs one pass. Text that comes in pieces is looked at again when there is
-half as much again of it, so that small pieces cost no more than twice the time.
+is counted. JSON's tokens are a part of Ion's. The quantifiers are possessive and what is
+not closed ends the search, so a hostile text costs one pass. Text that comes in pieces is
+looked at again when there is half as much again of it, so that small pieces cost no more
+than twice the time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion import MAX_VALUE_BYTES, IonSlice, iter_text
 
-__all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text"]
+__all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text", "look_for_end"]
 
 MAX_DEPTH: Final = 1000
 """More than Ion's own bound here; deeper text would be refused by whoever reads it."""
@@ -28,6 +29,7 @@ _TOKEN: Final = re.compile(
     rb"""
       "[^"\\]*+(?:\\.[^"\\]*+)*+"
     | '''(?:[^'\\]|\\.|'(?!''))*+'''
+    | '''
     | '[^'\\]*+(?:\\.[^'\\]*+)*+'
     | \{\{[A-Za-z0-9+/=\s]*+\}\}
     | //[^\n]*+(?:\n|\Z)
@@ -41,7 +43,7 @@ _TOKEN: Final = re.compile(
 _OPENING: Final = (b"{", b"[")
 _CLOSING: Final = (b"}", b"]")
 _LONG_STRING: Final = b"'''"
-_UNENDED: Final = (b'"', b"'", b"/*")
+_UNENDED: Final = (b'"', b"'", b"'''", b"/*")
 
 
 def is_start(data: bytes, pos: int) -> bool:
@@ -57,20 +59,33 @@ def find_end(data: bytes | bytearray, pos: int) -> int | None:
         The position after its closing bracket; None when the data ends before that, or
         nests more deeply than MAX_DEPTH.
     """
+    is_closed, place, _ = look_for_end(data, pos, len(data))
+    return place if is_closed else None
+
+
+def look_for_end(data: bytes | bytearray, pos: int, limit: int) -> tuple[bool, int, int]:
+    """
+    Find what `find_end` does, in the bytes before a limit, and say what it took.
+
+    Returns:
+        Whether there is an end; where it is, or how far was looked; and how many tokens
+        were passed.
+    """
     depth = 0
-    for match in _TOKEN.finditer(data, pos):
+    count = 0
+    for count, match in enumerate(_TOKEN.finditer(data, pos, limit), 1):
         token = match.group()
         if token in _OPENING:
             depth += 1
             if depth > MAX_DEPTH:
-                return None
+                return False, match.end(), count
         elif token in _CLOSING:
             depth -= 1
             if depth <= 0:
-                return match.end()
+                return True, match.end(), count
         elif token in _UNENDED:
-            return None
-    return None
+            break
+    return False, limit, count
 
 
 def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:

@@ -9,6 +9,8 @@ from qldb_stream.typing import Readable
 __all__ = ["BytesReadable", "Head", "Window"]
 
 _READ_BYTES: Final = 1 << 20
+_KEPT_BYTES: Final = 1 << 16
+"""Bytes before a position that stay held, so that who looks ahead can come back."""
 
 
 class BytesReadable:
@@ -49,6 +51,9 @@ class Window:
     """
     Some bytes of a readable, held while they are looked at.
 
+    Whoever needs many bytes gets twice as many, so that needing as many at each of many
+    places that lie close to each other reads no byte more than a few times.
+
     Attributes:
         data: the bytes held.
         base: where in the readable they start.
@@ -77,8 +82,11 @@ class Window:
         """
         held = self.base + len(self.data)
         if pos < self.base or (held < self.size and held - pos < least_bytes):
-            self.data = self._readable.read_at(pos, max(least_bytes, _READ_BYTES))
-            self.base = pos
-            if not self.data:
+            start = max(0, pos - _KEPT_BYTES)
+            size = max(2 * least_bytes, _READ_BYTES) + pos - start
+            self.data = self._readable.read_at(start, size)
+            self.base = start
+            if start + len(self.data) <= pos:
                 self.size = pos  # it became shorter; whoever reads it notices that
+                self.base, self.data = pos, b""
         return pos - self.base

@@ -189,10 +189,13 @@ def test_a_damaged_frame_ends_where_something_starts() -> None:
     frame = aggregate([b"first", b"second"])
     damaged = flip_bit(frame, 8 * frame.index(b"first"))
     data = damaged + frame
-    assert len(frame) == frame_end(data, 0, lambda place: data.startswith(MAGIC, place))
-    assert len(frame) == frame_end(damaged, 0, lambda place: place == len(damaged))
-    assert frame_end(damaged, 0, lambda _: False) is None
-    assert frame_end(flip_bit(frame, 8 * 4), 0, lambda place: place > 20) is None
+    both = (len(frame), len(frame))
+    assert both == frame_end(data, 0, lambda place: data.startswith(MAGIC, place))
+    assert both == frame_end(damaged, 0, lambda place: place == len(damaged))
+    assert (None, len(frame) - 16) == frame_end(damaged, 0, lambda _: False)
+    assert (None, 4) == frame_end(flip_bit(frame, 8 * 4), 0, lambda place: place > 20)
+    for end in range(5, len(frame) - 16):
+        assert (None, end) == frame_end(damaged[:end], 0, lambda _: False)
 
 
 def test_resigned_frames_are_sound(frame: bytes) -> None:
