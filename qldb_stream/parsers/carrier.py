@@ -20,10 +20,8 @@ Each user record says where it stands, so that `read_again` finds it without a w
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -31,6 +29,7 @@ from qldb_stream.errors import AggregationError, CarrierError, DecodeError
 from qldb_stream.events import Undecodable
 from qldb_stream.ion import IVM
 from qldb_stream.parsers import text
+from qldb_stream.parsers.batches import maybe_batch, undo_base64
 from qldb_stream.parsers.effort import Effort, ShortError
 from qldb_stream.parsers.items import (
     NO_START,
@@ -43,7 +42,6 @@ from qldb_stream.parsers.items import (
     skip_space,
     starts_here,
 )
-from qldb_stream.parsers.kinesis import decode_base64
 from qldb_stream.parsers.kpl import MAGIC, deaggregate
 from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
@@ -57,11 +55,6 @@ _MAX_ITEM_BYTES: Final = 1 << 24
 
 _LEAST_EFFORT: Final = 1 << 11  # the smallest record of the service needs as much
 _MAX_KEPT_BYTES: Final = 1 << 16  # of undecodable bytes; more are named, not held
-_BATCH: Final = re.compile(rb'"(?:Records|kinesis|Data)"\s*:')
-_TEXT_FIELD: Final = b"qldbStreamArn"
-_DATA_KEYS: Final = ("data", "Data")
-_MAX_KEY_BYTES: Final = len('"' + 4 * "\\u0064")  # four letters, each of them escaped
-_QUOTE: Final = re.compile(rb'\\.|"', re.DOTALL)  # in sound JSON, all else is no end of a text
 
 
 @attrs.frozen
@@ -80,7 +73,11 @@ class UserRecord:
 
 
 def iter_user_records(
-    readable: Readable, *, start: int = 0, seams: Sequence[int] = ()
+    readable: Readable,
+    *,
+    start: int = 0,
+    seams: Sequence[int] = (),
+    effort: Effort | None = None,
 ) -> Iterator[UserRecord | Undecodable]:
     """
     Walk a carrier and give its user records in order, lazily.
@@ -89,6 +86,7 @@ def iter_user_records(
         readable: the carrier, decompressed.
         start: where to begin, for a carrier that was read up to there before.
         seams: places, rising, where bytes are known to be lost; no item goes across one.
+        effort: pays for what is looked at in vain; None for what the carrier's size is worth.
 
     Yields:
         Each user record, not yet parsed: what is inside it may still be damaged. In place
@@ -96,11 +94,12 @@ def iter_user_records(
         the carrier. A byte that stands between items again and again is one `Undecodable`
         of its first place, after all items up to the next seam.
     """
+    effort = effort or Effort(readable.size - start)
     for end in seams:
         if start < end:
-            yield from _iter_part(Head(readable, end), start)
+            yield from _iter_part(Head(readable, end), start, effort)
             start = end
-    yield from _iter_part(readable, start)
+    yield from _iter_part(readable, start, effort)
 
 
 def read_again(readable: Readable, offset: int, length: int, index: int | None) -> bytes:
@@ -113,9 +112,10 @@ def read_again(readable: Readable, offset: int, length: int, index: int | None) 
     return _open_data(readable.read_at(offset, length), index, readable.name)
 
 
-def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecodable]:
+def _iter_part(
+    readable: Readable, start: int, effort: Effort
+) -> Iterator[UserRecord | Undecodable]:
     window = Window(readable)
-    effort = Effort(window.size - start)
     separators: dict[int, list[int]] = {}  # byte: its first place, how often it stands alone
     pos = start
     while True:
@@ -136,8 +136,8 @@ def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecoda
             pos, undecodable = _pass_damage(window, pos, exc, effort, readable.name)
             yield undecodable
             continue
-        if item.is_text and (batch := _maybe_batch(item.records[0])) is not None:
-            yield from _iter_batch(item.records[0], batch, pos, readable.name)
+        if item.is_text:
+            yield from _iter_text(item, pos, readable.name)
         else:
             length = item.end
             for number, data in enumerate(item.records):
@@ -146,6 +146,21 @@ def _iter_part(readable: Readable, start: int) -> Iterator[UserRecord | Undecoda
         effort.earn(item.end)
     for byte, (place, count) in separators.items():
         yield _summed(byte, place, count, readable.name)
+
+
+def _iter_text(item: Item, pos: int, name: str) -> Iterator[UserRecord | Undecodable]:
+    """Give the user record that a piece of text is, or those of the batch that it is."""
+    text_found = item.records[0]
+    try:
+        batch = maybe_batch(text_found)
+    except CarrierError as exc:
+        data = text_found if item.end <= _MAX_KEPT_BYTES else None
+        yield Undecodable(name, pos, item.end, shifted(exc, pos), data)
+        return
+    if batch is None:
+        yield UserRecord(text_found, pos, item.end)
+    else:
+        yield from _iter_batch(batch, text_found, pos, name)
 
 
 def _item_at(window: Window, pos: int, effort: Effort, *, is_trusted: bool) -> Item:
@@ -264,46 +279,18 @@ def _next_start(window: Window, origin: int, effort: Effort) -> int:
 # --- Kinesis batches as JSON ---------------------------------------------------------------
 
 
-def _maybe_batch(record: bytes) -> list[Any] | None:
-    """Give the data texts of a Kinesis batch in JSON; None for any other text."""
-    if not _BATCH.search(record) or _TEXT_FIELD in record:
-        return None
-    try:
-        batch = json.loads(str(record, "utf-8"))  # of bytes it would take UTF-16, too
-    except (ValueError, RecursionError):
-        return None
-    records = batch.get("Records") if isinstance(batch, dict) else batch
-    if not isinstance(records, list):
-        return None
-    return [_data_text(record) for record in records]
-
-
-def _data_text(record: object) -> object:
-    if not isinstance(record, dict):
-        return None
-    kinesis = record.get("kinesis")
-    return kinesis.get("data") if isinstance(kinesis, dict) else record.get("Data")
-
-
 def _iter_batch(
-    text_of_batch: bytes, texts: list[Any], pos: int, name: str
+    batch: Iterator[tuple[int, int] | CarrierError], text_of_batch: bytes, pos: int, name: str
 ) -> Iterator[UserRecord | Undecodable]:
     """Give the user records of a batch; each stands where its base64 text stands."""
-    place = 0
-    members = _iter_data_members(text_of_batch)
-    for number, found in enumerate(texts):
-        span = _next_span(members, found)
-        if span is None:
-            error = CarrierError(
-                f"Kinesis record {number}", pos + place, "it has no data in base64"
-            )
-            yield Undecodable(name, pos + place, 0, error)
+    for found in batch:
+        if isinstance(found, CarrierError):
+            yield Undecodable(name, pos + found.offset, 0, shifted(found, pos))
             continue
-        place = span[1]
-        offset, length = pos + span[0], span[1] - span[0]
-        data = text_of_batch[span[0] : place]
+        offset, length = pos + found[0], found[1] - found[0]
+        data = text_of_batch[found[0] : found[1]]
         try:
-            decoded = _undo_base64(data, name)
+            decoded = undo_base64(data, name)
             user_records = deaggregate(decoded)
         except DecodeError as exc:
             yield Undecodable(name, offset, length, shifted(exc, offset), data)
@@ -313,49 +300,10 @@ def _iter_batch(
             yield UserRecord(user_record, offset, length, index if is_frame else None)
 
 
-def _iter_data_members(batch: bytes) -> Iterator[tuple[int, int, str]]:
-    """
-    Walk sound JSON once, and give the text members that are called like data.
-
-    Yields:
-        Where the text between its quotes starts and ends, and what it means.
-    """
-    quotes = (match.start() for match in _QUOTE.finditer(batch) if match[0] == b'"')
-    key_end = -1
-    for opening, closing in zip(quotes, quotes, strict=True):
-        if key_end >= 0 and batch[key_end:opening].strip() == b":":
-            yield opening + 1, closing, json.loads(batch[opening : closing + 1])
-        is_short = closing - opening <= _MAX_KEY_BYTES
-        is_key = is_short and json.loads(batch[opening : closing + 1]) in _DATA_KEYS
-        key_end = closing + 1 if is_key else -1
-
-
-def _next_span(members: Iterator[tuple[int, int, str]], found: object) -> tuple[int, int] | None:
-    """
-    Find where a text stands, after those that were found before.
-
-    Every text of `_maybe_batch` is such a member and they come in the same order, so
-    taking the next equal one finds them all in one walk.
-    """
-    if not isinstance(found, str):
-        return None
-    return next(((start, end) for start, end, value in members if value == found), None)
-
-
-def _undo_base64(data: bytes, name: str) -> bytes:
-    if b"\\" not in data:
-        return decode_base64(data, name)
-    try:
-        plain = json.loads(b'"' + data + b'"')
-    except ValueError as exc:
-        raise CarrierError(name, 0, f"its data is no text of JSON: {exc}") from exc
-    return decode_base64(plain, name)
-
-
 def _open_data(data: bytes, index: int | None, name: str) -> bytes:
     """Undo what was undone when a user record was found."""
     if data[: len(MAGIC)] not in (IVM, MAGIC) and not text.is_start(data, 0):
-        data = _undo_base64(data, name)
+        data = undo_base64(data, name)
     if index is None:
         return data
     user_records = deaggregate(data)

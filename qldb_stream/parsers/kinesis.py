@@ -17,7 +17,7 @@ from qldb_stream.events import Event, Undecodable
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 
-__all__ = ["decode_base64", "parse_kinesis_event"]
+__all__ = ["decode_base64", "find_data", "parse_kinesis_event"]
 
 _FORMS: Final = (
     'a get_records answer {"Records": [{"Data": ...}]}, a Lambda event '
@@ -48,7 +48,7 @@ def parse_kinesis_event(
         AggregationError: a frame is damaged.
         EnvelopeError: a user record is none of QLDB's.
         IonDecodeError: a user record is not sound Ion.
-        CarrierError: a record has no data, or base64 that is none.
+        CarrierError: a record has no data, data of two forms, or base64 that is none.
             Without `on_error` all of these raise when the part is reached, and end the
             iteration; everything before it was yielded.
     """
@@ -107,16 +107,32 @@ def _records_of(event: object) -> Sequence[object]:
     raise UsageError(f"a {type(event).__name__} without a list of records, expected {_FORMS}")
 
 
+def find_data(record: object, source: str, offset: int = 0) -> object:
+    """
+    Find the data of a record as it stands there, whatever form the batch has.
+
+    Returns:
+        What should be bytes, or base64; None where there is nothing.
+
+    Raises:
+        CarrierError: the record has the data of two forms, so no one can say which counts.
+    """
+    if not isinstance(record, Mapping):
+        return None
+    kinesis = record.get("kinesis")
+    data = record.get("Data")
+    inner = kinesis.get("data") if isinstance(kinesis, Mapping) else None
+    if data is not None and inner is not None:
+        raise CarrierError(source, offset, "it has both `Data` and `kinesis.data`")
+    return inner if data is None else data
+
+
 def _data_of(record: object, source: str) -> bytes:
-    """Find the data of a record, whatever form the batch has."""
-    if isinstance(record, Mapping):
-        found = record.get("Data")
-        if found is None and isinstance(record.get("kinesis"), Mapping):
-            found = record["kinesis"].get("data")
-        if isinstance(found, bytes):
-            return found
-        if isinstance(found, str):
-            return decode_base64(found, source)
-        if isinstance(found, bytearray | memoryview):
-            return bytes(found)
+    found = find_data(record, source)
+    if isinstance(found, bytes):
+        return found
+    if isinstance(found, str):
+        return decode_base64(found, source)
+    if isinstance(found, bytearray | memoryview):
+        return bytes(found)
     raise CarrierError(source, 0, "it has no data")

@@ -4,7 +4,9 @@ Local files and folders as one bounded source, sorted by block.
 Two passes: the first walks every carrier and notes in the index where each record
 stands; the second reads the records again in the order of their blocks. So memory
 depends neither on the size of the archive nor on how its records are shuffled: what is
-held is a window of one file, the index's cache, and the frames that were opened last.
+held is a window of one file (a megabyte; where something longer starts, up to twice the
+longest item), the index's cache and what waits to be written to it (2,000 rows and one
+block's), and the frames that were opened last. Gzip is undone into a temporary file.
 
 Bytes that cannot be read as a record come first, during the first pass; they have no
 place in the order of blocks.

@@ -115,7 +115,7 @@ class Index:
             strand_id, number = address.strand_id, address.sequence_no
             digest = event.revision.hash
             self._parts.append((strand_id, number, _REVISION, digest, file, offset, length, index))
-        if len(self._parts) >= _ROWS_PER_INSERT:
+        if len(self._parts) + len(self._leaves) >= _ROWS_PER_INSERT:
             self._insert()
 
     def places(self) -> Iterator[Place]:

@@ -240,14 +240,42 @@ def test_data_may_be_written_with_escapes() -> None:
 
 
 def test_only_data_of_the_records_is_paired() -> None:
-    """What looks like data inside a text or elsewhere is passed; the last of two counts."""
+    """What looks like data inside a text or elsewhere is passed."""
     batch = (
-        b'{"Data":"QkFE","note":"\\"Data\\":\\"QUJD","Records":[{"x":"Data","Data":"QkFE",'
-        b'"Data":"QUJD"},{"kinesis":{"note":"data","data":"REVG"},"Data":"QkFE"}]}'
+        b'{"Data":"QkFE","note":"\\"Data\\":\\"QUJD","Records":[{"x":"Data","Data":"QUJD"},'
+        b'{"kinesis":{"note":"data","data":"REVG"},"x":{"Data":"QkFE"}}]}'
     )
     found = walk_batch(batch)
     assert [b"ABC", b"DEF"] == records_of(found)
     assert 2 == len(found)
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (b'{"Data":"QkFE","Data":"QkFF"}', "it gives a key more than once"),
+        (b'{"kinesis":{"data":"QkFE","d\\u0061ta":"QkFF"}}', "it gives a key more than once"),
+        (b'{"kinesis":{"data":"QkFE"},"Data":"QkFF"}', "it has both `Data` and `kinesis.data`"),
+    ],
+)
+def test_a_record_with_two_datas_is_refused(record: bytes, problem: str) -> None:
+    """Which of them counts no one can say, so neither is taken; the others are read."""
+    sound = b'{"Data":"QUJD"}'
+    data = b'{"Records":[' + b",".join((sound, record, sound)) + b"]}"
+    first, second, third = walk_batch(data)
+    assert [b"ABC", b"ABC"] == records_of([first, third])
+    assert isinstance(second, Undecodable)
+    place = data.index(b'QUJD"') + 4
+    assert CarrierError("Kinesis record 1", place, problem) == second.error
+
+
+def test_a_batch_with_two_lists_of_records_is_refused() -> None:
+    """Whole: neither list is dropped in silence."""
+    data = b'{"Records":[{"Data":"QUJD"}],"Records":[{"Data":"REVG"}]}'
+    (found,) = walk_batch(data)
+    assert isinstance(found, Undecodable)
+    assert (0, len(data), data) == (found.offset, found.length, found.data)
+    assert CarrierError("Kinesis batch", 0, "it gives a key more than once") == found.error
 
 
 def test_a_batch_is_utf_8() -> None:

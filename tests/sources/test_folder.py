@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -288,6 +289,21 @@ def test_progress_is_told_by_stages(tmp_path: Path) -> None:
         assert {total} == {of for _, of, name in told if name == stage}
         assert sorted(steps) == steps
         assert (total, True) == (steps[-1], len(steps) > 3)
+
+
+def test_what_the_index_holds_before_it_is_written_is_bounded() -> None:
+    """Summaries of thousands of revisions each do not pile up in memory."""
+    index = Index()
+    one = make_journal(1, blocks=30).iter_records()
+    summaries = [e for e in map(parse_record, one) if isinstance(e, BlockSummary)]
+    summary = next(e for e in summaries if e.revision_summaries)
+    large = attrs.evolve(summary, revision_summaries=summary.revision_summaries[:1] * 700)
+    most = 0
+    for number in range(20):
+        index.add(large, 0, number, 1, None)
+        most = max(most, len(index._leaves))  # noqa: SLF001 - what is held is the point
+    index.close()
+    assert 1400 == most
 
 
 def test_no_room_for_the_index_is_an_error_of_the_source(tmp_path: Path) -> None:
