@@ -42,7 +42,6 @@ _TOKEN: Final = re.compile(
 )
 _OPENING: Final = (b"{", b"[")
 _CLOSING: Final = (b"}", b"]")
-_LONG_STRING: Final = b"'''"
 _UNENDED: Final = (b'"', b"'", b"'''", b"/*")
 
 
@@ -127,14 +126,7 @@ def _maybe_piece(held: bytearray, pos: int, base: int) -> tuple[list[IonSlice], 
     end = find_end(held, pos)
     if end is None:
         return None
-    piece = bytes(held[pos:end])
-    try:
-        return _read(piece, base + pos), end
-    except IonDecodeError:
-        # Of a long string that is cut off, a bracket may have looked like the end.
-        if _LONG_STRING in piece:
-            return None
-        raise
+    return _read(bytes(held[pos:end]), base + pos), end
 
 
 def _read(piece: bytes, base: int) -> list[IonSlice]:

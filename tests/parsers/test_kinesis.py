@@ -112,3 +112,12 @@ def test_a_bad_user_record_costs_only_itself() -> None:
         undecodable.length,
         undecodable.data,
     )
+
+
+def test_a_record_with_the_data_of_both_forms_is_refused() -> None:
+    """Which of them counts no one can say, so neither is dropped in silence."""
+    seen: list[Undecodable] = []
+    both = {"kinesis": {"data": "QUJD"}, "Data": b"ABC"}
+    assert [] == list(parse_kinesis_event([both], on_error=seen.append))
+    problem = "it has both `Data` and `kinesis.data`"
+    assert [CarrierError("Kinesis record 0", 0, problem)] == [one.error for one in seen]
