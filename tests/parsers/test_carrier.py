@@ -493,3 +493,12 @@ def test_a_record_that_lost_its_end_costs_only_itself(following: bytes) -> None:
         assert [RECORDS[0], RECORDS[2]] == records_of(found)[:2], lost
         assert 1 == len(damage_of(found)), lost
         assert (len(RECORDS[0]), len(cut_short)) == damage_of(found)[0][:2], lost
+
+
+def test_a_text_longer_than_any_item_is_damage() -> None:
+    """A string that goes on beyond the bound is given up, and what follows is found."""
+    data = b"{a:'" + b"x" * 36_000_000 + RECORDS[0]
+    found = list(iter_user_records(BytesReadable(data, "object")))
+    assert RECORDS[:1] == records_of(found)
+    (damage,) = [one for one in found if isinstance(one, Undecodable)]
+    assert CarrierError("carrier", 0, f"an item of more than {1 << 24} bytes") == damage.error
