@@ -225,7 +225,12 @@ def is_url(target: str) -> bool:
 
 
 def open_file(
-    path: str, *, read_only: bool = False, create: bool = False, name: str | None = None
+    path: str,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    name: str | None = None,
+    extensions: str = "off",
 ) -> Connection:
     """
     Open a ledger file in this process.
@@ -235,6 +240,7 @@ def open_file(
         read_only: only read it, beside a process that may write it.
         create: make it when there is none.
         name: the ledger's name, which an existing file must have.
+        extensions: "on" allows PartiQL that QLDB did not have.
 
     Raises:
         UsageError: there is no such file, or its ledger has another name.
@@ -244,7 +250,7 @@ def open_file(
         if not Path(path).exists():
             raise UsageError(f"there is no ledger file {path}; --create makes one")
         raise UsageError(f"{path} is not a ledger file")
-    ledger = Ledger.open(path, name=name, read_only=read_only)
+    ledger = Ledger.open(path, name=name, read_only=read_only, extensions=extensions)
     side = _Side(
         driver=ledger.driver(),
         once={"retry_limit": 0},

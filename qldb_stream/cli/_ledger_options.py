@@ -20,6 +20,13 @@ _OPTIONS: Final = (
     click.option(
         "--read-only", is_flag=True, help="Only read the file, beside a process that writes it."
     ),
+    click.option(
+        "--extensions",
+        type=click.Choice(["off", "on"]),
+        default="off",
+        show_default=True,
+        help="Allow PartiQL that QLDB did not have: ORDER BY, LIMIT, GROUP BY, ... in a file.",
+    ),
     click.option("--create", is_flag=True, help="Make the file when there is none."),
 )
 
@@ -38,6 +45,7 @@ def open_target(
     region: str | None,
     read_only: bool,
     create: bool,
+    extensions: str = "off",
 ) -> Connection:
     """
     Open what was named.
@@ -49,9 +57,11 @@ def open_target(
     if is_url(target):
         if read_only or create:
             raise UsageError("--read-only and --create are for files; a server's keys decide")
+        if extensions != "off":
+            raise UsageError("--extensions is for files; a server is started with it")
         return open_url(target, name, region=region)
     if region is not None:
         raise UsageError("--region is for a URL")
     if read_only and create:
         raise UsageError("--read-only and --create contradict each other")
-    return open_file(target, read_only=read_only, create=create, name=name)
+    return open_file(target, read_only=read_only, create=create, name=name, extensions=extensions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from qldb_stream.errors._root import Disposition, QldbStreamError
@@ -22,6 +24,13 @@ __all__ = [
     "TransactionClosedError",
     "UnsupportedPartiqlError",
 ]
+
+
+# Behind the service's two lines, which stay as they were.
+_ALLOW_EXTENSIONS: Final = (
+    '\nQLDB did not have it; a ledger opened with extensions="on" '
+    "(command line and server: --extensions on) runs it"
+)
 
 
 class LedgerError(QldbStreamError):
@@ -162,17 +171,22 @@ class PartiqlSemanticError(LedgerError):
 
 @attrs.frozen
 class UnsupportedPartiqlError(LedgerError):
-    """PartiQL that QLDB did not support, or that this ledger does not yet."""
+    """
+    PartiQL that QLDB did not support, or that this ledger does not yet.
+
+    `is_extension` says that a ledger opened with `extensions="on"` would run it.
+    """
 
     line: int
     column: int
     feature: str
+    is_extension: bool = False
 
     def __str__(self) -> str:
         return (
             "Unsupported PartiQL Statement, Errors at:\n"
             f"line {self.line}, column {self.column}: {self.feature} is not supported"
-        )
+        ) + (_ALLOW_EXTENSIONS if self.is_extension else "")
 
 
 @attrs.frozen

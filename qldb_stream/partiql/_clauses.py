@@ -69,10 +69,10 @@ _NOTHING: Final = Clauses()
 def refuse_clauses(cursor: Cursor) -> None:
     """Name the clause that QLDB did not support, when one stands here."""
     refused = _REFUSED.get(cursor.kind)
-    if refused is None and not cursor.extensions:
-        refused = _EXTENSIONS.get(cursor.kind)
-        if cursor.is_word("offset"):
-            refused = "OFFSET"
+    if cursor.kind in _EXTENSIONS:
+        cursor.refuse_unless_extended(_EXTENSIONS[cursor.kind])
+    if cursor.is_word("offset"):
+        cursor.refuse_unless_extended("OFFSET")
     if cursor.kind == IDENT and cursor.peek() == IDENT:
         refused = refused_word(cursor.values[cursor.place]) or refused
     if refused is not None:

@@ -147,9 +147,11 @@ class Cursor:
     def refuse_unless_extended(self, feature: str) -> None:
         """Raise a located UnsupportedPartiqlError unless extensions are on."""
         if not self.extensions:
-            self.refuse(feature)
+            self.refuse(feature, is_extension=True)
 
-    def refuse(self, feature: str, pos: int | None = None) -> NoReturn:
+    def refuse(
+        self, feature: str, pos: int | None = None, *, is_extension: bool = False
+    ) -> NoReturn:
         """Raise a located UnsupportedPartiqlError that names the feature."""
         line, column = locate(self.text, self.pos if pos is None else pos)
-        raise UnsupportedPartiqlError(line, column, feature)
+        raise UnsupportedPartiqlError(line, column, feature, is_extension)

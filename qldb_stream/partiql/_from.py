@@ -261,7 +261,8 @@ def table_of(item: Expr, scope: Scope) -> TableRef | None:
     if isinstance(item, History):
         return _table(TableKind.HISTORY, item.table, scope, item.pos, is_id=item.is_id)
     if isinstance(item, Identifier) and not item.lexical:
-        variable = scope.variable_of(item)
+        # Exactly as it is spelled: in `FROM A AS a, A AS b` the second `A` is the table too.
+        variable = scope.find(item.name, case_sensitive=True)
         # A table may be joined with itself under its own name: `FROM T, T AS b`.
         if variable is None or (not variable.explicit and variable.table is not None):
             return _table_named(item, scope)

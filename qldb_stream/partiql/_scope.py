@@ -3,8 +3,10 @@ Which name means what, decided once when a statement is compiled.
 
 A name is, in this order: a variable in scope (FROM alias, AT or BY variable; innermost
 first, exact spelling before the other case), else a field of what the FROM clause
-ranges over (with several sources: of the first that has it). A name in a FROM clause
-that is no variable is a table. Facts 5.4 ("Case"), working.nested for `@`.
+ranges over (with several sources: of the first that has it). A name that stands alone in
+a FROM clause is a table, unless a variable is spelled exactly so: tables are written in
+their own case, and `FROM A AS a, A AS b` names one twice. Facts 5.4 ("Case"),
+working.nested for `@`.
 """
 
 from __future__ import annotations

@@ -121,6 +121,17 @@ def test_reading_beside_a_writer(run: Run, cars: Path) -> None:
     assert (0, 2, 2) == (read.code, write.code, second.code)
 
 
+def test_extensions_are_allowed_on_request(run: Run, cars: Path) -> None:
+    """What QLDB did not have runs with `--extensions on`; without, the error names the option."""
+    text = "SELECT VALUE c.vin FROM Car AS c ORDER BY c.vin DESC LIMIT 1"
+    refused = run("ledger", "query", cars, text)
+    allowed = run("ledger", "query", cars, text, "--format", "ion", "--extensions", "on")
+
+    assert 1 == refused.code
+    assert "--extensions on" in refused.err
+    assert ['"b"'] == _lines(allowed)
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -161,6 +172,7 @@ def test_wrong_usage(
         (["http://127.0.0.1:1"], "name one with --ledger"),
         (["http://u:p@127.0.0.1:1", "--ledger", "cars"], "no password in the URL"),
         (["http://127.0.0.1:1", "--ledger", "cars", "--create"], "are for files"),
+        (["http://127.0.0.1:1", "--ledger", "cars", "--extensions", "on"], "is for files"),
         (["absent.ledger"], "--create makes one"),
         (["plain.txt"], "is not a ledger file"),
     ],

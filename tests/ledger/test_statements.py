@@ -405,5 +405,5 @@ def test_extensions_are_a_setting_of_the_ledger() -> None:
             assert ["C", "B"] == run(extended, text)
             with pytest.raises(UnsupportedPartiqlError) as caught:
                 run(plain, text)
-            assert UnsupportedPartiqlError(1, 34, "ORDER BY") == caught.value
+            assert UnsupportedPartiqlError(1, 34, "ORDER BY", is_extension=True) == caught.value
         check_journal(extended)

@@ -385,6 +385,9 @@ def test_parser_error_reads_as_the_service_wrote_it() -> None:
     assert expected == str(caught.value)
 
 
+EXTENSIONS = {"ORDER BY", "GROUP BY", "HAVING", "LIMIT", "OFFSET", "DISTINCT", "CASE"}
+
+
 @pytest.mark.parametrize(
     ("text", "column", "feature"),
     [
@@ -441,7 +444,22 @@ def test_unsupported(text: str, column: int, feature: str) -> None:
     """What QLDB never had is refused where it stands, and called by its name."""
     with pytest.raises(UnsupportedPartiqlError) as caught:
         parse_statement(text)
-    assert UnsupportedPartiqlError(1, column, feature) == caught.value
+    is_extension = feature in EXTENSIONS
+    assert UnsupportedPartiqlError(1, column, feature, is_extension) == caught.value
+
+
+def test_what_extensions_allow_is_said() -> None:
+    """Behind the service's two lines stands how a ledger is opened that runs the statement."""
+    with pytest.raises(UnsupportedPartiqlError) as caught:
+        parse_statement("SELECT * FROM T LIMIT 5")
+    assert [
+        "Unsupported PartiQL Statement, Errors at:",
+        "line 1, column 17: LIMIT is not supported",
+        (
+            'QLDB did not have it; a ledger opened with extensions="on" '
+            "(command line and server: --extensions on) runs it"
+        ),
+    ] == str(caught.value).splitlines()
 
 
 def nested(*, opening: str, closing: str, depth: int) -> str:

@@ -291,6 +291,25 @@ def test_lookups_of_other_views(text: str, kind: TableKind, lookups: tuple[Looku
     assert [(kind, "T", lookups, ())] == tables.asked
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT a.n AS x, b.n AS y FROM A AS a, A AS b", 4),
+        ("SELECT a.n AS x, b.n AS y FROM A AS a JOIN A AS b ON b.n = a.n", 2),
+        ("SELECT a.n AS x FROM A AS a, A AS b, A AS c WHERE c.n = b.n", 4),
+        ("SELECT a.n AS x FROM A AS a WHERE EXISTS (SELECT b.n FROM A AS b WHERE b.n <> a.n)", 2),
+        ("SELECT a.n AS x FROM A AS a, a AS b", 2),
+        ("SELECT a.n AS x FROM A AS a, @A AS b", 2),
+        ("SELECT x FROM A AS a, A.l AS x", 4),
+        ("SELECT b.n AS x FROM A, A AS b", 4),
+    ],
+)
+def test_a_table_joined_with_itself(text: str, expected: int) -> None:
+    """A name that stands alone is the table, unless an alias is spelled exactly so."""
+    tables = Tables({"A": sliced({"n": 1, "l": [1, 2]}, {"n": 2, "l": [3, 4]})})
+    assert expected == len(rows(text, tables=tables))
+
+
 def test_joins_become_look_ups() -> None:
     """The inner table is asked once per outer row, with that row's value."""
     tables = Tables({"T": sliced({"a": 1}, {"a": 2}), "U": sliced({"b": 1}, {"b": 2})})
