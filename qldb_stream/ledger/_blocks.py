@@ -30,6 +30,7 @@ from qldb_stream.ion import (
     to_slice,
 )
 from qldb_stream.ledger._catalog import Catalog
+from qldb_stream.ledger._damage import reading
 from qldb_stream.ledger._shapes import metadata_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
@@ -44,11 +45,13 @@ def iter_journal(store: Store, state: State, start: int) -> Iterator[Block]:
     Iterate over the blocks from number `start` on, up to a state.
 
     Raises:
-        LedgerFileError: the file cannot be read.
-        IonDecodeError: what is stored has been damaged.
+        LedgerFileError: the file cannot be read, or a block in it is damaged.
     """
     for block in store.iter_blocks(start, state.size):
-        yield journal_block(block, store.block_revisions(block), state.strand_id, state.catalog)
+        revisions = store.block_revisions(block)
+        with reading(store.path, f"block {block.sequence_no}"):
+            whole = journal_block(block, revisions, state.strand_id, state.catalog)
+        yield whole
 
 
 def journal_block(
@@ -59,6 +62,7 @@ def journal_block(
 
     Raises:
         IonDecodeError: what is stored has been damaged.
+        LookupError, ValueError, ArithmeticError: it is sound Ion and no block's.
     """
     summary = _summary(block)
     stored = [_revision(one, block, strand_id, catalog) for one in revisions]

@@ -21,6 +21,7 @@ from qldb_stream.ion import load_slice, loads, read_struct
 from qldb_stream.ledger._blocks import journal_block
 from qldb_stream.ledger._catalog import Catalog
 from qldb_stream.ledger._check_rows import read_revision_rows
+from qldb_stream.ledger._damage import STUMBLES
 from qldb_stream.ledger._findings import Findings
 from qldb_stream.ledger._merkle import append_leaf
 from qldb_stream.ledger._seal import NO_REVISIONS, header_hash, tables_hash
@@ -98,8 +99,9 @@ class JournalCheck:
             leaves = sum(leaf.document_id is not None for leaf in summary.revision_summaries)
             rows = read_revision_rows(self._store, self._found, start, leaves)
             block = journal_block(row, rows, self._strand_id, self._catalog)
-        except DecodeError as exc:
-            self._add(row, "summary", f"it cannot be read, or a document cannot: {exc}")
+        except STUMBLES as exc:
+            told = f": {exc}" if isinstance(exc, DecodeError) else ""
+            self._add(row, "summary", f"it cannot be read, or a document cannot{told}")
             self.next_no = self._peaks = None
             return None
         self.next_no = start + leaves

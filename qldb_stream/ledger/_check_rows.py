@@ -66,12 +66,18 @@ def iter_block_rows(store: Store, found: Findings) -> Iterator[StoredBlock]:
     after = _BEFORE_ALL
     while rows := store.query(_BLOCKS, (after,)):
         for row in map(StoredBlock._make, rows):
+            if row.sequence_no <= after:  # in damaged pages rows may go round in circles
+                found.add("block", "sequence_no", "not in the table's order", sequence_no=after)
+                return
             after = row.sequence_no
             wrong = has_types(row, _BLOCK)
+            if wrong is None and after < 0:
+                wrong = row._fields.index("sequence_no")
             if wrong is None:
                 yield row
             else:
-                found.add("block", row._fields[wrong], "of another type", sequence_no=after)
+                message = "of another type, or out of range"
+                found.add("block", row._fields[wrong], message, sequence_no=after)
 
 
 def read_revision_rows(

@@ -50,13 +50,19 @@ class CommittedView:
         return revision_struct(revision, transaction_id, self._strand_id)
 
     def iter_history(
-        self, ref: TableRef, table: Table, ids: Iterable[str], bounds: tuple[Any, ...]
+        self,
+        ref: TableRef,
+        table: Table,
+        ids: Iterable[str],
+        bounds: tuple[Any, ...],
+        note: Callable[[int], object],
     ) -> Iterator[Row]:
         """
         Iterate over the revisions that were active at some time between the bounds.
 
-        By document id, the oldest revision first. A delete counts as active at the moment
-        of its transaction only; every other revision until the next one's.
+        By document id, the oldest revision first; `note` is told the number of each. A delete
+        counts as active at the moment of its transaction only; every other revision until the
+        next one's.
 
         Raises:
             PartiqlEvaluationError: a bound is no timestamp, or not start <= end <= now.
@@ -66,6 +72,7 @@ class CommittedView:
             revisions = self._store.iter_revisions(table.no, document_id, self._size)
             for revision, until_ms in _with_end(revisions):
                 if revision.tx_time_ms <= end_ms and until_ms > start_ms:
+                    note(revision.no)
                     yield document_id, self._stored_row(revision)
 
     def _check_bounds(self, ref: TableRef, bounds: tuple[Any, ...]) -> tuple[float, float]:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-from qldb_stream.errors import TransactionClosedError
+from qldb_stream.errors import DecodeError, QldbStreamError, TransactionClosedError
 from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.ledger._damage import Trail
 from qldb_stream.ledger._io import IOUsage, Meter
 from qldb_stream.partiql import Bag
 
@@ -42,39 +43,58 @@ class Cursor:
         meter: Meter | None = None,
         read_ios: int = 0,
         write_ios: int = 0,
+        trail: Trail | None = None,
     ) -> None:
         self._buffer: Final = buffer
         self._rest = rest  # None: all rows are in the buffer
         self._meter = meter  # what `rest` is read from; let go with it
         self._read_ios = read_ios
         self._write_ios: Final = write_ios
+        self._trail: Final = trail  # to name a document that is damaged
         self._closed: TransactionClosedError | None = None
 
     @classmethod
-    def start(cls, rows: Iterator[Any], meter: Meter) -> Cursor:
+    def start(cls, rows: Iterator[Any], meter: Meter, trail: Trail | None = None) -> Cursor:
         """
         Begin a result: compute its first page.
 
         Args:
             rows: the result, computed as it is asked for.
             meter: counts what that reads.
+            trail: what was read last.
 
         Raises:
             LedgerError: one of these rows could not be computed.
+            DecodeError: a document that they were computed from is damaged.
         """
         before = meter.read_ios
         first = list(islice(rows, PAGE_ROWS))
         read_ios = meter.read_ios - before
         if len(first) < PAGE_ROWS:
-            return cls(first, None, None, read_ios)
-        return cls(first, rows, meter, read_ios)
+            return cls(first, None, None, read_ios, trail=trail)
+        return cls(first, rows, meter, read_ios, trail=trail)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(_decode, self._iter_rows())
+        return map(self._decode, self._iter_rows())
+
+    def _decode(self, row: Any) -> Any:
+        try:
+            return _decode(row)
+        except DecodeError as exc:
+            raise self._damage(exc) from exc
+
+    def _slice(self, row: Any) -> IonSlice:
+        try:
+            return to_slice(row)
+        except DecodeError as exc:
+            raise self._damage(exc) from exc
+
+    def _damage(self, exc: DecodeError) -> QldbStreamError:
+        return exc if self._trail is None else self._trail.damage()
 
     def iter_slices(self) -> Iterator[IonSlice]:
         """Iterate over the rows as they are, each still or again in its bytes."""
-        return map(to_slice, self._iter_rows())
+        return map(self._slice, self._iter_rows())
 
     @property
     def consumed_ios(self) -> IOUsage:
@@ -128,6 +148,8 @@ class Cursor:
         before = self._meter.read_ios
         try:
             page = list(islice(self._rest, most))
+        except DecodeError as exc:
+            raise self._damage(exc) from exc
         finally:
             self._read_ios += self._meter.read_ios - before
         self._buffer.extend(page)

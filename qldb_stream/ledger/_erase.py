@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from qldb_stream.errors import LedgerFileError
+from qldb_stream.ledger._damage import reading
 from qldb_stream.ledger._store import Store, document_of
 
 __all__ = ["Erasure", "clear_log", "count_pending", "erase"]
@@ -56,7 +57,8 @@ def count_pending(store: Store) -> int:
         LedgerFileError: the file cannot be read.
     """
     rows = store.query(_COUNT, (_PENDING,))
-    return int(rows[0][0]) if rows else 0
+    with reading(store.path, "a setting"):
+        return int(rows[0][0]) if rows else 0
 
 
 def clear_log(store: Store) -> bool:

@@ -20,6 +20,7 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.ion import IonSlice, timestamp_ms, to_json, to_slice, write_text
+from qldb_stream.ledger._damage import reading
 from qldb_stream.ledger._export_folder import Folder
 from qldb_stream.ledger._shapes import block_struct
 from qldb_stream.ledger._state import State
@@ -138,8 +139,7 @@ def export_journal(
             that is none.
         ExportError: an object could not be stored; there is no final manifest then.
         IonEncodeError: amazon.ion has no text for a timestamp; take ion-binary.
-        LedgerFileError: the file cannot be read.
-        IonDecodeError: what is stored has been damaged.
+        LedgerFileError: the file cannot be read, or a block in it is damaged.
     """
     output = _FORMATS.get(request.output_format)
     if output is None:
@@ -238,12 +238,14 @@ class _Writer:
 
     def add(self, block: StoredBlock) -> None:
         """Write the next block; its object goes when it is long enough."""
-        hour = f"{_EPOCH + timedelta(milliseconds=block.timestamp_ms):%Y/%m/%d/%H}"
+        revisions = self._store.block_revisions(block)
+        with reading(self._store.path, f"block {block.sequence_no}"):
+            hour = f"{_EPOCH + timedelta(milliseconds=block.timestamp_ms):%Y/%m/%d/%H}"
+            written = self._output.write(block_struct(block, revisions, self._strand_id))
         if hour != self._hour or len(self._held) >= _OBJECT_BYTES:
             self._put_object()
             self._hour, self._object_first = hour, block.sequence_no
-        ion = block_struct(block, self._store.block_revisions(block), self._strand_id)
-        self._held += self._output.write(ion)
+        self._held += written
         if self._first is None:
             self._first = block.sequence_no
         self._last = block.sequence_no

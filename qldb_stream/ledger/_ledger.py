@@ -208,8 +208,7 @@ class Ledger(Operations):
         Ends with the last block of the moment at which the iteration began.
 
         Raises:
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
+            LedgerFileError: the file cannot be read, or a block in it is damaged.
         """
         self._check_open()
         yield from iter_journal(self._journal.store, self._journal.state(), start)

@@ -106,8 +106,7 @@ class Operations:
 
         Raises:
             LedgerAddressError: there is no such block or tip, or the tip is before it.
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
+            LedgerFileError: the file cannot be read, or what is asked for in it is damaged.
         """
         self._check_open()
         return read_block(self._journal.store, self._journal.state(), sequence_no, tip)
@@ -130,8 +129,7 @@ class Operations:
         Raises:
             LedgerAddressError: there is no such block or tip, the tip is before it, or the
                 block has no revision of the document.
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
+            LedgerFileError: the file cannot be read, or what is asked for in it is damaged.
         """
         self._check_open()
         store, state = self._journal.store, self._journal.state()
@@ -167,8 +165,7 @@ class Operations:
             UsageError: no such format, a prefix that leaves the target, or no range.
             ExportError: an object could not be stored; there is no final manifest then.
             IonEncodeError: amazon.ion has no text for a timestamp; take "ion-binary".
-            LedgerFileError: the file cannot be read.
-            IonDecodeError: what is stored has been damaged.
+            LedgerFileError: the file cannot be read, or what is asked for in it is damaged.
         """
         self._check_open()
         journal = self._journal

@@ -9,12 +9,15 @@ import attrs
 
 from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.ledger._catalog import Table
+from qldb_stream.ledger._damage import damaged
 from qldb_stream.ledger._erase import Erasure
+from qldb_stream.ledger._ids import ID_CHARACTERS
 from qldb_stream.ledger._keys import Keys
 from qldb_stream.ledger._prepared import PreparedStatement
+from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import StoredRevision
 
-__all__ = ["Draft", "ExecutedStatement", "PendingDocument", "PendingRedaction"]
+__all__ = ["Draft", "ExecutedStatement", "PendingDocument", "PendingRedaction", "check_sealable"]
 
 
 @attrs.frozen(eq=False)
@@ -100,3 +103,20 @@ class Draft:
     documents: Sequence[PendingDocument]
     tables: Sequence[Table]
     redaction: PendingRedaction | None = None
+
+
+def check_sealable(path: str, state: State, documents: Sequence[PendingDocument]) -> None:
+    """
+    Make sure that what a new block repeats of the file has the length that it is given.
+
+    Raises:
+        LedgerFileError: an id is no id, or a version is none; the place is named.
+    """
+    if len(state.strand_id) != ID_CHARACTERS:
+        raise damaged(path, "the strand's id")
+    for table in state.catalog.tables:
+        if len(table.id) != ID_CHARACTERS:
+            raise damaged(path, f"table {table.no}")
+    for document in documents:
+        if len(document.id) != ID_CHARACTERS or not document.version >= 0:
+            raise damaged(path, f"document {document.id}")

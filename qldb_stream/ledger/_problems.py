@@ -49,12 +49,19 @@ _PRECISE: Final[Mapping[int, str]] = {
     "replay its journal into a new ledger",
 }
 
+# What Python's module says of text that is no UTF-8, with the text, and SQLite of a schema that
+# is not the one its statements were written for.
+_ODD_TEXT: Final = "Could not decode to UTF-8"
+_MISSING: Final = ("no such table", "no such column", "malformed database schema")
+
 
 def file_error(path: str, exc: sqlite3.Error) -> LedgerFileError:
     """Make the error that says what SQLite's means; raise it `from` that."""
     code = getattr(exc, "sqlite_errorcode", 0)
     if not code and "closed database" in str(exc):  # not SQLite's, but its Python module's
         return LedgerFileError(path, "it is closed")
+    if _ODD_TEXT in str(exc) or str(exc).startswith(_MISSING):  # never SQLite's own words: they
+        return LedgerFileError(path, _SENTENCES[sqlite3.SQLITE_CORRUPT])  # quote what is stored
     sentence = _PRECISE.get(code) or _SENTENCES.get(code & _PRIMARY)
     if sentence is None:
         sentence = f"the file cannot be used ({exc}); open it again, or take up a copy of it"

@@ -16,6 +16,7 @@ from qldb_stream.errors import LedgerAddressError
 from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import merkle_proof, merkle_root
 from qldb_stream.ion import IonSlice, blob_of, iter_elements, load_slice, read_struct, to_slice
+from qldb_stream.ledger._damage import damaged, reading
 from qldb_stream.ledger._merkle import load_peaks, proof_of, root_of
 from qldb_stream.ledger._shapes import block_struct, revision_struct
 from qldb_stream.ledger._state import Digest, State
@@ -64,7 +65,8 @@ def read_digest(store: Store, state: State, tip: int) -> Digest:
         LedgerAddressError: there is no such block.
     """
     _check_block(tip, state.size)
-    root = root_of(load_peaks(tip + 1, store.nodes))
+    with reading(store.path, "the tree over the blocks"):
+        root = root_of(load_peaks(tip + 1, store.nodes))
     return Digest(root, BlockAddress(state.strand_id, tip))
 
 
@@ -74,11 +76,13 @@ def read_block(store: Store, state: State, sequence_no: int, tip: int | None) ->
 
     Raises:
         LedgerAddressError: there is no such block, or the tip is before it or not there.
-        IonDecodeError: what is stored has been damaged.
+        LedgerFileError: the file cannot be read, or the block in it is damaged.
     """
     block = _find_block(store, sequence_no, state.size)
     proof = _block_proof(store, state.size, sequence_no, tip)
-    return BlockResult(block_struct(block, store.block_revisions(block), state.strand_id), proof)
+    revisions = store.block_revisions(block)
+    with reading(store.path, f"block {sequence_no}"):
+        return BlockResult(block_struct(block, revisions, state.strand_id), proof)
 
 
 def read_revision(
@@ -96,15 +100,16 @@ def read_revision(
 
     Raises:
         LedgerAddressError: no such block, or nothing of the document in it, or no such tip.
-        IonDecodeError: what is stored has been damaged.
+        LedgerFileError: the file cannot be read, or the block in it is damaged.
     """
     block = _find_block(store, sequence_no, state.size)
     revision = _find_revision(store.block_revisions(block), sequence_no, document_id)
-    ion = to_slice(revision_struct(revision, block.transaction_id, state.strand_id))
     block_proof = _block_proof(store, state.size, sequence_no, tip)
-    if block_proof is None:
-        return RevisionResult(ion)
-    return RevisionResult(ion, (*_proof_in_block(block, document_id), *block_proof))
+    with reading(store.path, f"document {document_id} of block {sequence_no}"):
+        ion = to_slice(revision_struct(revision, block.transaction_id, state.strand_id))
+        if block_proof is None:
+            return RevisionResult(ion)
+        return RevisionResult(ion, (*_proof_in_block(block, document_id), *block_proof))
 
 
 def _proof_in_block(block: StoredBlock, document_id: str) -> tuple[bytes, ...]:
@@ -131,13 +136,15 @@ def _block_proof(
     if tip < sequence_no:
         problem = f"a digest up to block {tip} does not cover it; take its own number or a later"
         raise LedgerAddressError(sequence_no, problem)
-    return proof_of(sequence_no, tip + 1, store.nodes)
+    with reading(store.path, "the tree over the blocks"):
+        return proof_of(sequence_no, tip + 1, store.nodes)
 
 
 def _find_block(store: Store, sequence_no: int, size: int) -> StoredBlock:
     _check_block(sequence_no, size)
     block = store.block(sequence_no)
-    assert block is not None, "blocks are dense"
+    if block is None:  # blocks are dense
+        raise damaged(store.path, f"block {sequence_no}")
     return block
 
 

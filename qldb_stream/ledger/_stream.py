@@ -18,6 +18,7 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.ion import dumps, load_slice
+from qldb_stream.ledger._damage import reading
 from qldb_stream.ledger._ion import STRUCT, field_id, ion_string, wrap
 from qldb_stream.ledger._kpl import Keyed, aggregate, iter_frames
 from qldb_stream.ledger._merkle import node_of
@@ -152,7 +153,9 @@ def iter_parts(
     for block in store.iter_blocks(first, state.size):
         if chosen.end_ms is not None and block.timestamp_ms >= chosen.end_ms:
             break
-        records = _block_records(store, block, state, stream_arn)
+        revisions = store.block_revisions(block)
+        with reading(store.path, f"block {block.sequence_no}"):
+            records = _block_records(revisions, block, state, stream_arn)
         carried = tuple(_carry(records) if aggregated else _carry_raw(records))
         yield StreamPart(block.sequence_no, None, carried)
     if chosen.end_ms is not None and _is_over(state, chosen.end_ms, now_ms):
@@ -173,9 +176,11 @@ def _control_part(stream_arn: str, kind: str) -> StreamPart:
     return StreamPart(None, kind, (KinesisRecord(dumps(control), _DUMMY_KEY),))
 
 
-def _block_records(store: Store, block: StoredBlock, state: State, stream_arn: str) -> list[Keyed]:
+def _block_records(
+    revisions: list[StoredRevision], block: StoredBlock, state: State, stream_arn: str
+) -> list[Keyed]:
     records = [(node_of(block.nodes, 0).hex(), _summary_record(block, stream_arn))]
-    for revision in store.block_revisions(block):
+    for revision in revisions:
         payload = _revision_payload(revision, block, state)
         records.append((revision.hash.hex(), _details_record(payload, stream_arn)))
     return records

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from qldb_stream.errors import (
+    DecodeError,
     LedgerError,
     ReadOnlyTransactionError,
     StatementError,
@@ -23,6 +24,7 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import dot
 from qldb_stream.ion import timestamp_ms, to_slice
 from qldb_stream.ledger._cursor import Cursor
+from qldb_stream.ledger._damage import damaged
 from qldb_stream.ledger._ddl import Numbers, change_catalog, check_tags
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._hashes import string_hash
@@ -152,7 +154,10 @@ class Transaction:
         self._received.append(digest)
         now = timestamp_ms(start_ms) if prepared.asks_time else None
         context = Context(self.view, values, self.transaction_id, now, self._check_rows)
-        cursor = self._execute(prepared, context, hashes)
+        try:
+            cursor = self._execute(prepared, context, hashes)
+        except DecodeError as exc:  # parameters are sound: they were hashed
+            raise self.view.trail.damage() from exc
         self.statements.append(ExecutedStatement(prepared, start_ms, digest))
         return cursor
 
@@ -186,12 +191,18 @@ class Transaction:
         if commit_digest is not None and commit_digest not in self._commit_digests():
             raise StatementError("Digests don't match")
         try:
-            address = self._journal.commit(self)
+            address = self._commit()
         except BaseException:
             self._close(_Status.ABORTED)
             raise
         self._close(_Status.COMMITTED)
         return address
+
+    def _commit(self) -> BlockAddress | None:
+        try:
+            return self._journal.commit(self)
+        except DecodeError as exc:  # what is written was made here and is sound
+            raise self.view.trail.damage() from exc
 
     def abort(self) -> None:
         """Drop what was written and end the transaction; nothing when it is over already."""
@@ -238,7 +249,7 @@ class Transaction:
     ) -> Cursor:
         plan = prepared.plan
         if isinstance(plan, SelectPlan):
-            cursor = Cursor.start(plan.iter_rows(context), self.view)
+            cursor = Cursor.start(plan.iter_rows(context), self.view, self.view.trail)
             if not cursor.complete:
                 self._unfinished.append(cursor)
             return cursor
@@ -291,7 +302,8 @@ class Transaction:
         for change in changes:
             after = change.after
             was = self.view.document(table, change.document_id)
-            assert was is not None, "a plan changes documents that it read"
+            if was is None:  # a plan changes documents that it read
+                raise damaged(self.view.trail.path, f"document {change.document_id}")
             base, statements = (
                 (was, ()) if isinstance(was, StoredRevision) else (was.base, was.statements)
             )

@@ -18,6 +18,7 @@ from qldb_stream.errors import StatementError
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._changes import keys_after
 from qldb_stream.ledger._committed import CommittedView
+from qldb_stream.ledger._damage import Trail
 from qldb_stream.ledger._occ import CommitLog, ReadSet
 from qldb_stream.ledger._pending import PendingDocument, PendingRedaction
 from qldb_stream.ledger._recent import RecentKeys
@@ -50,6 +51,7 @@ class View:
         doomed: whether blocks of the snapshot were rolled back, so that it cannot commit.
         read_ios: how many documents and revisions were read, each time anew (facts 5.7).
         write_ios: how many documents and index entries were written (facts 5.7).
+        trail: what was read last, to name a document that turns out to be damaged.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class View:
         self._documents: Final[dict[tuple[int, str], StoredRevision | None]] = {}
         self._found: Final[dict[tuple[int, bytes], list[StoredRevision]]] = {}
         self._committed = partial(CommittedView, store, state.strand_id, self.size, now_ms)
+        self.trail: Final = Trail(store)
 
     # --- tables ----------------------------------------------------------------------------
 
@@ -118,8 +121,15 @@ class View:
             return self._iter_history(table, found, lookups, bounds)
         rows = self._iter_current(found, lookups)
         if table.kind is TableKind.COMMITTED:
-            return map(self._committed().row, rows)
-        return map(_user_row, rows)
+            return map(self._committed().row, self._noted(rows))
+        return map(_user_row, self._noted(rows))
+
+    def _noted(self, rows: Iterator[Current]) -> Iterator[Current]:
+        note = self.trail.note
+        for row in rows:
+            if type(row) is StoredRevision:
+                note(row.no)
+            yield row
 
     def _iter_catalog(self, ref: TableRef) -> Iterable[Row]:
         if ref.name != "user_tables":
@@ -139,7 +149,7 @@ class View:
         else:
             self.reads.tables.add(table.no)
             ids = self._store.iter_document_ids(table.no)
-        for row in self._committed().iter_history(ref, table, ids, bounds):
+        for row in self._committed().iter_history(ref, table, ids, bounds, self.trail.note):
             self.read_ios += 1
             yield row
 

@@ -28,12 +28,13 @@ from qldb_stream.errors import LedgerFileError, OccConflictError, StaleTokenErro
 from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._append import append_block
 from qldb_stream.ledger._changes import Changes, find_changes
+from qldb_stream.ledger._damage import damaged, reading
 from qldb_stream.ledger._ddl import Numbers
 from qldb_stream.ledger._erase import Erasure, clear_log, count_pending, erase
 from qldb_stream.ledger._mirror import MirroredBlock, append_mirrored, find_erasures, mirror_block
 from qldb_stream.ledger._occ import CommitLog
 from qldb_stream.ledger._options import Options
-from qldb_stream.ledger._pending import Draft
+from qldb_stream.ledger._pending import Draft, check_sealable
 from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._seal import Sealed, seal
@@ -150,6 +151,7 @@ class Writing:
                 view.redaction,
             )
             before = self._state
+            check_sealable(self.store.path, before, documents)
             sealed = seal(before, draft, self.environment.now_ms)
             changes = find_changes(before.size, draft, before.catalog, view.base_keys)
             work = partial(append_block, self.store, sealed, changes)
@@ -166,7 +168,8 @@ class Writing:
         """
         strand_id, number = block.address.strand_id, block.address.sequence_no
         with self._commits:
-            stored_token = int(self.store.settings().get(_TOKEN, token))
+            with reading(self.store.path, "a setting"):
+                stored_token = int(self.store.settings().get(_TOKEN, token))
             if token < stored_token:
                 raise StaleTokenError(strand_id, stored_token, token)
             if 0 <= number < self._state.mirrored:
@@ -224,6 +227,8 @@ class Writing:
             self._roll_back()
             if isinstance(exc, sqlite3.Error):
                 raise file_error(self.store.path, exc) from exc
+            if isinstance(exc, OverflowError):  # its own numbers are small
+                raise damaged(self.store.path, "a number in it") from exc
             raise
         if self._group is None:
             self._clear_log()
