@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Final
 
 import click
@@ -22,8 +23,8 @@ from qldb_stream.cli._output import (
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
-from qldb_stream.ledger import Ledger
-from qldb_stream.reconcile import Comparison, compare_ledgers, compare_mirror
+from qldb_stream.reconcile import Comparison, VerifiedLedger, compare_ledgers, compare_mirror
+from qldb_stream.report import VerifyReport
 
 __all__ = ["compare", "print_agreement", "print_differences"]
 
@@ -49,50 +50,56 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
     SOURCE is a ledger file, or a file or folder of Kinesis or Firehose bytes; DESTINATION
     is a ledger file. For each block of SOURCE the documents, versions and contents that
     DESTINATION has for it must be the same, document ids translated. A mirror must have
-    the very blocks of SOURCE, and they must verify; its own, which continue the chain, may
-    follow. Exits with 1 when anything differs, or when SOURCE does not verify; with 2 when
-    no replay has written to DESTINATION.
+    the very blocks of SOURCE; its own, which continue the chain, may follow. Every hash of
+    both journals is recomputed, and both chains are followed. Exits with 1 when anything
+    differs, or when SOURCE or DESTINATION does not verify; with 2 when no replay has
+    written to DESTINATION. What a ledger file holds beside its journal, `ledger check` checks.
     """
-    with open_replayed_ledger(destination, or_mirror=True) as copy:
+    with ExitStack() as stack:
+        copy = VerifiedLedger(
+            stack.enter_context(open_replayed_ledger(destination, or_mirror=True))
+        )
         if is_database(source):
-            return _compare_ledgers(source, copy, as_json=as_json)
-        return _compare_records(source, copy, as_json=as_json)
+            origin = VerifiedLedger(stack.enter_context(open_existing_ledger(source)))
+            comparison = _compare(origin.blocks(), copy)
+            report = origin.report()
+        else:
+            comparison, report = _compare_records(source, copy)
+        return _tell(comparison, report, copy.report(), as_json=as_json)
 
 
-def _compare(source: Iterable[Block], copy: Ledger) -> Comparison:
+def _compare(source: Iterable[Block], copy: VerifiedLedger) -> Comparison:
     """Compare as the destination was filled: mirrored, or replayed."""
     return compare_mirror(source, copy) if copy.mirrored_blocks else compare_ledgers(source, copy)
 
 
-def _compare_ledgers(source: str, copy: Ledger, *, as_json: bool) -> int:
-    with open_existing_ledger(source) as origin:
-        comparison = _compare(origin.blocks(), copy)
-    if as_json:
-        print_json(comparison.as_json())
-    else:
-        print_differences(comparison)
-        print_agreement(comparison, ok=comparison.ok)
-    return 0 if comparison.ok else 1
-
-
-def _compare_records(source: str, copy: Ledger, *, as_json: bool) -> int:
+def _compare_records(source: str, copy: VerifiedLedger) -> tuple[Comparison, VerifyReport]:
     with progress() as report_progress:
         journal = RecordedJournal(source, report_progress, copy.driver())
         comparison = _compare(journal, copy)
     report = journal.report()
     if report.nothing_readable:
         raise UsageError(nothing_readable([source], [found.message for found in report.problems]))
-    ok = comparison.ok and report.ok
+    return comparison, report
+
+
+def _tell(
+    comparison: Comparison, source: VerifyReport, destination: VerifyReport, *, as_json: bool
+) -> int:
+    ok = comparison.ok and source.ok and destination.ok
     if as_json:
-        print_json(comparison.as_json() | {"ok": ok, "source": report.as_json()})
-    else:
-        print_problems(report.problems)
-        print_differences(comparison)
-        if comparison.ok and not report.ok:
+        reports = {"source": source.as_json(), "destination": destination.as_json()}
+        print_json(comparison.as_json() | {"ok": ok} | reports)
+        return 0 if ok else 1
+    for side, report in (("source", source), ("destination", destination)):
+        print_problems(report.problems, f"Problems of the {side}")
+    print_differences(comparison)
+    for side, report in (("source", source), ("destination", destination)):
+        if not report.ok:
             found = count(len(report.problems), "problem")
-            print_verdict(ok=False, sentence=f"the source does not verify: {found}")
-        else:
-            print_agreement(comparison, ok=ok)
+            print_verdict(ok=False, sentence=f"the {side} does not verify: {found}")
+    if ok or not comparison.ok:
+        print_agreement(comparison, ok=ok)
     return 0 if ok else 1
 
 

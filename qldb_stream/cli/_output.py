@@ -211,12 +211,12 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     print_verdict(ok=report.ok and not has_failed, sentence=sentence)
 
 
-def print_problems(problems: Sequence[Problem]) -> None:
-    """Print problems as a table, the first ones when there are many."""
+def print_problems(problems: Sequence[Problem], title: str = "Problems") -> None:
+    """Print problems as a table of this title, the first ones when there are many."""
     if not problems:
         return
     shown = problems[:_PROBLEMS_SHOWN]
-    console().print(make_table("Problems", _PROBLEM_COLUMNS, map(_problem_row, shown)))
+    console().print(make_table(title, _PROBLEM_COLUMNS, map(_problem_row, shown)))
     if more := len(problems) - len(shown):
         console().print(f"  and {more} more: `--json` lists them all")
 

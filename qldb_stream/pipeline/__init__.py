@@ -11,12 +11,14 @@ from __future__ import annotations
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._run import Pipeline, iter_checked, verify_source
+from qldb_stream.pipeline._tally import Tally
 
 __all__ = [
     "CheckedBlock",
     "Order",
     "Pipeline",
     "PipelineCore",
+    "Tally",
     "Verdict",
     "closing_sink",
     "iter_checked",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+
+
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -482,3 +485,55 @@ def test_a_destination_that_is_being_written(
 
     assert (2, 1) == (answer.code, answer.err.count("\n"))
     assert (False, 0) == (answer.json()["ok"], answer.json()["applied"])
+
+
+def _tamper(path: Path, statement: str) -> None:
+    """Change a ledger's file behind its back."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        ("UPDATE revision SET hash = zeroblob(32) WHERE no = 5", "REVISION_HASH"),
+        ("UPDATE revision SET tx_time_ms = 7 WHERE no = 5", "REVISION_HASH"),
+        # A journal written anew cannot be made with SQL; that it is another one shows here.
+        ("UPDATE block SET nodes = zeroblob(length(nodes))", "DIGEST"),
+    ],
+)
+def test_comparing_verifies_both_ledgers(
+    run: Run, source: Path, recorded: Path, side: str, edit: str, code: str
+) -> None:
+    """What the hashes of either ledger deny is told with block and side, and is no success."""
+    destination = source.with_name("destination.ledger")
+    run("replay", recorded, "--to", f"ledger:{destination}", "--ids", "any")
+    _tamper(source if side == "source" else destination, edit)
+
+    answer = run("compare", source, destination, "--json")
+    told = answer.json()
+    people = run("compare", source, destination)
+
+    assert (1, 1, False) == (answer.code, people.code, told["ok"])
+    other = "destination" if side == "source" else "source"
+    assert (False, True) == (told[side]["ok"], told[other]["ok"])
+    assert code in [problem["code"] for problem in told[side]["problems"]]
+    assert all(problem["sequence_no"] is not None for problem in told[side]["problems"])
+    assert f"the {side} does not verify" in people.out
+    assert f"Problems of the {side}" in people.out
+
+
+def test_comparing_names_a_damaged_block(run: Run, source: Path, tmp_path: Path) -> None:
+    """A block whose bytes are no block's is a file that cannot be read: named, exit code 2."""
+    destination = tmp_path / "mirror.ledger"
+    with Ledger.open(source) as ledger:
+        write_archive(ledger.stream_records(), tmp_path / "whole")
+    run("replay", tmp_path / "whole", "--to", f"ledger:{destination}?mode=mirror")
+    _tamper(destination, "UPDATE block SET summary = (SELECT summary FROM block LIMIT 1)")
+
+    answer = run("compare", source, destination)
+
+    assert 2 == answer.code
+    assert f"ledger {destination}: block 1 is damaged" in answer.err
