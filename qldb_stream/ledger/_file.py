@@ -7,6 +7,9 @@ It holds the lock `PATH-writer` (see `qldb_stream.holding`) from opening to clos
 named after the file that symlinks lead to, as SQLite names `-wal` and `-shm`.
 A reader takes no lock of ours and changes no byte; `-wal` and `-shm`, without which SQLite
 reads no ledger, are gone again when it closes, unless somebody else uses or needs them.
+Where nothing can be made beside it (a read-only medium), a file without a log is read as it is:
+`immutable` to SQLite, which then neither locks nor looks for a log. Should somebody who may
+write do so meanwhile, the reader says so, rather than read on in pages that change.
 SQLite's errors become `LedgerFileError` wherever it is called; `_problems` words them.
 """
 
@@ -17,16 +20,16 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from qldb_stream.errors import LedgerFileError
-from qldb_stream.holding import HeldFile, is_special, maybe_hold
+from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 from qldb_stream.ledger._migrate import migrate
-from qldb_stream.ledger._problems import translated
+from qldb_stream.ledger._problems import cannot_read_log, is_unwritable, translated
 from qldb_stream.ledger._schema import APPLICATION_ID, PRAGMAS, SCHEMA, SCHEMA_VERSION
 
-__all__ = ["MEMORY", "connect_reader", "connect_writer", "hold_writer_lock"]
+__all__ = ["MEMORY", "connect_reader", "connect_writer", "hold_writer_lock", "let_go"]
 
 MEMORY: Final = ":memory:"
 """The path of a ledger that is kept in memory and vanishes when it is closed."""
@@ -61,11 +64,16 @@ def hold_writer_lock(path: str) -> HeldFile | None:
         raise LedgerFileError(path, "it is no path: it has a NUL in it") from exc
     except OSError as exc:
         raise LedgerFileError(
-            path, f"nothing can be made in its folder ({exc.strerror}); name another, or mend that"
+            path,
+            f"nothing can be made in its folder ({exc.strerror}), as whoever writes it must; name "
+            "another, or mend that (to read it: `qldb-stream ledger query --read-only`, or "
+            "Ledger.open(..., read_only=True))",
         ) from exc
     if held is None:
         raise LedgerFileError(
-            path, "another writer has it open; close that one, or open this one read-only"
+            path,
+            "another writer has it open; close that one, then repeat (to read beside it: "
+            "`qldb-stream ledger query --read-only`, or Ledger.open(..., read_only=True))",
         )
     return held
 
@@ -105,18 +113,42 @@ def connect_reader(path: str) -> sqlite3.Connection:
     if not Path(path).is_file():
         raise LedgerFileError(path, "there is no such file to read")
     with translated(path):
-        connection = _connect(_uri(path, "ro"), uri=True, factory=_Reader)
-        assert isinstance(connection, _Reader)
-        connection.path = os.path.realpath(path)
         try:
-            _check_file(connection, path)
-            if _pragma(connection, "application_id") == 0:
-                raise LedgerFileError(path, "it is empty; open it to write, to make a ledger")
-            _check_current(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+            return _check_reader(_connect_reader(path, "mode=ro", _Reader), path)
+        except sqlite3.Error as exc:
+            if not is_unwritable(exc):
+                raise
+            if _log_bytes(os.path.realpath(path)):
+                raise cannot_read_log(path) from exc
+        return _check_reader(_connect_reader(path, "mode=ro&immutable=1", _FrozenReader), path)
+
+
+def _connect_reader(path: str, query: str, factory: type[_Reader]) -> _Reader:
+    connection = _connect(f"file:{quote(path)}?{query}", uri=True, factory=factory)
+    assert isinstance(connection, _Reader)
+    connection.path = os.path.realpath(path)
     return connection
+
+
+def _check_reader(connection: _Reader, path: str) -> _Reader:
+    """Refuse what is no ledger of this version, and close it then."""
+    try:
+        _check_file(connection, path)
+        if _pragma(connection, "application_id") == 0:
+            raise LedgerFileError(path, "it is empty; open it to write, to make a ledger")
+        _check_current(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _log_bytes(real_path: str) -> int:
+    """Tell how long the write-ahead log is; 0 when there is none, or none that can be seen."""
+    try:
+        return Path(f"{real_path}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 class _Reader(sqlite3.Connection):
@@ -132,14 +164,31 @@ class _Reader(sqlite3.Connection):
                 _clear_away(self.path)
 
 
+class _FrozenReader(_Reader):
+    """A reader of a file beside which nothing can be made, and which nobody may be writing."""
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """
+        Run a statement, unless somebody has begun to write.
+
+        Raises:
+            LedgerFileError: there is a write-ahead log now.
+        """
+        if _log_bytes(self.path):
+            raise LedgerFileError(
+                self.path, "somebody has begun to write it; open it again beside that writer"
+            )
+        return super().execute(*arguments)
+
+    def close(self) -> None:
+        """Close it; there is nothing to clear away."""
+        sqlite3.Connection.close(self)
+
+
 def _clear_away(path: str) -> None:
     """Let SQLite remove an empty log: the last connection that may write does, under its lock."""
-    with closing(_connect(_uri(path, "rw"), uri=True)) as last:
+    with closing(_connect(f"file:{quote(path)}?mode=rw", uri=True)) as last:
         _pragma(last, "schema_version")  # only a connection that has read knows of the log
-
-
-def _uri(path: str, mode: str) -> str:
-    return f"file:{quote(path)}?mode={mode}"
 
 
 def _connect(
@@ -209,3 +258,37 @@ def _make_ledger(connection: sqlite3.Connection, settings: Mapping[str, str]) ->
     connection.executescript(SCHEMA)
     connection.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
     connection.execute("COMMIT")
+
+
+def let_go(
+    connection: sqlite3.Connection | None, held: HeldFile | None, *, is_unused: bool
+) -> None:
+    """Close the file; where it was made for nothing, put back what was there before."""
+    if connection is not None:
+        connection.close()
+    if held is None:
+        return
+    if is_unused and held.found is not Found.CONTENT and _is_unread(str(held.path)):
+        held.put_back()
+    held.release()
+
+
+def _is_unread(path: str) -> bool:
+    """
+    Tell whether nobody else has a file open, and then remove what SQLite could not.
+
+    A log that is left over when its only user has closed it is one that did not fit into the
+    file: on a full disk.
+    """
+    if not Path(f"{path}-wal").exists():
+        return True
+    try:
+        with closing(_connect(f"file:{quote(path)}?mode=rw", uri=True)) as alone:
+            alone.execute("PRAGMA busy_timeout = 0")
+            alone.execute("PRAGMA locking_mode = EXCLUSIVE")  # and so without PATH-shm
+            _pragma(alone, "schema_version")  # fails where anybody else has it open
+            for suffix in ("-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+    except (OSError, sqlite3.Error):
+        return False
+    return True

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import Final, Self
 
 from qldb_stream.errors import LedgerFileError, UsageError
@@ -19,7 +18,7 @@ from qldb_stream.ledger._blocks import iter_journal
 from qldb_stream.ledger._driver import Driver
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Explanation, explain_statement
-from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock
+from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock, let_go
 from qldb_stream.ledger._mirror import MirroredBlock
 from qldb_stream.ledger._operations import Operations
 from qldb_stream.ledger._options import Options, choose_options
@@ -80,7 +79,9 @@ class Ledger(Operations):
             read_only: do not write, beside one process that may. Nothing is made or
                 changed: there is no `PATH-writer`, an absent or empty file is refused, and
                 `PATH-wal` and `PATH-shm` are gone again when the last reader closes. What a
-                killed writer left in `PATH-wal` is read, and stays there.
+                killed writer left in `PATH-wal` is read, and stays there. Where nothing can be
+                made beside it, such as on read-only media, a file without a log is read as it
+                is, without locks; nobody must write it meanwhile.
             environment: time, ids and waiting.
 
         Raises:
@@ -314,7 +315,7 @@ class Ledger(Operations):
             return
         self._closed = True
         self._journal.close()
-        _let_go(self._journal.store.connection, self._held, is_unused=is_unused)
+        let_go(self._journal.store.connection, self._held, is_unused=is_unused)
 
 
 def _open_journal(
@@ -333,7 +334,7 @@ def _open_journal(
         _check_name(name, settings["name"])
         journal = Reading(store, options) if options.read_only else Writing(store, options)
     except BaseException:
-        _let_go(connection, held, is_unused=True)
+        let_go(connection, held, is_unused=True)
         raise
     return journal, settings["name"]
 
@@ -358,15 +359,3 @@ def _check_settings(path: str, settings: Mapping[str, str]) -> None:
     missing = {"name", "strand_id", "stream_id"} - settings.keys()
     if missing:
         raise LedgerFileError(path, f"it is damaged: it has no {', '.join(sorted(missing))}")
-
-
-def _let_go(
-    connection: sqlite3.Connection | None, held: HeldFile | None, *, is_unused: bool
-) -> None:
-    """Close the file; where it was made for nothing, put back what was there before."""
-    if connection is not None:
-        connection.close()
-    if held is not None:
-        if is_unused and not Path(f"{held.path}-wal").exists():  # else somebody reads it
-            held.put_back()
-        held.release()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -387,3 +389,76 @@ def test_a_block_that_cannot_be_written_changes_nothing(path: Path) -> None:
         connection.execute("PRAGMA max_page_count = 1000000")
         run(ledger, "INSERT INTO Car ?", big)
         assert 4 == check_journal(ledger)
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Path:
+    """A closed ledger beside which SQLite can make nothing: a link to nowhere has the name."""
+    path = tmp_path / "l.ledger"
+    with Ledger.open(path) as ledger:
+        make_cars(ledger, "A", "B")
+    Path(f"{path}-shm").symlink_to(tmp_path / "absent" / "shm")
+    return path
+
+
+def test_a_file_is_read_where_nothing_can_be_made_beside_it(frozen: Path) -> None:
+    """On read-only media a closed ledger is read as it is, its own check included."""
+    log, before = Path(f"{frozen}-wal"), frozen.read_bytes()
+    for change in (log.touch, log.unlink):  # an empty log is none
+        change()
+        with Ledger.open(frozen, read_only=True) as ledger:
+            assert {"A", "B"} == set(run(ledger, "SELECT VALUE c.vin FROM Car AS c"))
+            assert 4 == len(list(ledger.blocks()))
+            assert ledger.check().ok
+    assert before == frozen.read_bytes()
+
+
+def test_a_log_that_cannot_be_read_is_not_passed_over(frozen: Path) -> None:
+    """With commits in the log the reader says what to copy, and never that it must write."""
+    Path(f"{frozen}-wal").write_bytes(b"x")
+    with pytest.raises(LedgerFileError, match="copy the file together with its -wal") as caught:
+        Ledger.open(frozen, read_only=True)
+    assert "expected a file that may be written" not in str(caught.value)
+
+
+def test_a_frozen_file_that_somebody_begins_to_write(frozen: Path) -> None:
+    """Its reader stops: without locks it could read pages while they change."""
+    with Ledger.open(frozen, read_only=True) as ledger:
+        assert 2 == len(run(ledger, "SELECT * FROM Car"))
+        Path(f"{frozen}-wal").write_bytes(b"x")
+        with pytest.raises(LedgerFileError, match="begun to write it"):
+            run(ledger, "SELECT * FROM Car")
+
+
+@pytest.mark.parametrize("most", [0, 4096, 20_000, 40_000])
+@pytest.mark.parametrize("found", [None, b""])
+def test_a_ledger_that_has_no_room_leaves_nothing(
+    tmp_path: Path, most: int, found: bytes | None
+) -> None:
+    """Where files may not grow, what was there before a ledger was made is there after."""
+    path = tmp_path / "l.ledger"
+    if found is not None:
+        path.write_bytes(found)
+    # The limit counts for this process alone: the system then refuses to let files grow.
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        with pytest.raises(LedgerFileError):
+            fill_until_full(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    expected = [] if found is None else [("l.ledger", 0)]
+    assert expected == [(file.name, file.stat().st_size) for file in tmp_path.iterdir()]
+
+
+def fill_until_full(path: Path) -> None:
+    """Make a ledger, and give it up when it cannot be written."""
+    ledger = Ledger.open(path)
+    try:
+        with ledger.group_commit():
+            make_cars(ledger, *map(str, range(300)))
+    except LedgerFileError:
+        ledger.discard()
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -102,3 +103,20 @@ def test_a_truncated_file(tmp_path: Path) -> None:
         file.truncate(path.stat().st_size // 2)
     with pytest.raises(LedgerFileError, match="take up a copy of it"), Ledger.open(path) as ledger:
         list(ledger.blocks())
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN])
+def test_a_full_disk_is_called_so(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Where SQLite only says that a file could not be made or lengthened, the disk is asked."""
+    full = shutil.disk_usage("/")._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    assert "the disk is full" in file_error("x", error_of(code)).problem
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full._replace(free=1 << 30))
+    assert "the disk is full" not in file_error("x", error_of(code)).problem
+
+
+def test_text_that_is_stored_is_not_quoted() -> None:
+    """What Python's module says of text that is no UTF-8 has the text in it; ours has not."""
+    error = sqlite3.OperationalError("Could not decode to UTF-8 column 'data' with text 'secret'")
+    assert "damaged" in file_error("x", error).problem
+    assert "secret" not in str(file_error("x", error))

@@ -99,6 +99,6 @@ def test_a_second_writing_process_is_told_who_is_in_the_way(path: Path) -> None:
         said, errors = start(WRITER, path).communicate()
         assert "" == errors
         assert str(path) in said
-        assert "another writer has it open; close that one, or open this one read-only" in said
+        assert "another writer has it open; close that one, then repeat (to read beside" in said
         run(ledger, "UPDATE Car AS c SET c.miles = 1 WHERE c.vin = 'A'")
     assert ("", "") == start(WRITER, path).communicate()
