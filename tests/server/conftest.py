@@ -41,6 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         talk.run(("CREATE INDEX ON Car (vin)",))
         wire.close()
         yield server
+        server.stop(at_once=True)  # tests leave transactions open, which it would wait for
 
 
 @pytest.fixture
