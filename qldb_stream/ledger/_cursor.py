@@ -9,7 +9,7 @@ cursor can be iterated again and again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from qldb_stream.errors import DecodeError, QldbStreamError, TransactionClosedEr
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.ledger._damage import Trail
 from qldb_stream.ledger._io import IOUsage, Meter
-from qldb_stream.partiql import Bag
+from qldb_stream.partiql import Bag, size_of
 
 __all__ = ["PAGE_ROWS", "Cursor"]
 
@@ -92,9 +92,14 @@ class Cursor:
     def _damage(self, exc: DecodeError) -> QldbStreamError:
         return exc if self._trail is None else self._trail.damage()
 
-    def iter_slices(self) -> Iterator[IonSlice]:
-        """Iterate over the rows as they are, each still or again in its bytes."""
-        return map(self._slice, self._iter_rows())
+    def iter_slices(self, *, once: bool = False) -> Iterator[IonSlice]:
+        """
+        Iterate over the rows as they are, each still or again in its bytes.
+
+        Args:
+            once: let each row go as it is given; the cursor then has only those behind it.
+        """
+        return map(self._slice, self._iter_rows(once=once))
 
     @property
     def consumed_ios(self) -> IOUsage:
@@ -110,16 +115,23 @@ class Cursor:
         """Tell whether all rows have been computed."""
         return self._rest is None
 
-    def fill(self) -> None:
+    def fill(self, hold: Callable[[int], None] | None = None) -> None:
         """
         Compute and keep all rows that are left; called before what they are read from changes.
+
+        Args:
+            hold: told how many bytes are held for it; what it raises passes through, and the
+                rows that are left can still be computed.
 
         Raises:
             LedgerError: a row could not be computed, or the transaction is over.
         """
-        if self._rest is not None:
-            self._compute(None)
-            self._rest = self._meter = None
+        while self._rest is not None:
+            kept = len(self._buffer)
+            if self._compute(PAGE_ROWS) < PAGE_ROWS:
+                self._rest = self._meter = None
+            if hold is not None:
+                hold(sum(map(size_of, islice(self._buffer, kept, None))))
 
     def close(self, reason: TransactionClosedError) -> None:
         """Compute no more rows, because the transaction is over."""
@@ -128,18 +140,24 @@ class Cursor:
             self._meter = None
             self._closed = reason
 
-    def _iter_rows(self) -> Iterator[Any]:
+    def _iter_rows(self, *, once: bool = False) -> Iterator[Any]:
         at = 0
         while True:
             while at < len(self._buffer):
-                yield self._buffer[at]
+                row = self._buffer[at]
+                if once:
+                    self._buffer[at] = None
                 at += 1
+                yield row
+            if once:
+                self._buffer.clear()
+                at = 0
             if self._rest is None:
                 return
             if self._compute(PAGE_ROWS) < PAGE_ROWS:
                 self._rest = self._meter = None
 
-    def _compute(self, most: int | None) -> int:
+    def _compute(self, most: int) -> int:
         """Compute and keep so many of the rows that are left; tell how many there were."""
         if self._closed is not None:
             raise self._closed

@@ -1,5 +1,5 @@
 """
-QLDB's limits, for those who want them kept (facts 5.8).
+QLDB's limits, for those who want them kept (facts 5.8), and one of ours: on rows held in memory.
 
 The tables of a replay (`qldb_stream_*`) and what is written to them do not count: they
 are ours, and a block that fitted into QLDB must fit here.
@@ -29,6 +29,9 @@ _STATEMENT_CHARACTERS: Final = 100_000
 _PARAMETER_BYTES: Final = 128 * 1024
 _TRANSACTION_MS: Final = 30_000
 
+# Ours: QLDB had nothing that holds many rows. As much as the documents of 500 of the largest kind.
+_HELD_BYTES: Final = 64 * 1024 * 1024
+
 # The least that a document takes beside its data: metadata, block address and hash; and in each
 # index its id beside the key. The service's own numbers are not known, and what fitted there
 # must fit here.
@@ -40,6 +43,7 @@ class Limits:
     """Checks that raise StatementError, naming the limit, when it is exceeded."""
 
     transaction_ms: Final = _TRANSACTION_MS
+    held_bytes: Final = _HELD_BYTES
 
     def check_statement(self, text: str) -> None:
         """Check a statement's length."""

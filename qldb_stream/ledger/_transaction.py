@@ -28,6 +28,7 @@ from qldb_stream.ledger._damage import damaged
 from qldb_stream.ledger._ddl import Numbers, change_catalog, check_tags
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._hashes import string_hash
+from qldb_stream.ledger._held import HeldRows
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._limits import Limits
 from qldb_stream.ledger._pending import ExecutedStatement, PendingDocument
@@ -117,6 +118,7 @@ class Transaction:
         self._status = _Status.OPEN
         self._began_ms: Final = journal.environment.now_ms()
         self._check_rows = None if journal.limits is None else _EveryFew(self._check_open)
+        self._hold = None if journal.limits is None else HeldRows(journal.limits.held_bytes)
 
     def execute_statement(self, statement: str, *parameters: Any) -> Cursor:
         """
@@ -153,7 +155,7 @@ class Transaction:
         digest = statement_digest(prepared.text_hash, hashes)
         self._received.append(digest)
         now = timestamp_ms(start_ms) if prepared.asks_time else None
-        context = Context(self.view, values, self.transaction_id, now, self._check_rows)
+        context = Context(self.view, values, self.transaction_id, now, self._check_rows, self._hold)
         try:
             cursor = self._execute(prepared, context, hashes)
         except DecodeError as exc:  # parameters are sound: they were hashed
@@ -276,7 +278,8 @@ class Transaction:
     def _finish_reading(self) -> None:
         """Compute what earlier statements still owe, before it changes under them."""
         while self._unfinished:
-            self._unfinished.pop().fill()
+            self._unfinished[-1].fill(self._hold)  # stays known when it cannot be held
+            self._unfinished.pop()
 
     def _define(self, prepared: PreparedStatement, context: Context) -> dict[str, Any]:
         parsed = prepared.parsed

@@ -18,6 +18,7 @@ from qldb_stream.partiql._context import (
     TableRef,
     no_such_variable,
 )
+from qldb_stream.partiql._holding import size_of
 from qldb_stream.partiql._lexer import locate
 from qldb_stream.partiql._parse import ParsedStatement, parse_statement
 from qldb_stream.partiql._plan import (
@@ -58,5 +59,6 @@ __all__ = [
     "locate",
     "no_such_variable",
     "parse_statement",
+    "size_of",
     "split_statements",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._arithmetic import compute, exact, number_of
 from qldb_stream.partiql._context import Frame
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._scope import AggregateCall
 from qldb_stream.partiql._values import group_key, is_unknown
 
@@ -16,10 +17,11 @@ from qldb_stream.partiql._values import group_key, is_unknown
 class Fold:
     """One aggregate while rows go by; NULL and MISSING are passed over."""
 
-    __slots__ = ("_call", "_count", "_seen", "_value")
+    __slots__ = ("_call", "_count", "_holding", "_seen", "_value")
 
-    def __init__(self, call: AggregateCall) -> None:
+    def __init__(self, call: AggregateCall, holding: Holding) -> None:
         self._call = call
+        self._holding = holding
         self._count = 0
         self._value: Any = None
         self._seen: set[bytes] | None = set() if call.distinct else None
@@ -47,6 +49,7 @@ class Fold:
         key = group_key(value)
         if key in self._seen:
             return True
+        self._holding.add(key)
         self._seen.add(key)
         return False
 

@@ -118,6 +118,8 @@ class Context:
         now: what UTCNOW() answers; an aware datetime or a Timestamp.
         check: called for each row that is looked at; what it raises ends the statement. A
             join of a few tables has more rows than anybody waits for.
+        hold: called with how many bytes more are held in memory until other rows are known,
+            or fewer; what it raises ends the statement.
 
     """
 
@@ -126,6 +128,7 @@ class Context:
     transaction_id: str | None = None
     now: Any = None
     check: Callable[[], None] | None = None
+    hold: Callable[[int], None] | None = None
 
 
 def make_frame(context: Context, size: int) -> Frame:

@@ -16,6 +16,7 @@ import attrs
 from qldb_stream.partiql._aggregates import Fold
 from qldb_stream.partiql._compile import compile_expression, ion_value
 from qldb_stream.partiql._context import Evaluate, Frame, bind
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._scope import AggregateCall, Grouping, Scope, Variable, spelling
 from qldb_stream.partiql._values import MISSING, Bag, group_key
 from qldb_stream.partiql.ast import Clauses, FieldStep, GroupKey, Identifier, Path
@@ -42,18 +43,31 @@ class GroupPlan:
         self, frame: Frame, matches: Iterable[Any], calls: tuple[AggregateCall, ...]
     ) -> Iterator[None]:
         """Read all rows, then bind group after group."""
+        with Holding(frame) as holding:
+            yield from self._iter_held_groups(frame, matches, calls, holding)
+
+    def _iter_held_groups(
+        self,
+        frame: Frame,
+        matches: Iterable[Any],
+        calls: tuple[AggregateCall, ...],
+        holding: Holding,
+    ) -> Iterator[None]:
         groups: dict[tuple[bytes, ...], _Group] = {}
         for _ in matches:
             values = [key(frame) for key, _ in self.keys]
             identity = tuple(map(group_key, values))
             group = groups.get(identity)
             if group is None:
-                group = _Group(values, [Fold(call) for call in calls], Bag())
+                group = _Group(values, [Fold(call, holding) for call in calls], Bag())
+                holding.add(identity, values, group.folds)
                 groups[identity] = group
             for fold in group.folds:
                 fold.feed(frame)
             if self.members_slot:
-                group.members.append({name: ion_value(frame[slot]) for name, slot in self.members})
+                member = {name: ion_value(frame[slot]) for name, slot in self.members}
+                holding.add(member)
+                group.members.append(member)
         for group in groups.values():
             self._bind(frame, group)
             yield

@@ -21,6 +21,7 @@ import attrs
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._values import (
     LOBS,
     NUMBERS,
@@ -166,12 +167,14 @@ class Arrangement:
         if last is not None and last == first:
             return
         rows: Iterable[Keyed] = self._iter_keyed(frame, matches, project)
-        if self.distinct:
-            rows = _iter_distinct(rows)
-        if self.keys:
-            rows = sorted(rows, key=_first) if last is None else _smallest(last, rows)
-        for _, value in islice(rows, first, last):
-            yield value
+        with Holding(frame) as holding:
+            if self.distinct:
+                rows = _iter_distinct(rows, holding)
+            if self.keys:
+                rows = _iter_held(rows, last, holding)
+                rows = sorted(rows, key=_first) if last is None else _smallest(last, rows)
+            for _, value in islice(rows, first, last):
+                yield value
 
     def _iter_keyed(
         self, frame: Frame, matches: Iterable[Any], project: Evaluate
@@ -190,11 +193,20 @@ def _smallest(count: int, rows: Iterable[Keyed]) -> list[Keyed]:
     return heapq.nsmallest(count, rows, key=_first)
 
 
-def _iter_distinct(rows: Iterable[Keyed]) -> Iterator[Keyed]:
+def _iter_held(rows: Iterable[Keyed], most: int | None, holding: Holding) -> Iterator[Keyed]:
+    """Note rows as held, all or as many as are kept at once."""
+    for count, row in enumerate(rows):
+        if most is None or count < most:
+            holding.add(row)
+        yield row
+
+
+def _iter_distinct(rows: Iterable[Keyed], holding: Holding) -> Iterator[Keyed]:
     """Leave out rows that are equal to an earlier one; NULL and MISSING are equal here."""
     seen: set[bytes] = set()
     for row in rows:
         key = group_key(row[1])
         if key not in seen:
+            holding.add(key)
             seen.add(key)
             yield row

@@ -25,6 +25,7 @@ from qldb_stream.partiql._context import (
     make_frame,
 )
 from qldb_stream.partiql._from import SourcePlan, compile_sources, iter_matches, table_of
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._modify import (
     OperationPlan,
     check_document,
@@ -139,10 +140,15 @@ class ModifyPlan:
         frame = _frame(context, self._parameter_count, self._size)
         slot = self._ranges[0].slot
         edits: dict[str, tuple[Any, dict[Edit, None]]] = {}
-        for document_id in iter_matches(frame, self._ranges):
-            assert document_id is not None, "a table's rows carry their document ids"
-            edit = self._operation.prepare(frame)
-            edits.setdefault(document_id, (frame[slot], {}))[1][edit] = None
+        with Holding(frame) as holding:
+            for document_id in iter_matches(frame, self._ranges):
+                assert document_id is not None, "a table's rows carry their document ids"
+                edit = self._operation.prepare(frame)
+                if document_id not in edits:
+                    holding.add(document_id, frame[slot])
+                    edits[document_id] = frame[slot], {}
+                holding.add(None)
+                edits[document_id][1][edit] = None
         assignments, backwards = self._operation.assignments, self._operation.backwards
         return [
             Change(

@@ -26,6 +26,7 @@ from qldb_stream.partiql._from import (
     make_condition,
 )
 from qldb_stream.partiql._group import GroupPlan, compile_grouping
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._order import Arrangement, Count, SortPlan
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
@@ -86,10 +87,11 @@ def _fold_all(
     frame: Frame, matches: Iterator[Any], calls: tuple[AggregateCall, ...]
 ) -> Iterator[None]:
     """Make one group of all rows, even of none."""
-    folds = [Fold(call) for call in calls]
-    for _ in matches:
-        for fold in folds:
-            fold.feed(frame)
+    with Holding(frame) as holding:
+        folds = [Fold(call, holding) for call in calls]
+        for _ in matches:
+            for fold in folds:
+                fold.feed(frame)
     for fold in folds:
         fold.store(frame)
     yield
@@ -179,7 +181,12 @@ def _compile_subquery(select: Select, scope: Scope) -> Evaluate:
     scope.depth -= 1
 
     def subquery(frame: Frame) -> Any:
-        return Bag(plan.iter_values(frame))
+        values = Bag()
+        with Holding(frame) as holding:
+            for value in plan.iter_values(frame):
+                holding.add(value)
+                values.append(value)
+        return values
 
     return subquery
 

@@ -127,7 +127,7 @@ class Commands:
         self.sessions.receive(opened, size)
         with self._ending(session):
             cursor = opened.transaction.execute_statement(command.statement, *command.parameters)
-            result = OpenResult(cursor, Pages(cursor.iter_slices()))
+            result = OpenResult(cursor, Pages(cursor.iter_slices(once=True)))
             return _page(opened, "FirstPage", result)
 
     def _fetch(self, session: Session, command: FetchPage) -> dict[str, Any]:
