@@ -14,7 +14,7 @@ from typing import Final
 from qldb_stream.errors import CarrierError, DecodeError
 from qldb_stream.events import Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records
-from qldb_stream.parsers.gunzip import GZIP_MAGIC, GzipDamage, gunzip_limit, iter_gunzipped
+from qldb_stream.parsers.gunzip import GzipDamage, gunzip_limit, is_gzip, iter_gunzipped
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.parsers.window import BytesReadable
 
@@ -60,7 +60,7 @@ def parse_firehose_object(
 def _iter_items(data: bytes, name: str) -> Iterator[Event | Undecodable]:
     """Give every event, and in its place what is none."""
     damages: Sequence[GzipDamage] = ()
-    if data.startswith(GZIP_MAGIC):
+    if is_gzip(data[:16]):
         data, damages = _gunzip(data, name)
     seams = [damage.offset for damage in damages if damage.is_seam]
     told = 0

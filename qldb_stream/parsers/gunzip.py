@@ -31,10 +31,16 @@ from qldb_stream.errors import CarrierError
 from qldb_stream.parsers.window import Window
 from qldb_stream.typing import Readable
 
-__all__ = ["CHUNK_BYTES", "GZIP_MAGIC", "GzipDamage", "gunzip_limit", "iter_gunzipped"]
+__all__ = ["CHUNK_BYTES", "GZIP_MAGIC", "GzipDamage", "gunzip_limit", "is_gzip", "iter_gunzipped"]
 
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 """Identification and the only compression method (RFC 1952, section 2.3.1)."""
+
+# RFC 1952, section 2.3: flags below the reserved bits, the two hints, and the systems.
+_HEADER_BYTES: Final = 10
+_FLAGS: Final = 0x20
+_HINTS: Final = (0, 2, 4)
+_SYSTEMS: Final = (*range(14), 255)
 
 MAX_RATIO: Final = 200
 MAX_BYTES_AT_ANY_RATIO: Final = 64 * 2**20
@@ -72,6 +78,26 @@ class GzipDamage:
     offset: int
     problem: str
     is_seam: bool
+
+
+def is_gzip(head: bytes) -> bool:
+    """
+    Tell whether a file is gzip, by how it begins; also when one of its first bytes is damaged.
+
+    Of the magic's three bytes two are enough, where flags, hint and system are such as
+    compressors write them (RFC 1952, section 2.3): no carrier of records begins so. What comes
+    out of the first member is lost then, and the others are found.
+
+    Args:
+        head: the first 10 bytes or more, as far as there are any.
+    """
+    if head.startswith(GZIP_MAGIC):
+        return True
+    if len(head) < _HEADER_BYTES:
+        return False
+    right = sum(ours == theirs for ours, theirs in zip(GZIP_MAGIC, head, strict=False))
+    flags, hint, system = head[3], head[8], head[9]
+    return right == len(GZIP_MAGIC) - 1 and flags < _FLAGS and hint in _HINTS and system in _SYSTEMS
 
 
 def gunzip_limit(size: int) -> int:

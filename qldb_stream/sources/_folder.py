@@ -26,11 +26,12 @@ import attrs
 from qldb_stream.errors import DecodeError, ForeignFileError, SourceError, UnreadableFileError
 from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
+from qldb_stream.parsers.gunzip import is_gzip
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundFiles, find_files
 from qldb_stream.sources._foreign import HEAD_BYTES, ITEM_BYTES, describe_head, describe_item
-from qldb_stream.sources._gzip import GZIP_MAGIC, Spool
+from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.typing import Item, Readable
 
@@ -228,7 +229,7 @@ class _Reading:
         """Undo gzip where there is any."""
         plain = FileReadable(self._pool, file)
         head = plain.read_at(0, HEAD_BYTES)
-        if not head.startswith(GZIP_MAGIC):
+        if not is_gzip(head):
             return _Opened(plain, head)
         found = self._spool.gunzip(plain)
         head = found.readable.read_at(0, HEAD_BYTES)

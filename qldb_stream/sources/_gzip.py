@@ -16,10 +16,10 @@ import attrs
 
 from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
-from qldb_stream.parsers.gunzip import GZIP_MAGIC, GzipDamage, gunzip_limit, iter_gunzipped
+from qldb_stream.parsers.gunzip import GzipDamage, gunzip_limit, iter_gunzipped
 from qldb_stream.sources._files import FileReadable
 
-__all__ = ["GZIP_MAGIC", "Gunzipped", "Spool", "SpooledReadable"]
+__all__ = ["Gunzipped", "Spool", "SpooledReadable"]
 
 
 class Spool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
-
-
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest

@@ -15,6 +15,7 @@ from qldb_stream.parsers.gunzip import (
     GZIP_MAGIC,
     GzipDamage,
     gunzip_limit,
+    is_gzip,
     iter_gunzipped,
 )
 from qldb_stream.parsers.window import BytesReadable
@@ -161,3 +162,33 @@ def test_what_only_looks_like_gzip_is_given_up(hostile: bytes) -> None:
     assert b"".join(pieces).startswith(PARTS[0])
     assert sum(map(len, pieces)) < 100 * len(hostile)
     assert "the rest is given up" in damages[-1].problem
+
+
+@pytest.mark.parametrize("bit", range(24))
+def test_a_damaged_magic_costs_its_member_alone(bit: int) -> None:
+    """Gzip whose very first bytes are hit is gzip all the same: later members are read."""
+    damaged = flipped(MEMBERS[0], bit) + MEMBERS[1]
+    assert is_gzip(damaged[:10])
+    contents, damages = unpack(damaged)
+    assert PARTS[1] == b"".join(contents)
+    assert 1 == len(damages)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\x1f\x8b",
+        b"\x1f\x8c\x08\x00",
+        b"\xe0\x01\x00\xea" + bytes(8),
+        b"\xf3\x89\x9a\xc2" + bytes(8),
+        b'{"a":1,"b":2}',
+        b"\x00\x8b\x00" + bytes(9),
+        b"\x1f\x8c\x08\xff" + bytes(8),
+        b"\x1f\x8c\x08\x00" + bytes(4) + b"\x07\x03",
+        b"\x1f\x8c\x08\x00" + bytes(4) + b"\x02\x63",
+    ],
+)
+def test_what_is_no_gzip(head: bytes) -> None:
+    """What carriers begin with, and what only shares some bytes with gzip, is not taken for it."""
+    assert not is_gzip(head)

@@ -14,8 +14,11 @@ import pytest
 from qldb_stream.errors import CarrierError, SourceError
 from qldb_stream.events import Undecodable
 from qldb_stream.parsers.gunzip import MAX_BYTES_AT_ANY_RATIO
+from qldb_stream.pipeline import verify_source
+from qldb_stream.sources import open_source
 from qldb_stream.sources._files import FilePool, FileReadable, find_files
 from qldb_stream.sources._gzip import Spool
+from qldb_stream.testing import make_journal, records
 
 TEXT = Random(5).randbytes(600_000)
 
@@ -118,3 +121,14 @@ def test_a_spool_without_data_needs_no_file() -> None:
     spool = Spool()
     assert b"" == spool.read_at(0, 10)
     spool.close()
+
+
+def test_a_file_whose_first_byte_is_hit_is_known_for_gzip(tmp_path: Path) -> None:
+    """Its records are read from the second member on, and the damage is one problem."""
+    parts = [part for block in make_journal(3, blocks=4) for part in records(block)]
+    members = [gzip.compress(part, mtime=0) for part in parts]
+    members[0] = b"\x1e" + members[0][1:]
+    (tmp_path / "one.gz").write_bytes(b"".join(members))
+    report = verify_source(open_source(tmp_path / "one.gz"))
+    assert len(parts) - 1 == report.records
+    assert "damaged gzip" in report.problems[0].message
