@@ -3,8 +3,9 @@ The rows that a statement gave.
 
 Strategy: the first page is computed when the statement is executed, so that most errors
 come from there; the rest comes as it is asked for, and is buffered before the transaction
-writes. What was not asked for before the transaction is over is never computed. A
-cursor can be iterated again and again.
+writes. What was not asked for before the transaction is over is never computed. A row that
+cannot be computed ends the result: whoever reads up to it is told, each time. A cursor can
+be iterated again and again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from qldb_stream.errors import DecodeError, QldbStreamError, TransactionClosedError
+from qldb_stream.errors import (
+    DecodeError,
+    QldbStreamError,
+    StatementError,
+    TransactionClosedError,
+)
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.ledger._damage import Trail
 from qldb_stream.ledger._io import IOUsage, Meter
@@ -51,7 +57,7 @@ class Cursor:
         self._read_ios = read_ios
         self._write_ios: Final = write_ios
         self._trail: Final = trail  # to name a document that is damaged
-        self._closed: TransactionClosedError | None = None
+        self._failure: QldbStreamError | None = None  # why there are no rows behind the buffer
 
     @classmethod
     def start(cls, rows: Iterator[Any], meter: Meter, trail: Trail | None = None) -> Cursor:
@@ -115,30 +121,38 @@ class Cursor:
         """Tell whether all rows have been computed."""
         return self._rest is None
 
-    def fill(self, hold: Callable[[int], None] | None = None) -> None:
+    def fill(self) -> None:
         """
-        Compute and keep all rows that are left; called before what they are read from changes.
-
-        Args:
-            hold: told how many bytes are held for it; what it raises passes through, and the
-                rows that are left can still be computed.
+        Compute and keep all rows that are left.
 
         Raises:
             LedgerError: a row could not be computed, or the transaction is over.
         """
+        self.finish(None)
+        if self._failure is not None:
+            raise self._failure
+
+    def finish(self, hold: Callable[[int], None] | None) -> None:
+        """
+        Compute and keep the rows that are left, before what they are read from changes.
+
+        A row that cannot be computed is told to whoever reads up to it, not here: the statement
+        that is about to write is not at fault.
+
+        Args:
+            hold: told how many bytes are held for it; what it raises passes through, and the
+                rows that are left can still be computed.
+        """
         while self._rest is not None:
             kept = len(self._buffer)
-            if self._compute(PAGE_ROWS) < PAGE_ROWS:
-                self._rest = self._meter = None
+            self._compute()
             if hold is not None:
                 hold(sum(map(size_of, islice(self._buffer, kept, None))))
 
     def close(self, reason: TransactionClosedError) -> None:
         """Compute no more rows, because the transaction is over."""
         if self._rest is not None:
-            self._rest = iter(())
-            self._meter = None
-            self._closed = reason
+            self._end(reason)
 
     def _iter_rows(self, *, once: bool = False) -> Iterator[Any]:
         at = 0
@@ -152,26 +166,35 @@ class Cursor:
             if once:
                 self._buffer.clear()
                 at = 0
-            if self._rest is None:
+            if self._rest is not None:
+                self._compute()
+            elif self._failure is not None:
+                raise self._failure
+            else:
                 return
-            if self._compute(PAGE_ROWS) < PAGE_ROWS:
-                self._rest = self._meter = None
 
-    def _compute(self, most: int) -> int:
-        """Compute and keep so many of the rows that are left; tell how many there were."""
-        if self._closed is not None:
-            raise self._closed
+    def _compute(self) -> None:
+        """Compute and keep the next page; when a row cannot be computed, those before it."""
         assert self._rest is not None
         assert self._meter is not None
-        before = self._meter.read_ios
+        before, kept = self._meter.read_ios, len(self._buffer)
         try:
-            page = list(islice(self._rest, most))
-        except DecodeError as exc:
-            raise self._damage(exc) from exc
-        finally:
+            for row in islice(self._rest, PAGE_ROWS):
+                self._buffer.append(row)  # one by one: what came before a failure stays
+        except QldbStreamError as exc:
             self._read_ios += self._meter.read_ios - before
-        self._buffer.extend(page)
-        return len(page)
+            self._end(self._damage(exc) if isinstance(exc, DecodeError) else exc)
+        except BaseException:
+            self._end(StatementError("the result broke off while it was read; run it again"))
+            raise
+        else:
+            self._read_ios += self._meter.read_ios - before
+            if len(self._buffer) - kept < PAGE_ROWS:
+                self._end(None)
+
+    def _end(self, failure: QldbStreamError | None) -> None:
+        self._rest = self._meter = None
+        self._failure = failure
 
 
 def _decode(value: Any) -> Any:

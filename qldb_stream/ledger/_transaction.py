@@ -278,8 +278,9 @@ class Transaction:
     def _finish_reading(self) -> None:
         """Compute what earlier statements still owe, before it changes under them."""
         while self._unfinished:
-            self._unfinished[-1].fill(self._hold)  # stays known when it cannot be held
+            self._unfinished[-1].finish(self._hold)  # stays known when it cannot be held
             self._unfinished.pop()
+        self._check_open()  # reading may have taken what time was left
 
     def _define(self, prepared: PreparedStatement, context: Context) -> dict[str, Any]:
         parsed = prepared.parsed
