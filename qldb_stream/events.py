@@ -26,6 +26,11 @@ from qldb_stream.ion import (
     blob_of,
     int_of,
     iter_elements,
+    parse_blob,
+    parse_fields,
+    parse_int,
+    parse_string,
+    parse_timestamp,
     read_struct,
     text_of,
     timestamp_of,
@@ -179,6 +184,10 @@ class TransactionInfo:
     ion: IonSlice = attrs.field(repr=False)
 
     @cached_property
+    def _parts(self) -> Mapping[str, IonSlice]:
+        return _fields(self.ion, "transactionInfo")
+
+    @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """
         Read all statements in order, SELECT and DDL included.
@@ -186,7 +195,7 @@ class TransactionInfo:
         Raises:
             EnvelopeError: a part is missing or of another type than facts 2.3 says.
         """
-        found = _fields(self.ion, "transactionInfo").get("statements")
+        found = self._parts.get("statements")
         if found is None or found.is_null:
             return ()
         return tuple(
@@ -202,12 +211,13 @@ class TransactionInfo:
         Raises:
             EnvelopeError: a part is missing or of another type than facts 2.3 says.
         """
-        found = _fields(self.ion, "transactionInfo").get("documents")
+        found = self._parts.get("documents")
         if found is None or found.is_null:
             return {}
+        path = "transactionInfo.documents"
         return {
-            document_id: _document(s, f"transactionInfo.documents.{document_id}")
-            for document_id, s in _fields(found, "transactionInfo.documents").items()
+            document_id: _document(s, f"{path}.{document_id}")
+            for document_id, s in _fields(found, path).items()
         }
 
 
@@ -356,6 +366,20 @@ def _need(fields: Mapping[str, IonSlice], name: str, path: str) -> IonSlice:
 
 
 def _statement(value: IonSlice, path: str) -> Statement:
+    """Read a statement; each block has some, so the plain way is tried first."""
+    buf = value.buf
+    try:
+        spans = parse_fields(buf, value.start, value.end, value.symbols)
+        return Statement(
+            parse_string(buf, *spans["statement"]),
+            parse_timestamp(buf, *spans["startTime"]),
+            parse_blob(buf, *spans["statementDigest"]),
+        )
+    except (DecodeError, KeyError):  # annotated, or damaged: then the reader below says how
+        return _statement_with_care(value, path)
+
+
+def _statement_with_care(value: IonSlice, path: str) -> Statement:
     fields = _fields(value, path)
     try:
         return Statement(
@@ -370,6 +394,20 @@ def _statement(value: IonSlice, path: str) -> Statement:
 
 
 def _document(value: IonSlice, path: str) -> DocumentInfo:
+    """Read a document's table and statements, as `_statement` reads."""
+    buf, symbols = value.buf, value.symbols
+    try:
+        spans = parse_fields(buf, value.start, value.end, symbols)
+        table = TableInfo(
+            parse_string(buf, *spans["tableName"]), parse_string(buf, *spans["tableId"])
+        )
+        indexes = iter_elements(IonSlice(buf, *spans["statements"], symbols))
+        return DocumentInfo(table, tuple([parse_int(buf, i.start, i.end) for i in indexes]))
+    except (DecodeError, KeyError):
+        return _document_with_care(value, path)
+
+
+def _document_with_care(value: IonSlice, path: str) -> DocumentInfo:
     fields = _fields(value, path)
     try:
         table = TableInfo(

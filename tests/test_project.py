@@ -17,6 +17,8 @@ SANS_IO = (
     "hashing",
     "events",
     "report",
+    "formulas",
+    "statements",
     "typing",
     "parsers",
     "assembly",

@@ -13,8 +13,6 @@ The outcome depends on the copies alone, never on the order in which they came (
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
 
 from qldb_stream.errors import ConflictError, DecodeError
@@ -26,8 +24,8 @@ from qldb_stream.events import (
     RevisionKind,
     TransactionInfo,
 )
-from qldb_stream.hashing import dot, merkle_root
-from qldb_stream.ion import IVM, IonSlice, load_slice
+from qldb_stream.formulas import revision_recomputes, summary_recomputes
+from qldb_stream.ion import IonSlice
 from qldb_stream.report import Problem, ProblemCode
 
 __all__ = [
@@ -35,23 +33,13 @@ __all__ = [
     "choose_summary",
     "conflict",
     "judge_rival",
-    "recomputes",
     "revision_mark",
     "same_revision",
     "same_summary",
     "slice_mark",
-    "summary_recomputes",
     "worse_revision",
     "worse_summary",
 ]
-
-# What a delete revision's missing data may be hashed as (facts 1.4, three candidates).
-_NO_DATA: Final[tuple[bytes, ...]] = (
-    b"",
-    load_slice(IVM + b"\x0f").hash(),  # null
-    load_slice(IVM + b"\xdf").hash(),  # null.struct
-)
-
 
 # --- revisions -----------------------------------------------------------------------------
 
@@ -91,22 +79,6 @@ def slice_mark(part: IonSlice | None) -> int:
     return 0 if part is None else hash((part.start, part.end, part.buf)) or 1
 
 
-def recomputes(revision: Revision) -> bool:
-    """Say whether a revision's hash is that of its own metadata and data (facts 2.5)."""
-    if revision.metadata is None:
-        return False
-    try:
-        metadata = revision.metadata.ion.hash()
-        data = _NO_DATA
-        if revision.data_ion is not None:
-            data = (revision.data_ion.hash(),)
-        elif revision.data_hash is not None:
-            data = (revision.data_hash,)
-    except DecodeError:
-        return False
-    return any(dot(metadata, of_data) == revision.hash for of_data in data)
-
-
 def choose_revision(
     copies: list[Revision], address: BlockAddress
 ) -> tuple[Revision, list[Problem]]:
@@ -143,7 +115,7 @@ def judge_rival(rival: Revision, address: BlockAddress) -> Problem:
     It claims the block and document of the other, but is not what the block lists: a
     conflict when it is whole in itself, else a damaged copy.
     """
-    if recomputes(rival):
+    if revision_recomputes(rival):
         return conflict(address, "hash", rival)
     return worse_revision(rival, address)
 
@@ -152,7 +124,7 @@ def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
     """Report a copy that was left out for a better one."""
     code, field = ProblemCode.REVISION_HASH, "hash"
     message = "a copy of this revision does not fit its own hash, another one was taken"
-    if recomputes(copy):
+    if revision_recomputes(copy):
         code, field = ProblemCode.MISMATCH, "blockAddress"
         claim = f"{copy.address.strand_id}/{copy.address.sequence_no}"
         message = f"a copy of this revision claims block {claim}, another one was taken"
@@ -161,7 +133,7 @@ def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
 
 def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool]:
     """Rank a copy, the best lowest."""
-    return not recomputes(revision), revision.address != address
+    return not revision_recomputes(revision), revision.address != address
 
 
 def _sort_key(revision: Revision) -> tuple[bytes, bytes, bytes, BlockAddress, tuple[str, ...]]:
@@ -208,26 +180,6 @@ def _revision_difference(a: Revision, b: Revision) -> str:
 def same_summary(a: BlockSummary, b: BlockSummary) -> bool:
     """Say whether two copies are equal, `stream_arn` aside."""
     return _summary_difference(a, b) is None
-
-
-def summary_recomputes(summary: BlockSummary) -> bool:
-    """Say whether a summary's hashes are those of its own parts (facts 2.5, 2.6)."""
-    leaves = summary.entries_hash_list
-    parts: list[bytes] = []
-    try:
-        if summary.transaction_info is not None:
-            parts.append(summary.transaction_info.ion.hash())
-        if summary.redaction_info is not None:
-            parts.append(summary.redaction_info.ion.hash())
-    except DecodeError:
-        return False
-    if summary.revision_summaries:
-        parts.append(merkle_root([leaf.hash for leaf in summary.revision_summaries]))
-    return (
-        all(part in leaves for part in parts)
-        and merkle_root(leaves) == summary.entries_hash
-        and dot(summary.entries_hash, summary.previous_block_hash) == summary.block_hash
-    )
 
 
 def choose_summary(a: BlockSummary, b: BlockSummary) -> tuple[BlockSummary, Problem]:

@@ -14,10 +14,8 @@ import attrs
 
 from qldb_stream.assembly._copies import (
     conflict,
-    recomputes,
     revision_mark,
     slice_mark,
-    summary_recomputes,
     worse_revision,
     worse_summary,
 )
@@ -30,6 +28,7 @@ from qldb_stream.events import (
     RevisionKind,
     TransactionInfo,
 )
+from qldb_stream.formulas import revision_recomputes, summary_recomputes
 from qldb_stream.report import Problem, ProblemCode
 
 __all__ = [
@@ -125,7 +124,9 @@ def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None
         )
     if mark == revision_mark(revision):
         return None
-    is_sound = (_is_delete(revision) and revision.hash in given.deletes) or recomputes(revision)
+    is_sound = (_is_delete(revision) and revision.hash in given.deletes) or revision_recomputes(
+        revision
+    )
     if is_sound and revision.address == address:
         return None
     return worse_revision(revision, address)

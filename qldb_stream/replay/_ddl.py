@@ -18,7 +18,7 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.partiql import parse_statement
 from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
 from qldb_stream.replay._operations import TableChange
-from qldb_stream.verification import first_keyword
+from qldb_stream.statements import first_keyword
 
 _DDL: Final = ("CREATE", "DROP", "UNDROP")
 

@@ -38,7 +38,7 @@ from qldb_stream.replay._operations import (
     Operation,
     TableChange,
 )
-from qldb_stream.verification import missing_documents
+from qldb_stream.statements import missing_documents
 
 REDACTED_FIELD: Final = "qldb_stream_redacted"
 

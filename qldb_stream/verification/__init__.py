@@ -6,10 +6,17 @@ links the blocks of a strand and keeps the root that GetDigest would give. Both 
 with values and never raise because of what a block says.
 
 What the hashes do not cover (facts 2.5): `blockAddress`, `transactionId` and
-`blockTimestamp` of a block, `blockAddress` and `tableInfo` of a revision, and the stream's
-ARN. Addresses, transaction ids, document ids and tables are compared wherever they are
-repeated. Left over are `blockTimestamp` and the ARN everywhere; and, in a block without
-revisions, `transactionId` and the strand's id, while its number is held by the chain.
+`blockTimestamp` of a block, `blockAddress` and `tableInfo` of a revision, fields that nobody
+knows, and the stream's ARN. Addresses, transaction ids, document ids and tables are compared
+wherever they are repeated; but a strand's id is hashed in one place only, the addresses that a
+redactionInfo names: a journal without redactions whose strand is renamed in every record
+verifies. `blockTimestamp` is compared with the transaction's own times, which leaves an hour
+after them open, and the ARN with nothing. In a block without revisions nothing repeats
+`transactionId`, while its number is held by the chain.
+
+Members of a tree are hashed in pairs, and which of a pair is first is not (`dot` commutes,
+facts 2.5): revisions or entries that change places with their neighbour keep every hash. Each
+is still there, in its block, with its own hash.
 
 A block need not have `transactionInfo` and `revisionSummaries`, and no hash tells a part
 that was never there from one that was taken away. One of the two would miss the other;
@@ -21,7 +28,5 @@ from __future__ import annotations
 
 from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._chain import ChainVerifier
-from qldb_stream.verification._documents import missing_documents
-from qldb_stream.verification._statements import first_keyword
 
-__all__ = ["ChainVerifier", "first_keyword", "missing_documents", "verify_block"]
+__all__ = ["ChainVerifier", "verify_block"]

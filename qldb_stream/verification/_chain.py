@@ -1,7 +1,7 @@
 """
 Link the blocks of each strand, and keep the root that GetDigest would give.
 
-Strategy: one small state for each strand: the last block's number and hash, the range
+Strategy: one small state for each strand: the last block's number, hash and time, the range
 seen, the holes, the frontier of the Merkle tree, and the delete rule that has fitted.
 A hole is written down and the chain is checked again after it; nothing ever stops.
 """
@@ -24,8 +24,11 @@ from qldb_stream.report import (
     StrandReport,
 )
 from qldb_stream.verification._block import verify_block
+from qldb_stream.verification._times import FALLING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from qldb_stream.events import Block
     from qldb_stream.report import Position
 
@@ -54,6 +57,7 @@ class _Strand:
     first: int | None
     last: int
     last_hash: bytes
+    last_time: datetime | None = None
     missing: list[tuple[int, int]] = attrs.field(factory=list)
     frontier: MerkleFrontier | None = None
     delete_rule: DeleteRule | None = None
@@ -80,7 +84,8 @@ class ChainVerifier:
                 left out, they are written down as missing, and CHAIN is not checkable.
 
         Returns:
-            All checks of `verify_block`, and one named CHAIN.
+            All checks of `verify_block`, and one named CHAIN; and a MISMATCH, not checkable,
+            for a blockTimestamp that falls along the chain.
 
         Raises:
             UsageError: the strand has come further already; nothing has changed.
@@ -93,12 +98,14 @@ class ChainVerifier:
                 f"{strand.last}; blocks are verified in rising order"
             )
         found = verify_block(block, delete_rule=strand.delete_rule if strand else None)
-        link = _link(strand, block)
+        links = [_link(strand, block)]
+        if _falls(strand, block):
+            links.append(FALLING)
         strand = self._strands.setdefault(address.strand_id, strand or _Strand(None, -1, b""))
         _advance(strand, block, found.delete_rule)
         if address in self._kept:
             self._kept[address] = self.digest(address.strand_id)
-        return attrs.evolve(found, checks=(*found.checks, link))
+        return attrs.evolve(found, checks=(*found.checks, *links))
 
     def resume(
         self, strand_id: str, position: Position, *, delete_rule: DeleteRule | None = None
@@ -197,6 +204,12 @@ def _link(strand: _Strand | None, block: Block) -> Check:
     return _LINKED if previous == strand.last_hash else _BROKEN
 
 
+def _falls(strand: _Strand | None, block: Block) -> bool:
+    """Say whether a block is older than one before it."""
+    last = None if strand is None else strand.last_time
+    return last is not None and block.summary.block_timestamp < last
+
+
 def _advance(strand: _Strand, block: Block, rule: DeleteRule | None) -> None:
     number = block.address.sequence_no
     if strand.first is None:
@@ -211,6 +224,7 @@ def _advance(strand: _Strand, block: Block, rule: DeleteRule | None) -> None:
             strand.frontier = None  # BLOCK_HASH has failed; there is no root over such a leaf
     strand.last = number
     strand.last_hash = block.block_hash
+    strand.last_time = block.summary.block_timestamp
     strand.delete_rule = strand.delete_rule or rule
 
 

@@ -9,20 +9,22 @@ has fitted another delete of the strand.
 
 from __future__ import annotations
 
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from qldb_stream.errors import DecodeError
-from qldb_stream.hashing import DIGEST_BYTES, dot
-from qldb_stream.ion import dumps, ion_hash
+from qldb_stream.formulas import RevisionFault, hash_revision_parts, maybe_delete_rule
+from qldb_stream.hashing import dot
+from qldb_stream.ion import ion_hash
 from qldb_stream.report import Check, DeleteRule, Outcome, ProblemCode
-from qldb_stream.verification._statements import deletes_documents
 
 if TYPE_CHECKING:
-    from qldb_stream.events import BlockSummary, Revision, Statement
+    from qldb_stream.events import Revision
+    from qldb_stream.verification._evidence import BlockEvidence, StatementEvidence
 
 __all__ = ["check_revision"]
 
+_FITS: Final = "the hash of metadata and data is the revision's"
+_REDACTED: Final = "the hash of metadata and dataHash is the revision's; its document is redacted"
 _SYSTEM: Final = Check(
     ProblemCode.REVISION_HASH,
     Outcome.NOT_CHECKABLE,
@@ -35,25 +37,28 @@ _PARTLY: Final = Check(
     field="metadata",
 )
 
-# SHA-256 of the Ion Hash forms of null and of null.struct (facts 2.4).
-_DELETED_DATA: Final = {
-    DeleteRule.NULL_DATA: sha256(b"\x0b\x0f\x0e").digest(),
-    DeleteRule.NULL_STRUCT_DATA: sha256(b"\x0b\xdf\x0e").digest(),
-}
-
-
 _DELETE_FITS: Final = {rule: f"the delete's hash is {rule.value}" for rule in DeleteRule}
 
 
+_FAULTS: Final = {
+    RevisionFault.METADATA_UNREADABLE: ("the metadata cannot be read", "metadata"),
+    RevisionFault.DATA_UNREADABLE: ("the data cannot be read", "data"),
+    RevisionFault.OTHER_DATA_HASH: ("dataHash is not the hash of the data", "dataHash"),
+    RevisionFault.NO_DATA_HASH: ("dataHash is no digest", "dataHash"),
+}
+
+
 def check_revision(
-    revision: Revision, summary: BlockSummary, rule: DeleteRule | None
+    revision: Revision, evidence: BlockEvidence, rule: DeleteRule | None
 ) -> tuple[Check, DeleteRule | None]:
     """
     Recompute a revision's hash.
 
     Args:
-        revision: of any kind.
-        summary: of its block; tells which part is to blame.
+        revision: of any kind. Of a redacted one nothing but the hash of its document is
+            there; that the hash holds is verified, whether the redaction was asked for is
+            `Redactions`' to tell.
+        evidence: of its block; tells which part is to blame.
         rule: the delete rule that has fitted in the strand before, None for none.
 
     Returns:
@@ -63,49 +68,33 @@ def check_revision(
     if revision.metadata is None:
         bare = revision.data_ion is None and revision.data_hash is None
         return (_SYSTEM if bare else _PARTLY), None
-    try:
-        metadata_hash = revision.metadata.ion.hash()
-    except DecodeError:
-        return _failed(revision, "the metadata cannot be read", "metadata"), None
-    if revision.data_ion is None and revision.data_hash is None:
-        return _check_delete(revision, summary, metadata_hash, rule)
-    return _check_content(revision, summary, metadata_hash), None
-
-
-def _check_content(revision: Revision, summary: BlockSummary, metadata_hash: bytes) -> Check:
-    """Check a revision that has its data, or the hash of its redacted data, or both."""
-    data_hash = revision.data_hash
-    if revision.data_ion is not None:
-        try:
-            data_hash = revision.data_ion.hash()
-        except DecodeError:
-            return _failed(revision, "the data cannot be read", "data")
-        if revision.data_hash is not None and revision.data_hash != data_hash:
-            return _failed(revision, "dataHash is not the hash of the data", "dataHash")
-    if data_hash is None or len(data_hash) != DIGEST_BYTES:
-        return _failed(revision, "dataHash is no digest", "dataHash")
+    parts = hash_revision_parts(revision)
+    if isinstance(parts, RevisionFault):
+        return _failed(revision, *_FAULTS[parts]), None
+    metadata_hash, data_hash = parts
+    if data_hash is None:
+        return _check_delete(revision, evidence, metadata_hash, rule)
     computed = dot(metadata_hash, data_hash)
     if computed == revision.hash:
-        return _verified(revision, "the hash of metadata and data is the revision's")
-    field = _blame(revision, summary, computed, data_hash)
-    return _failed(revision, "the hash of metadata and data is not the revision's", field)
+        return _verified(revision, _FITS if revision.data_ion is not None else _REDACTED), None
+    field = _blame(revision, evidence, computed, data_hash)
+    return _failed(revision, "the hash of metadata and data is not the revision's", field), None
 
 
 def _check_delete(
-    revision: Revision, summary: BlockSummary, metadata_hash: bytes, rule: DeleteRule | None
+    revision: Revision, evidence: BlockEvidence, metadata_hash: bytes, rule: DeleteRule | None
 ) -> tuple[Check, DeleteRule | None]:
-    for candidate in DeleteRule:
-        data_hash = _DELETED_DATA.get(candidate, b"")
-        if dot(metadata_hash, data_hash) == revision.hash:
-            return _verified(revision, _DELETE_FITS[candidate]), candidate
-    against = _maybe_objection(revision, summary, rule)
+    fitting = maybe_delete_rule(metadata_hash, revision.hash)
+    if fitting is not None:
+        return _verified(revision, _DELETE_FITS[fitting]), fitting
+    against = _maybe_objection(revision, evidence, rule)
     if against is not None:
         return _failed(revision, against), None
     return _unknown_delete(revision), None
 
 
 def _maybe_objection(
-    revision: Revision, summary: BlockSummary, rule: DeleteRule | None
+    revision: Revision, evidence: BlockEvidence, rule: DeleteRule | None
 ) -> str | None:
     """Say why a misfit cannot be a delete by a rule that we do not know; None: it can."""
     if revision.metadata is not None and revision.metadata.version == 0:
@@ -114,8 +103,8 @@ def _maybe_objection(
         return "the revision has no data, but fields that are not known"
     if rule is not None:
         return "a delete that does not fit the rule that has fitted in this strand"
-    statements = _statements_of(revision, summary)
-    if statements and not any(deletes_documents(s.statement) for s in statements):
+    statements = evidence.statements_of(revision.document_id)
+    if statements and not any(statement.deletes for statement in statements):
         return "the revision has no data, and none of its statements deletes"
     return None
 
@@ -124,53 +113,33 @@ def _maybe_objection(
 
 
 def _blame(
-    revision: Revision, summary: BlockSummary, computed: bytes, data_hash: bytes
+    revision: Revision, evidence: BlockEvidence, computed: bytes, data_hash: bytes
 ) -> str | None:
     """Name the field that is altered, where another hash tells; None where none does."""
-    if any(
-        leaf.document_id == revision.document_id and leaf.hash == computed
-        for leaf in summary.revision_summaries
-    ):
+    if evidence.lists(revision.document_id, computed):
         return "hash"
-    statements = _statements_of(revision, summary)
-    for statement in statements:
-        if _proves_data(statement, revision, data_hash):
-            return "metadata"
-    if len(statements) == 1 and _inserts_one_parameter(statements[0]):
-        return "data" if _sole_document(summary) else None  # its digest would have proven the data
+    statements = evidence.statements_of(revision.document_id)
+    if _prove_data(statements, revision, data_hash):
+        return "metadata"
+    if len(statements) == 1 and statements[0].inserts_one_parameter and evidence.has_one_document:
+        return "data"  # else its digest would have proven the data
     return None
 
 
-def _proves_data(statement: Statement, revision: Revision, data_hash: bytes) -> bool:
+def _prove_data(
+    statements: Sequence[StatementEvidence], revision: Revision, data_hash: bytes
+) -> bool:
     """Guess that the document, or the list of it, was the only parameter (facts 2.3)."""
-    text_hash = ion_hash(dumps(statement.statement))
+    if not statements:
+        return False
     guesses = [data_hash]
     if revision.data_ion is not None:
-        guesses.append(ion_hash(dumps([revision.data_ion])))
-    return any(dot(text_hash, guess) == statement.statement_digest for guess in guesses)
-
-
-def _inserts_one_parameter(statement: Statement) -> bool:
-    words = statement.statement.upper().split()
-    return words[:2] == ["INSERT", "INTO"] and words[3:] == ["?"]
-
-
-def _sole_document(summary: BlockSummary) -> bool:
-    """Tell whether one document changed, so that no statement was shared with another."""
-    return len(summary.revision_summaries) == 1
-
-
-def _statements_of(revision: Revision, summary: BlockSummary) -> list[Statement]:
-    """Give the statements that changed this document; empty when that is unknown."""
-    if summary.transaction_info is None or revision.document_id is None:
-        return []
-    try:
-        own = summary.transaction_info.documents.get(revision.document_id)
-        statements = summary.transaction_info.statements
-    except DecodeError:
-        return []
-    indexes = () if own is None else dict.fromkeys(own.statements)  # repeated by assignments
-    return [statements[i] for i in indexes if 0 <= i < len(statements)]
+        guesses.append(ion_hash([revision.data_ion]))
+    return any(
+        dot(statement.text_hash, guess) == statement.digest
+        for statement in statements
+        for guess in guesses
+    )
 
 
 # --- checks of one revision -----------------------------------------------------------------

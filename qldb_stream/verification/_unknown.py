@@ -1,7 +1,8 @@
 """
 Tell fields that are new from fields that are damaged.
 
-Fields that the facts do not know break nothing: the service may have added some. But
+Fields that the facts do not know break nothing: the service may have added some. But no
+hash covers them, so each is told as not checkable: anybody may have added it. And
 an optional part whose name is damaged would vanish without any hash noticing. Damage
 leaves one of five traces, and each of them is a failure: a name that is a known one
 but for one bit (in the symbol table's text); a name without text (in the symbol's type);
@@ -20,7 +21,7 @@ from qldb_stream.report import Check, Outcome, ProblemCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["check_unknown_fields"]
+__all__ = ["KNOWN_NAMES", "check_unknown_fields"]
 
 # The parts that a record, a summary or a revision may lack (facts 1.3, 1.4, 2.1).
 _OPTIONAL: Final = (
@@ -35,7 +36,7 @@ _OPTIONAL: Final = (
     b"documentId",
 )
 _OPTIONAL_TEXTS: Final = tuple(name.decode() for name in _OPTIONAL)
-_KNOWN: Final = frozenset(
+KNOWN_NAMES: Final = frozenset(
     (
         *_OPTIONAL_TEXTS,
         *("qldbStreamArn", "recordType", "payload", "controlRecordType", "revision"),
@@ -48,6 +49,7 @@ _KNOWN: Final = frozenset(
         "$ion_shared_symbol_table",
     )
 )
+"""Every name that the service, or Ion itself, gives a field that is not a user's."""
 _ID: Final = re.compile(r"[0-9A-Za-z]{22}")
 
 _NO_TEXT: Final = "$0"  # how the parsers name a field whose name has no text
@@ -57,6 +59,7 @@ _NEIGHBOUR: Final = "the name of an unknown field is one bit away from a known o
 _CUT: Final = "the name of an unknown field begins a known one, or begins with one"
 _MISPLACED: Final = "a known name or an id is the name of a field where it does not belong"
 _INSTEAD: Final = "the record has an unknown field where tableInfo should be"
+_NEW: Final = "a field that is not known, and that no hash covers"
 
 
 def check_unknown_fields(
@@ -72,7 +75,8 @@ def check_unknown_fields(
         lacks_table: a stream's revision that came without tableInfo.
 
     Yields:
-        A failed MISMATCH for each name that damage may have made.
+        A MISMATCH for each name: failed for one that damage may have made, else not
+        checkable.
     """
     for name in names:
         neighbour = _maybe_neighbour(name.encode())
@@ -81,12 +85,14 @@ def check_unknown_fields(
             yield _failed(_NEIGHBOUR, document_id, neighbour)
         elif own == _NO_TEXT:
             yield _failed(_NAMELESS, document_id, name)
-        elif own in _KNOWN or _ID.fullmatch(own):
+        elif own in KNOWN_NAMES or _ID.fullmatch(own):
             yield _failed(_MISPLACED, document_id, name)
         elif (cut := _maybe_cut(own)) is not None:
             yield _failed(_CUT, document_id, cut)
         elif lacks_table and name.startswith("payload."):
             yield _failed(_INSTEAD, document_id, "tableInfo")
+        else:
+            yield Check(ProblemCode.MISMATCH, Outcome.NOT_CHECKABLE, _NEW, document_id, name)
 
 
 def _maybe_cut(name: str) -> str | None:

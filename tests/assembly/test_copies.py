@@ -9,14 +9,13 @@ import pytest
 
 from qldb_stream.assembly._copies import (
     choose_revision,
-    recomputes,
     same_revision,
-    summary_recomputes,
 )
 from qldb_stream.assembly._different import MAX_COPIES, DifferentCopies
 from qldb_stream.assembly._given import GivenBlocks
 from qldb_stream.assembly._loose import LooseRevisions
 from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
+from qldb_stream.formulas import revision_recomputes, summary_recomputes
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.report import DeleteRule, ProblemCode
 from qldb_stream.testing import JournalShape, make_journal
@@ -43,14 +42,14 @@ def test_every_sound_revision_recomputes(rule: DeleteRule) -> None:
     shape = attrs.evolve(SHAPE, delete_rule=rule)
     for block in make_journal(7, blocks=30, shape=shape):
         for revision in block.revisions:
-            assert (revision.kind is not RevisionKind.SYSTEM) == recomputes(revision)
+            assert (revision.kind is not RevisionKind.SYSTEM) == revision_recomputes(revision)
 
 
 def test_what_does_not_decode_does_not_recompute() -> None:
     """Damaged bytes make no exception, and equal only themselves."""
     assert FULL.data_ion is not None
     damaged = attrs.evolve(FULL, data_ion=broken(FULL.data_ion))
-    assert not recomputes(damaged)
+    assert not revision_recomputes(damaged)
     assert same_revision(damaged, damaged)
     assert not same_revision(damaged, FULL)
 

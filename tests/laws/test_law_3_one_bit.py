@@ -73,7 +73,8 @@ def problems_of(items: list[Item]) -> list[Problem]:
         verification = verify_block(block)
         found += verification.problems
         if not found and any(c.outcome is Outcome.NOT_CHECKABLE for c in verification.checks):
-            found.append(Problem(ProblemCode.MISMATCH, "not checkable", field="not checkable"))
+            place = block.address.strand_id, block.address.sequence_no
+            found.append(Problem(ProblemCode.MISMATCH, "not checkable", *place))
     return found
 
 

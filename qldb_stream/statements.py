@@ -1,5 +1,5 @@
 """
-What a statement's text says by its keywords, without parsing it.
+What the statements of a transaction say by their keywords, without parsing them.
 
 A journal may hold statements that no parser of ours knows, so only words are looked at;
 blanks, comments, strings and Ion literals are passed over. Every repetition is
@@ -9,9 +9,16 @@ possessive, and what is not closed reaches to the end: time is linear in the tex
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["deletes_documents", "first_keyword"]
+from qldb_stream.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from qldb_stream.events import TransactionInfo
+
+__all__ = ["deletes_documents", "first_keyword", "missing_documents"]
 
 # Blanks and comments (facts 5.1).
 _BLANK: Final = r"\s++|--[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"
@@ -44,6 +51,35 @@ def deletes_documents(text: str) -> bool:
     return first == "DELETE" or (first in ("FROM", "UPDATE") and _removes_whole(text))
 
 
+def missing_documents(info: TransactionInfo, present: Collection[str | None]) -> Mapping[str, bool]:
+    """
+    Find the documents that transactionInfo names and that are not present.
+
+    Args:
+        info: of the block.
+        present: ids of the documents that have revisions.
+
+    Returns:
+        By document id, whether it can do without a revision: its first statement inserts
+        and its last deletes. Whether such documents are named at all is open (facts 2.3).
+
+    Raises:
+        DecodeError: the documents of transactionInfo cannot be read.
+    """
+    missing = {
+        document_id: document.statements
+        for document_id, document in info.documents.items()
+        if document_id not in present
+    }
+    if not missing:
+        return {}
+    inserts, deletes = _by_kind(info)
+    return {
+        document_id: min(indexes, default=0) in inserts and max(indexes, default=0) in deletes
+        for document_id, indexes in missing.items()
+    }
+
+
 def _removes_whole(text: str) -> bool:
     """Look for REMOVE of what FROM or UPDATE calls its table, and of no path in it."""
     tokens = [token.strip('"').upper() for token in _TOKEN.findall(text) if token]
@@ -63,3 +99,14 @@ def _name_of_table(tokens: list[str]) -> str:
     if rest[0] == "AS":
         return rest[1]
     return table if rest[0] in _NO_ALIAS else rest[0]
+
+
+def _by_kind(info: TransactionInfo) -> tuple[frozenset[int], frozenset[int]]:
+    """Give the indexes of statements that insert, and of those that delete; each read once."""
+    try:
+        texts = [statement.statement for statement in info.statements]
+    except DecodeError:
+        return frozenset(), frozenset()  # then nothing excuses a document
+    inserts = (index for index, text in enumerate(texts) if first_keyword(text) == "INSERT")
+    deletes = (index for index, text in enumerate(texts) if deletes_documents(text))
+    return frozenset(inserts), frozenset(deletes)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qldb_stream.verification import first_keyword
-from qldb_stream.verification._statements import deletes_documents
+from qldb_stream.statements import deletes_documents, first_keyword
 
 
 @pytest.mark.parametrize(
