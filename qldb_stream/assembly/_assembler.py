@@ -6,9 +6,9 @@ slots. A revision joins by its hash. One that no summary lists stays loose until
 summary does; only when nothing more can come for a block (`finish`, `close`) it joins
 by block address and document id, so that a damaged hash becomes a failed check of a
 named document and not a missing record. Copies that are equal fall out at once;
-different ones stay in their slot until the block is given out and are judged then, so
-that the outcome does not depend on their order (law 1). More than MAX_COPIES different
-ones are a conflict whatever they are; those beyond it are dropped.
+different ones stay in their slot, summaries in their block, until the block is given out
+and are judged then, so that the outcome does not depend on their order (law 1). More than
+MAX_COPIES different ones are a conflict whatever they are; those beyond it are dropped.
 
 What is given out is remembered by a few numbers, so that its copies fall out as well:
 the last `limit` revisions' worth of blocks, and none that `finish` has passed.
@@ -24,10 +24,11 @@ from collections import OrderedDict
 from typing import Final
 
 from qldb_stream.assembly._copies import (
+    better_summary,
     choose_revision,
-    choose_summary,
     conflict,
     judge_rival,
+    judge_summaries,
 )
 from qldb_stream.assembly._different import MAX_COPIES
 from qldb_stream.assembly._given import (
@@ -225,15 +226,13 @@ class BlockAssembler:
         self._note_whole(block)
 
     def _add_copy(self, block: WaitingBlock, summary: BlockSummary) -> None:
-        """Choose between a waiting block's summary and another one."""
+        """Keep another summary of a waiting block; the best one so far makes its slots."""
         if block.knows(summary):
             return
         if block.is_full:
-            self._note_crowded(block)
+            block.is_crowded = True
             return
-        best, problem = choose_summary(block.summary, summary)
-        self._problems.append(problem)
-        if best is block.summary:
+        if better_summary(block.summary, summary) is block.summary:
             block.leave_out(summary)
             return
         self._close_block(block)
@@ -242,12 +241,12 @@ class BlockAssembler:
                 self._problems.append(conflict(block.address, _CROWD, slot.copies.revisions[0]))
             for revision in slot.copies.revisions:
                 self._add_loose(revision)
-        self._open_block(block.replaced_by(best))
+        self._open_block(block.replaced_by(summary))
 
-    def _note_crowded(self, block: WaitingBlock) -> None:
-        """Report once that more summaries of a block came than are worth judging."""
-        if not block.is_crowded:
-            block.is_crowded = True
+    def _judge_summaries(self, block: WaitingBlock) -> None:
+        """Report what is wrong with the summaries that were left out, once and for all."""
+        self._problems += judge_summaries(block.summary, block.others)
+        if block.is_crowded:
             self._problems.append(conflict(block.address, _CROWD))
 
     def _close_block(self, block: WaitingBlock) -> None:
@@ -266,6 +265,7 @@ class BlockAssembler:
     def _give_out(self, block: WaitingBlock) -> Block:
         """Make a block of the best copies in the slots."""
         self._close_block(block)
+        self._judge_summaries(block)
         address = block.address
         revisions: list[Revision] = []
         for slot in block.slots:
@@ -296,6 +296,7 @@ class BlockAssembler:
             self._judge_rivals(address, frozenset([found for found in documents if found]))
             return self._drop_loose(address, (_LEAVES,))
         self._close_block(block)
+        self._judge_summaries(block)
         self._waiting -= block.parts - 1
         lacking = tuple([f"document {s.leaf.document_id}" for s in block.slots if s.is_missing])
         return self._drop_loose(address, lacking) or IncompleteBlockError(

@@ -8,10 +8,15 @@ where it belongs. The better copy wins and the worse is reported; two that are e
 good are a conflict. A redacted and a full copy of one revision are no conflict: the
 redacted one wins (facts 1.6, 2.6).
 
-The outcome depends on the copies alone, never on the order in which they came (law 1).
+All copies are judged at once, when the block is given out or given up. So the outcome depends
+on the copies that are here by then, and not on the order in which they came (law 1). What comes
+later, or beyond MAX_COPIES, can only be reported.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import attrs
 
@@ -29,10 +34,11 @@ from qldb_stream.ion import IonSlice
 from qldb_stream.report import Problem, ProblemCode
 
 __all__ = [
+    "better_summary",
     "choose_revision",
-    "choose_summary",
     "conflict",
     "judge_rival",
+    "judge_summaries",
     "revision_mark",
     "same_revision",
     "same_summary",
@@ -40,6 +46,9 @@ __all__ = [
     "worse_revision",
     "worse_summary",
 ]
+
+_Raw: TypeAlias = tuple[bytes, str]
+
 
 # --- revisions -----------------------------------------------------------------------------
 
@@ -136,14 +145,12 @@ def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool]:
     return not revision_recomputes(revision), revision.address != address
 
 
-def _sort_key(revision: Revision) -> tuple[bytes, bytes, bytes, BlockAddress, tuple[str, ...]]:
+def _sort_key(revision: Revision) -> tuple[_Raw, _Raw, bytes, bytes, str]:
     """Order copies by what they are, so that chance does not choose."""
-    metadata = revision.metadata
-    slices = (None if metadata is None else metadata.ion, revision.data_ion)
-    raw = [b"" if part is None else part.buf[part.start : part.end] for part in slices]
-    table = revision.table
-    names = () if table is None else (table.table_name, table.table_id)
-    return raw[0], raw[1], revision.data_hash or b"", revision.address, names
+    metadata = None if revision.metadata is None else revision.metadata.ion
+    plain = repr((revision.address, revision.table, revision.unknown_fields))
+    data_hash = revision.data_hash or b""
+    return _raw(metadata), _raw(revision.data_ion), data_hash, revision.hash, plain
 
 
 def _merged(a: Revision, b: Revision) -> Revision | None:
@@ -182,18 +189,38 @@ def same_summary(a: BlockSummary, b: BlockSummary) -> bool:
     return _summary_difference(a, b) is None
 
 
-def choose_summary(a: BlockSummary, b: BlockSummary) -> tuple[BlockSummary, Problem]:
+def better_summary(a: BlockSummary, b: BlockSummary) -> BlockSummary:
     """
     Choose between two different summaries of one block.
 
-    Returns:
-        The better, or one that does not depend on which came first; what is wrong with
-        the other.
+    The order is a total one, so that the best of many is the same whatever came first.
     """
-    best, other = sorted((a, b), key=_summary_key)
-    if summary_recomputes(best) and not summary_recomputes(other):
-        return best, worse_summary(best.address)
-    return best, conflict(best.address, _summary_difference(best, other) or "nothing")
+    return min(a, b, key=_summary_key)
+
+
+def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[Problem]:
+    """
+    Say what is wrong with the summaries of a block for which the best was taken.
+
+    Args:
+        best: of all, by `better_summary`.
+        others: different ones.
+
+    Returns:
+        A problem for each of the others: that it is worse, when its hashes are not its own
+        and those of the best are, or else in conflict.
+    """
+    if not others:
+        return []
+    is_sound = summary_recomputes(best)
+    problems: list[Problem] = []
+    for other in sorted(others, key=_summary_key):
+        if is_sound and not summary_recomputes(other):
+            problems.append(worse_summary(best.address))
+        else:
+            difference = _summary_difference(best, other) or "nothing"
+            problems.append(conflict(best.address, difference))
+    return problems
 
 
 def worse_summary(address: BlockAddress) -> Problem:
@@ -218,12 +245,24 @@ def conflict(address: BlockAddress, difference: str, found: Revision | None = No
     )
 
 
-def _summary_key(summary: BlockSummary) -> tuple[bool, bytes, bytes, str, str]:
+def _summary_key(summary: BlockSummary) -> tuple[bool, bytes, _Raw, _Raw, str]:
     """Rank a copy, the best lowest; then order copies by what they are."""
     plain = attrs.evolve(summary, stream_arn=None, transaction_info=None, redaction_info=None)
-    info = summary.transaction_info
-    raw = b"" if info is None else info.ion.buf[info.ion.start : info.ion.end]
-    return not summary_recomputes(summary), summary.block_hash, raw, repr(plain), ""
+    info, redaction = summary.transaction_info, summary.redaction_info
+    return (
+        not summary_recomputes(summary),
+        summary.block_hash,
+        _raw(None if info is None else info.ion),
+        _raw(None if redaction is None else redaction.ion),
+        repr(plain),
+    )
+
+
+def _raw(part: IonSlice | None) -> _Raw:
+    """Give what is written in a part, and the names that its bytes refer to."""
+    if part is None:
+        return b"", ""
+    return part.buf[part.start : part.end], repr(part.symbols.texts)
 
 
 def _summary_difference(a: BlockSummary, b: BlockSummary) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ from qldb_stream.errors import IncompleteBlockError
 from qldb_stream.events import (
     Block,
     BlockSummary,
+    RedactionInfo,
     Revision,
     RevisionSummary,
     TableInfo,
@@ -232,6 +234,38 @@ def test_redaction_info_is_compared() -> None:
         assert "redaction_info" == problems[0].field
 
 
+def test_the_best_summary_wins_wherever_it_comes() -> None:
+    """Damaged copies are judged beside the sound one, and not each by those before it."""
+    bad = [with_summary(entries_hash=bytes([n]) * 32) for n in (1, 2)]
+    for summaries in permutations([*bad, BLOCK.summary]):
+        blocks, problems = assemble([*summaries, *events_of(BLOCK)[1:]], hold=True)
+        assert [BLOCK] == blocks
+        assert [ProblemCode.BLOCK_HASH] * 2 == codes(problems)
+
+
+def test_summaries_of_an_incomplete_block_are_judged_too() -> None:
+    """What is wrong with them is told when the block is given up."""
+    bad = with_summary(block_hash=bytes(32))
+    assembler = BlockAssembler(hold=True)
+    for event in (bad, BLOCK.summary):
+        assembler.feed(event)
+    assert () == assembler.take_problems()
+    assembler.finish(BLOCK.address)
+    assert [ProblemCode.BLOCK_HASH, ProblemCode.INCOMPLETE] == codes(assembler.take_problems())
+
+
+def test_summaries_that_differ_by_their_redaction_have_an_order() -> None:
+    """Which of two that are equally good is taken does not depend on which came first."""
+    infos = [RedactionInfo(to_slice({"revisions": [n]})) for n in range(3)]
+    bad = [with_summary(redaction_info=info, block_hash=bytes(32)) for info in infos]
+    found = set()
+    for summaries in permutations(bad):
+        (block,), _ = assemble([*summaries, *events_of(BLOCK)[1:]], hold=True)
+        assert block.summary.redaction_info is not None
+        found.add(repr(block.summary.redaction_info.ion.decode()))
+    assert 1 == len(found)
+
+
 # --- copies that come after their block ---
 
 
@@ -245,6 +279,10 @@ def test_redaction_info_is_compared() -> None:
         (elsewhere(attrs.evolve(FIRST, metadata=_moved(FIRST))), ProblemCode.MISMATCH),
         (attrs.evolve(FIRST, hash=bytes(32)), ProblemCode.REVISION_HASH),
         (sound(FIRST, {"forged": True}), ProblemCode.CONFLICT),
+        (attrs.evolve(FIRST, table=None, metadata=_moved(FIRST)), None),
+        (attrs.evolve(FIRST, table=TableInfo("Forged", "F" * 22)), ProblemCode.CONFLICT),
+        (redacted(attrs.evolve(FIRST, table=TableInfo("F", "F" * 22))), ProblemCode.CONFLICT),
+        (attrs.evolve(FIRST, unknown_fields=("color",)), ProblemCode.CONFLICT),
     ],
 )
 def test_a_late_revision_is_judged(copy: Revision, expected: ProblemCode | None) -> None:
