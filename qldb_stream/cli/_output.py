@@ -266,6 +266,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
 
 def _verification_sentence(report: VerifyReport) -> str:
     seen = f"{count(report.blocks, 'block')}, {count(report.revisions, 'revision')}"
+    if report.redacted:
+        seen += f" ({report.redacted:,} redacted)"
     if not report.ok:
         return f"{count(len(report.problems), 'problem')} found in {seen}"
     if report.level is Level.FULL:

@@ -54,7 +54,7 @@ from qldb_stream.report import (
     VerifyReport,
 )
 from qldb_stream.typing import Item
-from qldb_stream.verification import ChainVerifier, verify_block
+from qldb_stream.verification import ChainVerifier, Redactions, verify_block
 
 __all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict"]
 
@@ -172,6 +172,7 @@ class PipelineCore:
         self._whole: list[Block] = []
         self._limit = limit
         self._verifier = ChainVerifier()
+        self._redactions = Redactions()
         self._tally = Tally()
         self._start = start
         self._gaps = gaps
@@ -260,7 +261,12 @@ class PipelineCore:
         """Sum up everything so far."""
         report = self._tally.report(self._verifier.strands())
         missed = [p for strand in self._strands.values() for p in strand.gate.missed()]
-        return attrs.evolve(report, problems=(*report.problems, *missed))
+        return attrs.evolve(
+            report,
+            problems=(*report.problems, *missed),
+            not_checkable={**report.not_checkable, **self._redactions.not_checkable()},
+            redacted=self._redactions.count,
+        )
 
     def _first(self, strand_id: str) -> int | None:
         return self._start.get(strand_id) if isinstance(self._start, Mapping) else self._start
@@ -323,7 +329,7 @@ class PipelineCore:
             self._report_hole(strand_id, strand.next, number - 1)
         strand.next = number + 1
         verification = self._verifier.feed(block)
-        self._tally.add_verification(verification, _count_revisions(block))
+        self._add_verification(block, verification)
         verdict = self._admit(strand.gate, block, verification)
         position = strand.gate.position if verdict is Verdict.DELIVER else None
         return CheckedBlock(block, verification, verdict, position)
@@ -331,10 +337,14 @@ class PipelineCore:
     def _pass_over(self, block: Block) -> CheckedBlock:
         """Verify a live block that the sink has; its place in the chain is behind us."""
         verification = verify_block(block)
-        self._tally.add_verification(verification, _count_revisions(block))
+        self._add_verification(block, verification)
         gate = self._strands[block.address.strand_id].gate
         verdict = self._admit(gate, block, verification)
         return CheckedBlock(block, verification, verdict, None)
+
+    def _add_verification(self, block: Block, verification: BlockVerification) -> None:
+        self._tally.add_verification(verification, _count_revisions(block))
+        self._redactions.feed(block, is_verified=verification.ok)
 
     def _admit(self, gate: StrandGate, block: Block, verification: BlockVerification) -> Verdict:
         """Judge a block; note what is wrong, and what the sink may have that is redacted."""

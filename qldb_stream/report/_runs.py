@@ -54,6 +54,9 @@ class VerifyReport:
     `not_checkable` counts by reason what could be neither verified nor refuted.
     `blocks` and `revisions` count what was verified or refuted, duplicates once;
     `records` counts every record that could be read, copies and CONTROL included.
+    `redacted` counts the revisions of which only the hash of the document is there. Those that
+    a later block asked for are complete as they are, and no reason for a partial level; the
+    others are counted in `not_checkable` too.
     """
 
     blocks: int = 0
@@ -62,6 +65,7 @@ class VerifyReport:
     strands: tuple[StrandReport, ...] = ()
     problems: tuple[Problem, ...] = ()
     records: int = 0
+    redacted: int = 0
 
     @property
     def ok(self) -> bool:
@@ -85,6 +89,7 @@ class VerifyReport:
             "level": self.level.value,
             "blocks": self.blocks,
             "revisions": self.revisions,
+            "redacted": self.redacted,
             "not_checkable": dict(self.not_checkable),
             "strands": [strand.as_json() for strand in self.strands],
             "problems": [

@@ -38,6 +38,7 @@ def test_a_whole_journal(run: Run, archive: Path) -> None:
         "level",
         "blocks",
         "revisions",
+        "redacted",
         "not_checkable",
         "strands",
         "problems",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -23,19 +24,23 @@ from qldb_stream.events import (
     Block,
     BlockSummary,
     Event,
+    RedactionInfo,
     Revision,
     RevisionDetails,
     RevisionKind,
+    TransactionInfo,
     Undecodable,
 )
+from qldb_stream.ion import IonSlice
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
-from qldb_stream.report import Outcome, Problem, ProblemCode
+from qldb_stream.report import Level, Outcome, Problem, ProblemCode, VerifyReport
 from qldb_stream.testing import (
     JournalShape,
     flip_bit,
     iter_flips,
     make_journal,
+    records,
     reframe,
 )
 from qldb_stream.typing import Item
@@ -222,3 +227,91 @@ def test_each_bit_of_a_summary_without_revisions_is_found(*, redacts: bool) -> N
             if verify_block(Block(damaged, leaves)).ok:
                 missed.append(bit)
     assert [] == missed
+
+
+# --- whole parts ----------------------------------------------------------------------------
+
+# Without leaves that only the system knows and blocks without transactionInfo, all is checkable.
+WHOLE = tuple(make_journal(3, blocks=60, shape=JournalShape(system=0.0, empty=0.0, redactions=0.1)))
+REDACTION = next(block for block in WHOLE if block.summary.redaction_info)
+ORDINARY = next(block for block in WHOLE if block.revisions and block.summary.transaction_info)
+
+
+def moved(block: Block, *, transaction: str | None, redaction: str | None) -> Block:
+    """Give a block whose infos are other parts of it, by name; None for none."""
+    infos: dict[str | None, IonSlice] = {}
+    if block.summary.transaction_info is not None:
+        infos["transaction"] = block.summary.transaction_info.ion
+    if block.summary.redaction_info is not None:
+        infos["redaction"] = block.summary.redaction_info.ion
+    summary = attrs.evolve(
+        block.summary,
+        transaction_info=TransactionInfo(infos[transaction]) if transaction else None,
+        redaction_info=RedactionInfo(infos[redaction]) if redaction else None,
+    )
+    return attrs.evolve(block, summary=summary)
+
+
+def verify_with(*changed: Block) -> VerifyReport:
+    """Verify the journal with some blocks changed, from records."""
+    by_address = {block.address: block for block in changed}
+    blocks = [by_address.get(block.address, block) for block in WHOLE]
+    return verify_items([read(record) for block in blocks for record in records(block)])
+
+
+def test_the_whole_journal_is_verified_in_full() -> None:
+    """Nothing is left open before anything is moved."""
+    report = verify_with()
+    assert (True, Level.FULL, 0) == (report.ok, report.level, report.redacted)
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        (moved(REDACTION, transaction="redaction", redaction=None), "TRANSACTION_INFO"),
+        (moved(REDACTION, transaction="redaction", redaction="redaction"), "TRANSACTION_INFO"),
+        (moved(REDACTION, transaction="redaction", redaction="transaction"), "REDACTION_INFO"),
+        (moved(REDACTION, transaction=None, redaction="redaction"), "TRANSACTION_INFO"),
+        (moved(REDACTION, transaction="transaction", redaction="transaction"), "REDACTION_INFO"),
+        (moved(ORDINARY, transaction="transaction", redaction="transaction"), "REDACTION_INFO"),
+        (moved(ORDINARY, transaction=None, redaction="transaction"), "TRANSACTION_INFO"),
+    ],
+)
+def test_no_part_passes_as_another(block: Block, code: str) -> None:
+    """Each hash is a member of entriesHashList, and the block is named all the same."""
+    report = verify_with(block)
+    numbers = {problem.sequence_no for problem in report.problems}
+    assert {block.address.sequence_no} == numbers
+    assert code in {problem.code.value for problem in report.problems}
+
+
+def stripped(block: Block) -> Block:
+    """Give a block all of whose documents are taken out, with their hashes in place."""
+    return attrs.evolve(
+        block,
+        revisions=tuple(
+            one
+            if one.data_ion is None
+            else attrs.evolve(one, data_ion=None, data_hash=one.data_ion.hash())
+            for one in block.revisions
+        ),
+    )
+
+
+def test_documents_do_not_vanish_without_a_request() -> None:
+    """Every hash holds, so nothing fails; but the level is partial, and says why."""
+    report = verify_with(*map(stripped, WHOLE))
+    assert (True, Level.PARTIAL) == (report.ok, report.level)
+    asked = sum(block.summary.redaction_info is not None for block in WHOLE)
+    [(reason, times)] = report.not_checkable.items()
+    assert reason.startswith("redacted without a request")
+    assert report.redacted - asked == times
+
+
+def test_redactions_that_were_asked_for_leave_the_level_full() -> None:
+    """The journal accounts for what is gone, in blocks that nobody could add."""
+    shape = JournalShape(system=0.0, empty=0.0, redactions=0.1)
+    erased = make_journal(3, blocks=60, shape=shape).with_erased()
+    report = verify_items(read_all(list(erased.iter_records())))
+    asked = sum(block.summary.redaction_info is not None for block in WHOLE)
+    assert (True, Level.FULL, asked) == (report.ok, report.level, report.redacted)

@@ -50,6 +50,7 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
         "level": "partial",
         "blocks": 3,
         "revisions": 2,
+        "redacted": 0,
         "not_checkable": {"no rule has fitted": 1},
         "strands": [
             {"strand_id": STRAND, "first": 0, "last": 4, "missing": [[2, 3]], "digest": None},
