@@ -125,6 +125,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "level": "partial",
         "blocks": 0,
         "revisions": 0,
+        "redacted": 0,
         "not_checkable": {},
         "strands": [],
         "problems": [],
