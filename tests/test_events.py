@@ -23,7 +23,7 @@ from qldb_stream.events import (
     TableInfo,
     TransactionInfo,
 )
-from qldb_stream.ion import timestamp_ms, to_slice
+from qldb_stream.ion import iter_text, timestamp_ms, to_slice
 
 ADDRESS = BlockAddress("Ad3B7NABCxT12W36o0d8v3", 41)
 NOW_MS = 1_714_979_289_123
@@ -116,6 +116,18 @@ def test_redaction_info_reads_revisions() -> None:
         BlockAddress(ADDRESS.strand_id, 7), "4bCdEfGhIjKlMnOpQrStU2", DOCUMENT_ID, 2
     )
     assert (expected,) == info.revisions
+
+
+def test_annotations_of_late_parts_are_looked_through() -> None:
+    """Whatever the service never wrote is read all the same where Ion's readers allow it."""
+    (value,) = iter_text(
+        b"""{statements: [a::{statement: b::"SELECT 1", startTime: c::2024-05-06T07:08:09.123Z,
+            statementDigest: {{ZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGQ=}}}],
+          documents: {d: e::{tableName: f::"Items", tableId: "i", statements: [g::0, 1]}}}"""
+    )
+    info = TransactionInfo(value)
+    assert (Statement("SELECT 1", NOW, b"d" * 32),) == info.statements
+    assert {"d": DocumentInfo(TableInfo("Items", "i"), (0, 1))} == info.documents
 
 
 @pytest.mark.parametrize(

@@ -67,20 +67,23 @@ def same_revision(a: Revision, b: Revision) -> bool:
         return False
 
 
-def revision_mark(revision: Revision) -> int:
-    """Mark a revision by what is plain in it and by the bytes of what is not."""
-    metadata = revision.metadata
-    return hash(
-        (
-            revision.address,
-            revision.hash,
-            revision.data_hash,
-            revision.table,
-            revision.unknown_fields,
-            None if metadata is None else slice_mark(metadata.ion),
-            slice_mark(revision.data_ion),
-        )
+def revision_mark(revision: Revision) -> tuple[int, int, int]:
+    """
+    Mark a revision by what is plain in it and by the bytes of what is not.
+
+    Returns:
+        Marks of its hashed parts and its address, of its table, of its unknown fields; 0
+        for what it has not.
+    """
+    metadata, table, unknown = revision.metadata, revision.table, revision.unknown_fields
+    parts = (
+        revision.address,
+        revision.hash,
+        revision.data_hash,
+        None if metadata is None else slice_mark(metadata.ion),
+        slice_mark(revision.data_ion),
     )
+    return hash(parts), 0 if table is None else hash(table) or 1, hash(unknown) if unknown else 0
 
 
 def slice_mark(part: IonSlice | None) -> int:

@@ -31,7 +31,7 @@ class DifferentCopies:
 
     revisions: list[Revision] = attrs.field(factory=list)
     is_crowded: bool = False
-    _marks: set[int] | None = None
+    _marks: set[tuple[int, int, int]] | None = None
 
     @property
     def is_full(self) -> bool:

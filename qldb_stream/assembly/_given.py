@@ -46,17 +46,15 @@ class GivenBlock:
     """
     What is remembered of one block.
 
-    `revisions` has by hash the mark of the bytes, None for a hash-only leaf; `unhashed` has
-    what no hash covers, table and unknown fields, each as a mark, 0 for none. `deletes` are
-    the hashes of delete revisions, which may fit none of the rules known here. `redacted` are
-    those of revisions that were given out without their data.
+    `revisions` has by hash the mark of the revision, None for a hash-only leaf; `deletes`
+    are the hashes of delete revisions, which may fit none of the rules known here.
+    `redacted` are those of revisions that were given out without their data.
     """
 
     address: BlockAddress
     summary: int
     infos: tuple[int, int]
-    revisions: dict[bytes, int | None]
-    unhashed: dict[bytes, tuple[int, int]]
+    revisions: dict[bytes, tuple[int, int, int] | None]
     documents: frozenset[str]
     deletes: frozenset[bytes]
     redacted: frozenset[bytes]
@@ -78,7 +76,6 @@ class GivenBlocks:
             _summary_mark(summary),
             (_info_mark(summary.transaction_info), _info_mark(summary.redaction_info)),
             {found.hash: _mark_unless_system(found) for found in block.revisions},
-            {found.hash: _unhashed_marks(found) for found in block.revisions},
             frozenset([found.metadata.id for found in block.revisions if found.metadata]),
             frozenset([found.hash for found in block.revisions if _is_delete(found)]),
             frozenset([found.hash for found in block.revisions if _is_redacted(found)]),
@@ -125,14 +122,13 @@ def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None
             address.sequence_no,
             revision.document_id,
         )
-    if mark == revision_mark(revision):
+    late = revision_mark(revision)
+    if mark == late:
         return None
-    is_sound = (_is_delete(revision) and revision.hash in given.deletes) or revision_recomputes(
-        revision
-    )
-    if not is_sound or revision.address != address:
+    is_known_delete = _is_delete(revision) and revision.hash in given.deletes
+    if revision.address != address or not (is_known_delete or revision_recomputes(revision)):
         return worse_revision(revision, address)
-    difference = _unhashed_difference(_unhashed_marks(revision), given.unhashed[revision.hash])
+    difference = _unhashed_difference(late, mark)
     return None if difference is None else conflict(address, difference, revision)
 
 
@@ -155,19 +151,14 @@ def judge_late_summary(summary: BlockSummary, given: GivenBlock) -> Problem | No
     return conflict(given.address, "the parts of one given out before")
 
 
-def _unhashed_marks(revision: Revision) -> tuple[int, int]:
-    table, unknown = revision.table, revision.unknown_fields
-    return 0 if table is None else hash(table) or 1, hash(unknown) if unknown else 0
-
-
-def _unhashed_difference(late: tuple[int, int], given: tuple[int, int]) -> str | None:
+def _unhashed_difference(late: tuple[int, int, int], given: tuple[int, int, int]) -> str | None:
     """Name what no hash covers and is another than before; a table may be absent."""
-    if late[0] and given[0] and late[0] != given[0]:
+    if late[1] and given[1] and late[1] != given[1]:
         return "table"
-    return None if late[1] == given[1] else "unknown fields"
+    return None if late[2] == given[2] else "unknown fields"
 
 
-def _mark_unless_system(revision: Revision) -> int | None:
+def _mark_unless_system(revision: Revision) -> tuple[int, int, int] | None:
     return None if revision.metadata is None else revision_mark(revision)
 
 

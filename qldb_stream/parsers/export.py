@@ -112,7 +112,7 @@ def parse_block(value: IonSlice) -> Block:
     buf = value.buf
     table = value.symbols
     fields = struct_fields(buf, (value.start, value.end), table, "block")
-    address = need_address(buf, fields, table, "")
+    address, _ = need_address(buf, fields, table, "")  # parse_summary names what is unknown
     span = maybe_span(buf, fields, "revisions")
     structs = () if span is None else iter_structs(buf, span, table, "revisions")
     revisions = tuple(

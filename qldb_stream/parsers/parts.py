@@ -65,6 +65,7 @@ MAX_NUMBER: Final = 2**63 - 1
 """The largest sequence number and version; the service's own type is Java's long."""
 
 _DIGEST_BYTES: Final = 32
+_ADDRESS: Final = frozenset(("strandId", "sequenceNo"))
 
 # Type bytes of the Ion 1.0 binary specification, "Typed Value Formats".
 _NULL: Final = 0x0F  # in the low four bits
@@ -334,9 +335,14 @@ def need_time(buf: bytes, fields: Fields, name: str, path: str) -> datetime:
     return parse_timestamp(buf, start, end)
 
 
-def need_address(buf: bytes, fields: Fields, table: SymbolTable, path: str) -> BlockAddress:
+def need_address(
+    buf: bytes, fields: Fields, table: SymbolTable, path: str
+) -> tuple[BlockAddress, tuple[str, ...]]:
     """
     Read the mandatory `blockAddress` of a block or revision.
+
+    Returns:
+        The address; names of unknown fields in it, with `blockAddress.` in front.
 
     Raises:
         EnvelopeError: it or a part of it is missing, of another type or out of range.
@@ -345,12 +351,12 @@ def need_address(buf: bytes, fields: Fields, table: SymbolTable, path: str) -> B
     span = need_span(fields, "blockAddress", path)
     found = maybe_address(buf, span[0], span[1], table)
     if found is not None:
-        return found
+        return found, ()
     path = _join(path, "blockAddress")
     address = struct_fields(buf, span, table, path)
     return BlockAddress(
         need_string(buf, address, "strandId", path), need_number(buf, address, "sequenceNo", path)
-    )
+    ), unknown_names(address, _ADDRESS, "blockAddress.")
 
 
 def element_spans(

@@ -62,8 +62,10 @@ def parse_revision(
         EnvelopeError: a part is missing, of another type or out of range.
         IonDecodeError: the bytes are not sound Ion.
     """
-    address = need_address(buf, fields, table, path)
+    address, of_address = need_address(buf, fields, table, path)
     metadata, more = _parse_metadata(buf, fields, table, path)
+    if of_address:
+        more = of_address + more
     data = maybe_struct(buf, fields, "data", table, path)
     data_hash = maybe_digest(buf, fields, "dataHash", path) if "dataHash" in fields else None
     if len(fields) > _LEAST:

@@ -73,9 +73,10 @@ def parse_summary(
     """
     transaction = maybe_struct(buf, fields, "transactionInfo", table, path)
     redaction = maybe_struct(buf, fields, "redactionInfo", table, path)
+    address, of_address = need_address(buf, fields, table, path)
     return BlockSummary(
         stream_arn,
-        need_address(buf, fields, table, path),
+        address,
         need_string(buf, fields, "transactionId", path),
         need_time(buf, fields, "blockTimestamp", path),
         need_digest(buf, fields, "blockHash", path),
@@ -85,7 +86,7 @@ def parse_summary(
         None if transaction is None else TransactionInfo(transaction),
         None if redaction is None else RedactionInfo(redaction),
         revision_summaries,
-        unknown,
+        of_address + unknown,
     )
 
 

@@ -52,6 +52,7 @@ KNOWN_NAMES: Final = frozenset(
 """Every name that the service, or Ion itself, gives a field that is not a user's."""
 _ID: Final = re.compile(r"[0-9A-Za-z]{22}")
 
+_HASHED: Final = "metadata."  # what is in it is part of the revision's hash
 _NO_TEXT: Final = "$0"  # how the parsers name a field whose name has no text
 
 _NAMELESS: Final = "a field's name has no text, which the service never wrote"
@@ -75,8 +76,8 @@ def check_unknown_fields(
         lacks_table: a stream's revision that came without tableInfo.
 
     Yields:
-        A MISMATCH for each name: failed for one that damage may have made, else not
-        checkable.
+        A MISMATCH for each name: failed for one that damage may have made; else not
+        checkable, unless a hash covers the field.
     """
     for name in names:
         neighbour = _maybe_neighbour(name.encode())
@@ -91,7 +92,7 @@ def check_unknown_fields(
             yield _failed(_CUT, document_id, cut)
         elif lacks_table and name.startswith("payload."):
             yield _failed(_INSTEAD, document_id, "tableInfo")
-        else:
+        elif not name.startswith(_HASHED):
             yield Check(ProblemCode.MISMATCH, Outcome.NOT_CHECKABLE, _NEW, document_id, name)
 
 

@@ -172,11 +172,23 @@ def test_a_system_revision_may_have_new_fields() -> None:
     assert set() == failures(with_revision(SYSTEM, unknown_fields=("color",)))
 
 
-@pytest.mark.parametrize("name", ["color", "record.shard", "redactionImfp"])
-def test_new_fields_break_nothing(name: str) -> None:
-    """Fields that the facts do not know are kept out of the way."""
-    assert set() == failures(with_summary(DDL, unknown_fields=(name,)))
-    assert set() == failures(with_revision(INSERT, unknown_fields=(name,)))
+@pytest.mark.parametrize("name", ["color", "record.shard", "redactionImfp", "blockAddress.x"])
+def test_new_fields_break_nothing_and_are_named(name: str) -> None:
+    """Fields that the facts do not know are not checkable: no hash covers them."""
+    changed = [
+        with_summary(DDL, unknown_fields=(name,)),
+        with_revision(INSERT, unknown_fields=(name,)),
+    ]
+    for block in changed:
+        assert set() == failures(block)
+        found = [c for c in verify_block(block).checks if c.outcome is Outcome.NOT_CHECKABLE]
+        assert [(ProblemCode.MISMATCH, name)] == [(check.name, check.field) for check in found]
+
+
+def test_new_fields_of_metadata_are_covered_by_its_hash() -> None:
+    """They are part of what is recomputed, so there is nothing to be told."""
+    block = with_revision(INSERT, unknown_fields=("metadata.color",))
+    assert {Outcome.VERIFIED} == {check.outcome for check in verify_block(block).checks}
 
 
 def test_a_lost_table_is_told_from_one_that_was_never_there() -> None:
