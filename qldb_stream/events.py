@@ -28,7 +28,6 @@ from qldb_stream.ion import (
     iter_elements,
     parse_blob,
     parse_fields,
-    parse_int,
     parse_string,
     parse_timestamp,
     read_struct,
@@ -199,8 +198,10 @@ class TransactionInfo:
         if found is None or found.is_null:
             return ()
         return tuple(
-            _statement(s, f"transactionInfo.statements[{i}]")
-            for i, s in enumerate(_elements(found, "transactionInfo.statements"))
+            [
+                _maybe_statement(s) or _statement(s, f"transactionInfo.statements[{i}]")
+                for i, s in enumerate(_elements(found, "transactionInfo.statements"))
+            ]
         )
 
     @cached_property
@@ -216,7 +217,7 @@ class TransactionInfo:
             return {}
         path = "transactionInfo.documents"
         return {
-            document_id: _document(s, f"{path}.{document_id}")
+            document_id: _maybe_document(s) or _document(s, f"{path}.{document_id}")
             for document_id, s in _fields(found, path).items()
         }
 
@@ -341,6 +342,13 @@ class Block:
         return self.summary.block_hash
 
 
+# Lists that hold one int of a byte, as the service writes them: a list's type and length, an
+# int's, and for all but 0 the int.
+_LISTS_OF_ONE: Final = {b"\xb1\x20": (0,)} | {
+    bytes((0xB2, 0x21, index)): (index,) for index in range(1, 0x100)
+}
+
+
 # --- readers of the parts that decode late -------------------------------------------------
 
 
@@ -365,8 +373,8 @@ def _need(fields: Mapping[str, IonSlice], name: str, path: str) -> IonSlice:
     return found
 
 
-def _statement(value: IonSlice, path: str) -> Statement:
-    """Read a statement; each block has some, so the plain way is tried first."""
+def _maybe_statement(value: IonSlice) -> Statement | None:
+    """Read a statement as the service writes it; None for any other, which `_statement` reads."""
     buf = value.buf
     try:
         spans = parse_fields(buf, value.start, value.end, value.symbols)
@@ -375,11 +383,11 @@ def _statement(value: IonSlice, path: str) -> Statement:
             parse_timestamp(buf, *spans["startTime"]),
             parse_blob(buf, *spans["statementDigest"]),
         )
-    except (DecodeError, KeyError):  # annotated, or damaged: then the reader below says how
-        return _statement_with_care(value, path)
+    except (DecodeError, KeyError):  # annotated, or damaged
+        return None
 
 
-def _statement_with_care(value: IonSlice, path: str) -> Statement:
+def _statement(value: IonSlice, path: str) -> Statement:
     fields = _fields(value, path)
     try:
         return Statement(
@@ -393,21 +401,22 @@ def _statement_with_care(value: IonSlice, path: str) -> Statement:
         raise EnvelopeError(path, "statement, startTime, statementDigest", str(exc)) from exc
 
 
-def _document(value: IonSlice, path: str) -> DocumentInfo:
-    """Read a document's table and statements, as `_statement` reads."""
+def _maybe_document(value: IonSlice) -> DocumentInfo | None:
+    """Read a document as the service writes it; None for any other, which `_document` reads."""
     buf, symbols = value.buf, value.symbols
     try:
         spans = parse_fields(buf, value.start, value.end, symbols)
         table = TableInfo(
             parse_string(buf, *spans["tableName"]), parse_string(buf, *spans["tableId"])
         )
-        indexes = iter_elements(IonSlice(buf, *spans["statements"], symbols))
-        return DocumentInfo(table, tuple([parse_int(buf, i.start, i.end) for i in indexes]))
+        start, end = spans["statements"]
     except (DecodeError, KeyError):
-        return _document_with_care(value, path)
+        return None
+    index = _LISTS_OF_ONE.get(buf[start:end])  # nearly all documents have one statement
+    return None if index is None else DocumentInfo(table, index)
 
 
-def _document_with_care(value: IonSlice, path: str) -> DocumentInfo:
+def _document(value: IonSlice, path: str) -> DocumentInfo:
     fields = _fields(value, path)
     try:
         table = TableInfo(

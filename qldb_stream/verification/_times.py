@@ -56,7 +56,7 @@ def check_times(block: Block) -> Iterator[Check]:
     """
     timestamp = block.summary.block_timestamp
     commits = [found.metadata.tx_time for found in block.revisions if found.metadata is not None]
-    latest = max((*commits, *_starts(block)), default=timestamp)
+    latest = max(commits or _starts(block), default=timestamp)  # a start is before its commit
     if timestamp < latest:
         yield _BEFORE if latest - timestamp > _CLOCKS else _JUST_BEFORE
     elif commits and timestamp - max(commits) > _LATE:
