@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ from qldb_stream.cli._options import json_option
 from qldb_stream.errors import UsageError
 
 if TYPE_CHECKING:
+    from qldb_stream.clients.kinesis import KinesisStreams
+    from qldb_stream.clients.s3 import S3Buckets
     from qldb_stream.server import Server
 
 __all__ = ["serve"]
@@ -27,6 +30,7 @@ EPILOG = """
 Examples:
   qldb-stream ledger serve ledgers/
   qldb-stream ledger serve ledgers/ --port 8080 --json
+  qldb-stream ledger serve ledgers/ --exports exports/ --allow-kinesis
   qldb-stream ledger serve ledgers/ --host 0.0.0.0 --keys keys.json \\
       --tls-cert cert.pem --tls-key key.pem
 """
@@ -87,8 +91,20 @@ _LEVELS: Final = ("warning", "info", "debug")
     default=10.0,
     show_default=True,
     type=click.FloatRange(0, 3600),
-    help="Seconds that open transactions are given when it stops.",
+    help="Seconds that open transactions and exports are given when it stops.",
 )
+@click.option(
+    "--exports",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Let clients export journals to sub-folders of DIR, which stand for buckets.",
+)
+@click.option("--allow-s3", is_flag=True, help="Let clients export to S3, with your credentials.")
+@click.option("--s3-endpoint", metavar="URL", help="The S3 that they may export to.")
+@click.option(
+    "--allow-kinesis", is_flag=True, help="Let clients stream to Kinesis, with your credentials."
+)
+@click.option("--kinesis-endpoint", metavar="URL", help="The Kinesis that they may stream to.")
 @click.option(
     "--log-level",
     type=click.Choice(_LEVELS),
@@ -104,7 +120,12 @@ def serve(*, folder: str, as_json: bool, log_level: str, **settings: Any) -> int
     Each NAME.ledger in FOLDER is a ledger. Official drivers connect to it with an endpoint
     override; `CreateLedger` makes new ones. Only this machine is answered unless --host says
     otherwise, which needs --keys. SIGTERM and SIGINT stop it: nothing new begins, open
-    transactions have --grace seconds, then it exits with 0; a second one stops it at once.
+    transactions and exports have --grace seconds, then it exits with 0; a second one stops it
+    at once.
+
+    Clients start exports and streams only where you let them: below a folder of yours
+    (--exports), in S3 (--allow-s3 or --s3-endpoint) and Kinesis (--allow-kinesis or
+    --kinesis-endpoint), as boto3 finds credentials and region.
 
     With --json the first line on standard output is an object with `url`, printed when
     requests are answered.
@@ -125,14 +146,39 @@ def serve(*, folder: str, as_json: bool, log_level: str, **settings: Any) -> int
 
 def _make_server(folder: str, settings: dict[str, Any]) -> Server:
     try:
-        from qldb_stream.server import Server
+        from qldb_stream.server import Server, Targets
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise UsageError(
             "the server needs the extra `server`: pip install 'qldb-stream[cli,server]'"
         ) from error
-    return Server(folder, **settings)
+    targets = Targets(
+        exports=Path(exports) if (exports := settings.pop("exports")) else None,
+        open_bucket=_choose_s3(settings.pop("s3_endpoint"), allowed=settings.pop("allow_s3")),
+        streams=_choose_kinesis(
+            settings.pop("kinesis_endpoint"), allowed=settings.pop("allow_kinesis")
+        ),
+    )
+    return Server(folder, targets=targets, **settings)
+
+
+def _choose_s3(endpoint: str | None, *, allowed: bool) -> S3Buckets | None:
+    """Give the S3 that clients may export to; naming an endpoint allows that one."""
+    if endpoint is None and not allowed:
+        return None
+    from qldb_stream.clients.s3 import S3Buckets
+
+    return S3Buckets(endpoint)
+
+
+def _choose_kinesis(endpoint: str | None, *, allowed: bool) -> KinesisStreams | None:
+    """Give the Kinesis that clients may stream to; naming an endpoint allows that one."""
+    if endpoint is None and not allowed:
+        return None
+    from qldb_stream.clients.kinesis import KinesisStreams
+
+    return KinesisStreams(endpoint)
 
 
 def _say(server: Server, folder: str, *, as_json: bool) -> None:

@@ -7,11 +7,16 @@ profiles, variables and roles, `AWS_ENDPOINT_URL_S3` included.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from qldb_stream.errors import ExportError, UsageError
 
-__all__ = ["S3Bucket"]
+__all__ = ["S3Bucket", "S3Buckets"]
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+_ENCRYPTIONS: Final = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms"}
 
 
 class S3Bucket:
@@ -21,14 +26,18 @@ class S3Bucket:
     Args:
         bucket: its name; it must be there.
         client: a boto3 client of S3; None makes one.
+        options: what else `put_object` is told of each object, as how to encrypt it.
 
     Raises:
         UsageError: boto3 is not installed, or has no region or endpoint to go to.
     """
 
-    def __init__(self, bucket: str, client: Any = None) -> None:
+    def __init__(
+        self, bucket: str, client: Any = None, options: Mapping[str, str] | None = None
+    ) -> None:
         self.bucket: Final = bucket
-        self._client: Final = _make_client() if client is None else client
+        self._client: Final = _make_client(None) if client is None else client
+        self._options: Final = dict(options or {})
 
     def put(self, key: str, data: bytes) -> None:
         """
@@ -41,12 +50,43 @@ class S3Bucket:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=data, **self._options)
         except (BotoCoreError, ClientError, Boto3Error) as exc:
             raise ExportError(f"s3://{self.bucket}/{key}", str(exc)) from exc
 
 
-def _make_client() -> Any:
+class S3Buckets:
+    """
+    All buckets of an S3 that the server's owner lets it export to.
+
+    Args:
+        endpoint_url: where S3 is; boto3's own configuration when None.
+
+    Raises:
+        UsageError: boto3 is not installed, or has no region or endpoint to go to.
+    """
+
+    def __init__(self, endpoint_url: str | None = None) -> None:
+        self._client: Final = _make_client(endpoint_url)
+
+    def __call__(self, bucket: str, encryption: str, kms_key_arn: str | None) -> S3Bucket:
+        """
+        Give a bucket.
+
+        Args:
+            bucket: its name; whether it is there, the first object shows.
+            encryption: SSE_S3, SSE_KMS or NO_ENCRYPTION (facts 3.1).
+            kms_key_arn: of SSE_KMS; S3's own key when None.
+        """
+        options = {}
+        if encryption in _ENCRYPTIONS:
+            options["ServerSideEncryption"] = _ENCRYPTIONS[encryption]
+        if kms_key_arn is not None:
+            options["SSEKMSKeyId"] = kms_key_arn
+        return S3Bucket(bucket, self._client, options)
+
+
+def _make_client(endpoint_url: str | None) -> Any:
     try:
         import boto3
         from botocore.exceptions import BotoCoreError
@@ -54,6 +94,6 @@ def _make_client() -> Any:
         problem = "S3 needs the extra `aws`: pip install 'qldb-stream[aws]'"
         raise UsageError(problem) from exc
     try:
-        return boto3.client("s3")
+        return boto3.client("s3", endpoint_url=endpoint_url)
     except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
         raise UsageError(f"no client of S3 can be made: {exc}") from exc

@@ -16,7 +16,8 @@ from qldb_stream.ledger._cursor import Cursor
 from qldb_stream.ledger._driver import Driver, Executor
 from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Access, Explanation, SourceExplanation
-from qldb_stream.ledger._export import ExportSummary, ObjectStore
+from qldb_stream.ledger._export import ExportSummary, ObjectStore, check_prefix
+from qldb_stream.ledger._export_folder import Folder
 from qldb_stream.ledger._ids import new_id
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._ledger import Ledger
@@ -37,6 +38,7 @@ __all__ = [
     "Executor",
     "Explanation",
     "ExportSummary",
+    "Folder",
     "IOUsage",
     "KinesisRecord",
     "Ledger",
@@ -46,6 +48,7 @@ __all__ = [
     "SourceExplanation",
     "StreamPart",
     "Transaction",
+    "check_prefix",
     "new_id",
     "service_message",
 ]

@@ -26,7 +26,14 @@ from qldb_stream.ledger._shapes import block_struct
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store, StoredBlock
 
-__all__ = ["ExportRequest", "ExportSummary", "ObjectStore", "export_journal", "open_target"]
+__all__ = [
+    "ExportRequest",
+    "ExportSummary",
+    "ObjectStore",
+    "check_prefix",
+    "export_journal",
+    "open_target",
+]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -84,6 +91,7 @@ class ExportRequest:
         start: inclusive, aware; None for the first block's time.
         end: exclusive, aware, not in the future; None for now.
         now_ms: the present, in milliseconds since 1970 UTC.
+        encryption: what the manifest says of the objects' encryption, which is the target's.
     """
 
     ledger_name: str
@@ -93,6 +101,7 @@ class ExportRequest:
     start: datetime | None
     end: datetime | None
     now_ms: int
+    encryption: str = "NO_ENCRYPTION"
 
 
 @attrs.frozen
@@ -144,7 +153,7 @@ def export_journal(
     output = _FORMATS.get(request.output_format)
     if output is None:
         raise UsageError(f"formats are {', '.join(_FORMATS)}, not {request.output_format!r}")
-    _check_prefix(request.prefix)
+    check_prefix(request.prefix)
     start_us, end_us = _find_range(store, state, request)
     target.put(
         f"{request.prefix}{request.export_id}.started.manifest",
@@ -156,7 +165,13 @@ def export_journal(
     return writer.finish(request.export_id)
 
 
-def _check_prefix(prefix: str) -> None:
+def check_prefix(prefix: str) -> None:
+    """
+    Make sure that keys with a prefix stay in their bucket.
+
+    Raises:
+        UsageError: it is too long, or leads out of a folder that stands for a bucket.
+    """
     if len(prefix) > _MAX_PREFIX_CHARACTERS or _ESCAPES.search(prefix):
         raise UsageError(
             f"a prefix has at most {_MAX_PREFIX_CHARACTERS} characters, and does not begin with "
@@ -208,7 +223,7 @@ def _started(
         "exclusiveEndTime": timestamp_ms(end_us // 1000),
         "bucket": bucket,
         "prefix": request.prefix,
-        "objectEncryptionType": "NO_ENCRYPTION",
+        "objectEncryptionType": request.encryption,
         "outputFormat": output.name,
     }
 

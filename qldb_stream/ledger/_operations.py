@@ -143,6 +143,8 @@ class Operations:
         prefix: str = "",
         start: datetime | None = None,
         end: datetime | None = None,
+        export_id: str | None = None,
+        encryption: str = "NO_ENCRYPTION",
     ) -> ExportSummary:
         """
         Write the journal as ExportJournalToS3 did: the same objects, keys and manifests.
@@ -160,6 +162,9 @@ class Operations:
             prefix: comes before every key, as it is; up to 128 characters.
             start: inclusive, aware; blocks are chosen by blockTimestamp. None for the first.
             end: exclusive, aware, not in the future. None for all there are.
+            export_id: 22 characters; a new one when None.
+            encryption: what the started manifest says of the objects' encryption (facts 3.1),
+                which is the target's business.
 
         Raises:
             UsageError: no such format, a prefix that leaves the target, or no range.
@@ -171,7 +176,14 @@ class Operations:
         journal = self._journal
         environment = journal.environment
         request = ExportRequest(
-            self.name, environment.new_id(), output_format, prefix, start, end, environment.now_ms()
+            self.name,
+            export_id or environment.new_id(),
+            output_format,
+            prefix,
+            start,
+            end,
+            environment.now_ms(),
+            encryption,
         )
         return export_journal(journal.store, journal.state(), open_target(target), request)
 

@@ -4,8 +4,10 @@ The ledgers of a folder over HTTP: QLDB's session API and control plane (facts 6
 From below: `_faults` and `_messages` are what is said, `_protocol` reads commands, `_sessions`
 and `_commands` carry them out, `_service` finds the session and `_mailbox` keeps its commands
 apart; `_ledgers` and `_metadata` are the folder, `_control`, `_tags`, `_digests` and `_operations`
-the control plane; `_sigv4` says who asks; `_gateway` takes whole requests. None of these has a
-socket or an event loop. `_front` and `_app` read HTTP with uvicorn, `_run` starts and stops.
+the control plane; `_jobs` carries the exports and streams of `_exports` and `_streams` out, to the
+`_targets` that the owner allowed; `_sigv4` says who asks; `_gateway` takes whole requests. None of
+these has a socket or an event loop. `_front` and `_app` read HTTP with uvicorn, `_run` starts and
+stops.
 """
 
 from __future__ import annotations
@@ -14,5 +16,6 @@ from qldb_stream.server._app import RequestLimits
 from qldb_stream.server._front import ConnectionLimits
 from qldb_stream.server._run import Server
 from qldb_stream.server._settings import Settings
+from qldb_stream.server._targets import Targets
 
-__all__ = ["ConnectionLimits", "RequestLimits", "Server", "Settings"]
+__all__ = ["ConnectionLimits", "RequestLimits", "Server", "Settings", "Targets"]

@@ -1,9 +1,7 @@
 """
 The control plane `qldb` (facts 7): its operations on ledgers; JSON in, JSON out, no HTTP.
 
-What this server has nothing for is refused by name, never accepted in silence: keys of KMS, and
-exports and streams, which are the command's business (`qldb-stream ledger export`, `stream`): a
-server that writes where a client says would be a way into its machine.
+What this server has nothing for is refused by name, never accepted in silence: keys of KMS.
 """
 
 from __future__ import annotations
@@ -12,16 +10,8 @@ from typing import Any, Final
 
 import attrs
 
-from qldb_stream.server._call import (
-    Call,
-    Plane,
-    flag,
-    ledger_arn,
-    make_token,
-    max_results,
-    read_token,
-)
-from qldb_stream.server._faults import Fault, invalid_parameter, precondition_not_met
+from qldb_stream.server._call import Call, Plane, flag, ledger_arn, page_of
+from qldb_stream.server._faults import invalid_parameter, precondition_not_met
 from qldb_stream.server._ledgers import is_ledger_name
 from qldb_stream.server._metadata import LedgerSettings
 from qldb_stream.server._tags import read_tags
@@ -30,20 +20,13 @@ __all__ = [
     "create_ledger",
     "delete_ledger",
     "describe_ledger",
-    "find_no_export",
-    "find_no_stream",
     "list_ledgers",
-    "list_no_exports",
-    "list_no_streams",
-    "refuse_export",
-    "refuse_stream",
     "update_ledger",
     "update_permissions_mode",
 ]
 
 _OWNED_KEY: Final = "AWS_OWNED_KMS_KEY"
 _MODES: Final = ("ALLOW_ALL", "STANDARD")
-_SHOWN_CHARACTERS: Final = 40
 
 
 def create_ledger(plane: Plane, call: Call) -> dict[str, Any]:
@@ -54,7 +37,7 @@ def create_ledger(plane: Plane, call: Call) -> dict[str, Any]:
             "Name", "a ledger's name has up to 32 letters, digits and single dashes"
         )
     _check_kms_key(call)
-    protection = flag(call, "DeletionProtection", default=True)
+    protection = flag(call.body, "DeletionProtection", default=True)
     tags = read_tags(call.body.get("Tags", {}))
     settings = LedgerSettings(plane.environment.now_ms(), _permissions_mode(call), protection)
     plane.ledgers.create(name, settings, tags)
@@ -68,13 +51,11 @@ def describe_ledger(plane: Plane, call: Call) -> dict[str, Any]:
 
 def list_ledgers(plane: Plane, call: Call) -> dict[str, Any]:
     """List ledgers by name, a page at a time."""
-    most, after = max_results(call), read_token(call)
-    names = [name for name in plane.ledgers.names() if name > after]
+    names, token = page_of(call, plane.ledgers.names(), str)
     found = []
-    for name in names[:most]:
+    for name in names:
         created = plane.ledgers.settings(name).created_ms / 1000
         found.append({"Name": name, "State": "ACTIVE", "CreationDateTime": created})
-    token = {"NextToken": make_token(names[most - 1])} if len(names) > most else {}
     return {"Ledgers": found, **token}
 
 
@@ -82,7 +63,7 @@ def update_ledger(plane: Plane, call: Call) -> dict[str, Any]:
     """Change deletion protection."""
     _check_kms_key(call)
     settings = plane.ledgers.settings(call.name)
-    protection = flag(call, "DeletionProtection", default=settings.deletion_protection)
+    protection = flag(call.body, "DeletionProtection", default=settings.deletion_protection)
     changed = attrs.evolve(settings, deletion_protection=protection)
     plane.ledgers.metadata.put_settings(call.name, changed)
     description = _description(plane, call.name)
@@ -100,54 +81,15 @@ def update_permissions_mode(plane: Plane, call: Call) -> dict[str, Any]:
 
 
 def delete_ledger(plane: Plane, call: Call) -> dict[str, Any]:
-    """End a ledger's sessions and remove it for good; refused while it is protected."""
+    """End what is at work in a ledger, and remove it for good; refused while it is protected."""
     if plane.ledgers.settings(call.name).deletion_protection:
         raise precondition_not_met(
             call.name, "deletion protection is on; turn it off with UpdateLedger"
         )
     plane.service.end_sessions_of(call.name)
+    plane.jobs.end_of_ledger(call.name)
     plane.ledgers.delete(call.name)
     return {}
-
-
-def refuse_export(plane: Plane, call: Call) -> dict[str, Any]:
-    """Refuse to export."""
-    plane.ledgers.settings(call.name)
-    raise invalid_parameter(
-        "S3ExportConfiguration",
-        "this server starts no exports; on its machine: qldb-stream ledger export",
-    )
-
-
-def refuse_stream(plane: Plane, call: Call) -> dict[str, Any]:
-    """Refuse to stream."""
-    plane.ledgers.settings(call.name)
-    raise invalid_parameter(
-        "KinesisConfiguration",
-        "this server starts no streams; on its machine: qldb-stream ledger stream",
-    )
-
-
-def list_no_exports(plane: Plane, call: Call) -> dict[str, Any]:
-    """List exports: there are none."""
-    _check_ledger_of(plane, call)
-    return {"JournalS3Exports": []}
-
-
-def list_no_streams(plane: Plane, call: Call) -> dict[str, Any]:
-    """List streams: there are none."""
-    _check_ledger_of(plane, call)
-    return {"Streams": []}
-
-
-def find_no_export(plane: Plane, call: Call) -> dict[str, Any]:
-    """Look for an export: there is none."""
-    raise _not_found(plane, call, "JournalS3Export")
-
-
-def find_no_stream(plane: Plane, call: Call) -> dict[str, Any]:
-    """Look for a stream: there is none."""
-    raise _not_found(plane, call, "JournalKinesisStream")
 
 
 def _description(plane: Plane, name: str) -> dict[str, Any]:
@@ -174,15 +116,3 @@ def _check_kms_key(call: Call) -> None:
         raise invalid_parameter(
             "KmsKey", "this server does not encrypt; let the disk below it do so"
         )
-
-
-def _check_ledger_of(plane: Plane, call: Call) -> None:
-    if "name" in call.path:
-        plane.ledgers.settings(call.name)
-
-
-def _not_found(plane: Plane, call: Call, kind: str) -> Fault:
-    plane.ledgers.settings(call.name)
-    shown = call.path["id"][:_SHOWN_CHARACTERS]
-    members = {"ResourceType": kind, "ResourceName": shown}
-    return Fault("ResourceNotFoundException", f"The {kind} {shown} is not found", 404, members)

@@ -40,6 +40,7 @@ __all__ = [
     "invalid_parameter",
     "invalid_session",
     "no_such_ledger",
+    "not_found",
     "over_capacity",
     "precondition_not_met",
 ]
@@ -53,6 +54,7 @@ _BAD_REQUESTS: Final = (
     IonDecodeError,
     IonEncodeError,
 )
+_SHOWN_CHARACTERS: Final = 40
 
 
 @attrs.frozen
@@ -98,6 +100,13 @@ def no_such_ledger(name: str) -> Fault:
     message = f"The Ledger with name {name} is not found"
     members = {"ResourceType": "Ledger", "ResourceName": name}
     return Fault("ResourceNotFoundException", message, 404, members)
+
+
+def not_found(kind: str, name: str) -> Fault:
+    """Make the control plane's error for an export or a stream that is not there."""
+    shown = name[:_SHOWN_CHARACTERS]
+    members = {"ResourceType": kind, "ResourceName": shown}
+    return Fault("ResourceNotFoundException", f"The {kind} {shown} is not found", 404, members)
 
 
 def precondition_not_met(name: str, message: str) -> Fault:

@@ -27,6 +27,7 @@ MAX_LEDGERS: Final = 256
 """How many ledgers CreateLedger lets a folder have; QLDB had 5 per account, or more if asked."""
 
 _NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+_POSITION: Final = "qldb-stream-server-stream-"
 # What SQLite and the ledger keep beside the file while it is open (`Ledger.open`).
 _BESIDE: Final = ("-wal", "-shm", "-journal", "-writer")
 
@@ -106,6 +107,22 @@ class Ledgers:
                     raise no_such_ledger(name)
                 self._open[name] = self._open_file(name)
             return self._open[name]
+
+    def open_reader(self, name: str) -> Ledger:
+        """
+        Open a ledger once more, to read it at length beside its transactions.
+
+        Raises:
+            Fault: there is none, or it cannot be opened; the log says why.
+            LedgerFileError: it cannot be opened to read.
+        """
+        self.open(name)  # a reader of ours is never alone with the file
+        file = self._file(name)
+        return Ledger.open(file, read_only=True, environment=self._environment)
+
+    def position_file(self, stream_id: str) -> Path:
+        """Give the file that says how far a stream has come."""
+        return self._folder / f"{_POSITION}{stream_id}"
 
     def create(self, name: str, settings: LedgerSettings, tags: dict[str, str]) -> None:
         """

@@ -2,13 +2,15 @@
 What the control plane keeps of ledgers that is not in their files: one SQLite file in the folder.
 
 Strategy: `qldb-stream-server.db` holds creation time, permissions mode, deletion protection and
-tags, by ledger name; a ledger file that was put into the folder by hand has QLDB's defaults. The
-file is locked from opening to closing, so that one server has the folder; a process that dies
-loses the lock with it. The format has a version.
+tags, by ledger name; a ledger file that was put into the folder by hand has QLDB's defaults. It
+also holds what is known of exports and streams, which outlive a restart. The file is locked from
+opening to closing, so that one server has the folder; a process that dies loses the lock with it.
+The format has a version.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,16 +22,19 @@ import attrs
 
 from qldb_stream.errors import LedgerFileError
 
-__all__ = ["FILE_NAME", "LedgerSettings", "Metadata"]
+__all__ = ["EXPORT", "FILE_NAME", "STREAM", "Job", "LedgerSettings", "Metadata"]
 
 FILE_NAME: Final = "qldb-stream-server.db"
 
 _APPLICATION_ID: Final = 0x51535356  # "QSSV"
-_VERSION: Final = 1
+EXPORT: Final = "export"
+STREAM: Final = "stream"
+
+_VERSION: Final = 2
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = 1;
 CREATE TABLE ledger (
     name TEXT PRIMARY KEY,
     created_ms INTEGER NOT NULL,
@@ -41,6 +46,64 @@ CREATE TABLE tag (
 ) STRICT, WITHOUT ROWID;
 COMMIT;
 """
+# From version 1 to 2: exports and streams.
+_JOBS: Final = f"""
+BEGIN IMMEDIATE;
+PRAGMA user_version = {_VERSION};
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    ledger TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    ended_ms INTEGER,
+    cause TEXT,
+    request TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+COMMIT;
+"""
+_JOBS_OF: Final = """
+SELECT id, kind, ledger, created_ms, status, ended_ms, cause, request FROM job
+WHERE kind = ?1 AND (?2 IS NULL OR ledger = ?2) ORDER BY created_ms, id
+"""
+_ONE_JOB: Final = """
+SELECT id, kind, ledger, created_ms, status, ended_ms, cause, request FROM job WHERE id = ?
+"""
+_ADD_JOB: Final = """
+INSERT INTO job (id, kind, ledger, created_ms, status, ended_ms, cause, request)
+VALUES (:id, :kind, :ledger, :created_ms, :status, :ended_ms, :cause, :request)
+"""
+
+
+@attrs.frozen
+class Job:
+    """
+    An export or a stream.
+
+    Attributes:
+        id: its ExportId or StreamId, 22 characters.
+        kind: EXPORT or STREAM.
+        ledger: the ledger's name.
+        created_ms: ms since 1970 UTC.
+        status: as the control plane says it (facts 7).
+        request: what was asked for, checked; values of JSON.
+        ended_ms: ms since 1970 UTC; None while it is at work, or is to go on.
+        cause: a stream's ErrorCause, when there is one.
+    """
+
+    id: str
+    kind: str
+    ledger: str
+    created_ms: int
+    status: str
+    request: Mapping[str, Any]
+    ended_ms: int | None = None
+    cause: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Give its place among others, oldest first; a page's token names it."""
+        return f"{self.created_ms:016d}-{self.id}"
 
 
 @attrs.frozen
@@ -91,6 +154,9 @@ class Metadata:
         found = (_pragma(self._connection, "application_id"), self._version())
         if found == (0, 0) and not run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_JOBS)
+        elif found == (_APPLICATION_ID, 1):
+            self._connection.executescript(_JOBS)
         elif found != (_APPLICATION_ID, _VERSION):
             raise LedgerFileError(
                 str(self._path), "it is no file of this server's version; move it away"
@@ -134,9 +200,44 @@ class Metadata:
             self._connection.executemany("INSERT INTO tag VALUES (?, ?, ?)", rows)
             run("COMMIT")
 
+    def jobs(self, kind: str, ledger: str | None = None) -> list[Job]:
+        """List the exports or streams of a ledger, or of all, oldest first."""
+        return [_job(row) for row in self._ask(_JOBS_OF, kind, ledger)]
+
+    def job(self, job_id: str) -> Job | None:
+        """Give an export or a stream; None when nothing is kept of it."""
+        rows = self._ask(_ONE_JOB, job_id)
+        return _job(rows[0]) if rows else None
+
+    def add_job(self, job: Job) -> None:
+        """Keep a new export or stream; durable when this returns."""
+        values = attrs.asdict(job) | {"request": json.dumps(dict(job.request))}
+        self._ask(_ADD_JOB, **values)
+
+    def change_job(
+        self, job_id: str, status: str, *, ended_ms: int | None = None, cause: str | None = None
+    ) -> None:
+        """Say how it stands with an export or stream, unless that has ended."""
+        self._ask(
+            "UPDATE job SET status = ?, ended_ms = ?, cause = ? WHERE id = ? AND ended_ms IS NULL",
+            status,
+            ended_ms,
+            cause,
+            job_id,
+        )
+
+    def forget_jobs(self, before_ms: int) -> list[str]:
+        """Forget what ended before a time; give the ids, whose tags are forgotten too."""
+        rows = self._ask("DELETE FROM job WHERE ended_ms < ? RETURNING id, ledger", before_ms)
+        for job_id, ledger in rows:
+            self.put_tags(f"{ledger}/{job_id}", {})
+        return [job_id for job_id, _ in rows]
+
     def forget(self, name: str) -> None:
-        """Forget a ledger."""
+        """Forget a ledger, its exports and its streams."""
         self.put_tags(name, {})
+        self._ask("DELETE FROM tag WHERE name GLOB ?", f"{name}/*")
+        self._ask("DELETE FROM job WHERE ledger = ?", name)
         self._ask("DELETE FROM ledger WHERE name = ?", name)
 
     def close(self) -> None:
@@ -144,9 +245,14 @@ class Metadata:
         with self._lock:
             self._connection.close()
 
-    def _ask(self, sql: str, *values: Any) -> list[Any]:
+    def _ask(self, sql: str, *values: Any, **named: Any) -> list[Any]:
         with self._lock, _translated(self._path):
-            return self._connection.execute(sql, values).fetchall()
+            return self._connection.execute(sql, named or values).fetchall()
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    job_id, kind, ledger, created_ms, status, ended_ms, cause, request = row
+    return Job(job_id, kind, ledger, created_ms, status, json.loads(request), ended_ms, cause)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -8,7 +8,13 @@ from urllib.parse import parse_qs
 
 import attrs
 
-from qldb_stream.server import _control as control, _digests as digests, _tags as tags
+from qldb_stream.server import (
+    _control as control,
+    _digests as digests,
+    _exports as exports,
+    _streams as streams,
+    _tags as tags,
+)
 from qldb_stream.server._call import Call, Plane
 from qldb_stream.server._faults import access_denied
 from qldb_stream.server._keys import Caller
@@ -57,22 +63,22 @@ ROUTES: Final[Mapping[str, Mapping[str, Operation]]] = {
     f"{_LEDGER}/block": {"POST": Operation("GetBlock", digests.get_block, reads=True)},
     f"{_LEDGER}/revision": {"POST": Operation("GetRevision", digests.get_revision, reads=True)},
     _EXPORTS: {
-        "POST": Operation("ExportJournalToS3", control.refuse_export),
-        "GET": Operation("ListJournalS3ExportsForLedger", control.list_no_exports, reads=True),
+        "POST": Operation("ExportJournalToS3", exports.export_journal),
+        "GET": Operation("ListJournalS3ExportsForLedger", exports.list_exports, reads=True),
     },
     f"{_EXPORTS}/{{id}}": {
-        "GET": Operation("DescribeJournalS3Export", control.find_no_export, reads=True),
+        "GET": Operation("DescribeJournalS3Export", exports.describe_export, reads=True),
     },
     "/journal-s3-exports": {
-        "GET": Operation("ListJournalS3Exports", control.list_no_exports, reads=True),
+        "GET": Operation("ListJournalS3Exports", exports.list_exports, reads=True),
     },
     _STREAMS: {
-        "POST": Operation("StreamJournalToKinesis", control.refuse_stream),
-        "GET": Operation("ListJournalKinesisStreamsForLedger", control.list_no_streams, reads=True),
+        "POST": Operation("StreamJournalToKinesis", streams.stream_journal),
+        "GET": Operation("ListJournalKinesisStreamsForLedger", streams.list_streams, reads=True),
     },
     f"{_STREAMS}/{{id}}": {
-        "GET": Operation("DescribeJournalKinesisStream", control.find_no_stream, reads=True),
-        "DELETE": Operation("CancelJournalKinesisStream", control.find_no_stream),
+        "GET": Operation("DescribeJournalKinesisStream", streams.describe_stream, reads=True),
+        "DELETE": Operation("CancelJournalKinesisStream", streams.cancel_stream),
     },
     "/tags/{arn:path}": {
         "POST": Operation("TagResource", tags.tag_resource),

@@ -28,15 +28,19 @@ import uvicorn
 from qldb_stream.errors import UsageError
 from qldb_stream.server._app import App
 from qldb_stream.server._call import Plane
+from qldb_stream.server._exports import make_export_work
 from qldb_stream.server._front import ConnectionLimits, Connections
 from qldb_stream.server._gateway import Gateway
+from qldb_stream.server._jobs import Jobs
 from qldb_stream.server._keys import load_keys
 from qldb_stream.server._ledgers import Ledgers
+from qldb_stream.server._metadata import EXPORT, STREAM
 from qldb_stream.server._pool import Pool
 from qldb_stream.server._service import SessionService
 from qldb_stream.server._sessions import Sessions
 from qldb_stream.server._settings import Settings, check_settings
 from qldb_stream.server._sigv4 import Signatures
+from qldb_stream.server._streams import make_stream_work
 
 __all__ = ["Server"]
 
@@ -68,6 +72,7 @@ class Server:
         self._sessions: Sessions
         self._service: SessionService
         self._ledgers: Ledgers
+        self._jobs: Jobs
         self._pool: Pool
         self._url = ""
 
@@ -102,7 +107,7 @@ class Server:
 
     def stop(self, *, at_once: bool = False) -> None:
         """
-        Stop: let open transactions end in their time, answer, close. Again does nothing.
+        Stop: let transactions and exports end in their time, answer, close. Again does nothing.
 
         Args:
             at_once: do not wait for transactions.
@@ -111,8 +116,9 @@ class Server:
             return
         self._stopped.set()
         self._sessions.stop()
+        self._jobs.wind_down()
         deadline = time.monotonic() + (0 if at_once else self.settings.grace_s)
-        while self._sessions.count()[1] and time.monotonic() < deadline:
+        while (self._sessions.count()[1] or self._jobs.count()) and time.monotonic() < deadline:
             if self._uvicorn.force_exit:
                 break
             time.sleep(_POLL_S)
@@ -121,6 +127,8 @@ class Server:
         self._uvicorn.should_exit = True
         self._thread.join()
         self._service.end_sessions_of(None)
+        if not self._jobs.stop(_LAST_S):
+            _log.warning("stopped while an export or a stream was still at work")
         if not self._pool.close(_LAST_S):
             _log.warning("stopped while a statement was still at work")
         self._ledgers.close()
@@ -160,12 +168,19 @@ class Server:
         self._service = SessionService(
             self._ledgers, self._sessions, environment, limits=settings.limits == "qldb"
         )
-        plane = Plane(self._ledgers, self._service, environment)
+        works = {
+            EXPORT: make_export_work(settings.targets),
+            STREAM: make_stream_work(settings.targets),
+        }
+        self._jobs = Jobs(self._ledgers, environment, works, limits=settings.limits == "qldb")
+        self._stack.callback(self._jobs.stop, 0)
+        plane = Plane(self._ledgers, self._service, self._jobs, environment, settings.targets)
         gateway = Gateway(plane, self._sessions, signatures)
         self._pool = Pool(settings.threads)
         self._stack.callback(self._pool.close, 0)
         app = App(gateway, self._pool, connections, settings.requests)
         self._uvicorn = _Uvicorn(_configure(settings, app, connections))
+        self._jobs.resume()
 
     def _serve(self, listener: socket.socket) -> None:
         asyncio.run(self._run(listener))

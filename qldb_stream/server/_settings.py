@@ -12,6 +12,7 @@ from qldb_stream.ledger import Environment
 from qldb_stream.server._app import RequestLimits
 from qldb_stream.server._front import ConnectionLimits
 from qldb_stream.server._sessions import SESSIONS_PER_LEDGER
+from qldb_stream.server._targets import Targets
 
 __all__ = ["Settings", "check_settings"]
 
@@ -33,9 +34,10 @@ class Settings:
         journal_reads: as `Ledger.open` takes it.
         threads: how many commands are carried out at once.
         sessions: how many a ledger may have.
-        grace_s: how long a stop waits for open transactions, seconds.
+        grace_s: how long a stop waits for open transactions, exports and streams, seconds.
         connections: bounds of a connection.
         requests: bounds of a request.
+        targets: where exports and streams may go; nowhere unless it says so.
         environment: time, ids and chance.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     grace_s: float = 10.0
     connections: ConnectionLimits = attrs.field(factory=ConnectionLimits)
     requests: RequestLimits = attrs.field(factory=RequestLimits)
+    targets: Targets = attrs.field(factory=Targets)
     environment: Environment = attrs.field(factory=Environment)
 
 

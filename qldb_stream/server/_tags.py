@@ -1,4 +1,4 @@
-"""Tags of a ledger (facts 7): at most 50, bounded keys and values."""
+"""Tags of a ledger or a stream (facts 7): at most 50, bounded keys and values."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from qldb_stream.server._call import Call, Plane
-from qldb_stream.server._faults import invalid_parameter
+from qldb_stream.server._faults import invalid_parameter, not_found
+from qldb_stream.server._metadata import STREAM
 
 __all__ = ["list_tags", "read_tags", "tag_resource", "untag_resource"]
 
-_ARN: Final = re.compile(r"arn:aws[a-z-]*:qldb:[a-z0-9-]*:[0-9]*:ledger/([^/]+)")
+_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:qldb:[a-z0-9-]*:[0-9]*:(?:ledger/([^/]+)|stream/([^/]+)/([^/]+))"
+)
 _MOST_TAGS: Final = 50
 # As AWS bounds tags everywhere.
 _KEY_CHARACTERS: Final = 128
@@ -65,15 +68,20 @@ def untag_resource(plane: Plane, call: Call) -> dict[str, Any]:
 
 
 def _name(plane: Plane, call: Call) -> str:
-    """Find the ledger of the ARN in the path."""
+    """Find what the ARN in the path names, and under which name its tags are kept."""
     found = _ARN.fullmatch(call.path["arn"])
     if found is None:
-        raise invalid_parameter("ResourceArn", "the ARN is not that of a ledger")
-    plane.ledgers.settings(found[1])  # there must be such a ledger
-    return found[1]
+        raise invalid_parameter("ResourceArn", "the ARN is not that of a ledger or a stream")
+    ledger, of_stream, stream_id = found.groups()
+    plane.ledgers.settings(ledger or of_stream)  # there must be such a ledger
+    if ledger is not None:
+        return str(ledger)
+    if plane.jobs.find(STREAM, of_stream, stream_id) is None:
+        raise not_found("JournalKinesisStream", stream_id)
+    return f"{of_stream}/{stream_id}"
 
 
 def _bounded(tags: Mapping[str, str]) -> dict[str, str]:
     if len(tags) > _MOST_TAGS:
-        raise invalid_parameter("Tags", f"a ledger has at most {_MOST_TAGS} tags")
+        raise invalid_parameter("Tags", f"there are at most {_MOST_TAGS} tags")
     return dict(tags)

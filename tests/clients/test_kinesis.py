@@ -267,10 +267,23 @@ def test_following_waits_for_blocks_until_the_end(state: Path) -> None:
     assert ["CREATED", "COMPLETED"] == controls_of(events_of(client.data))
 
 
-def test_following_stops_when_asked(cars: Ledger, state: Path) -> None:
-    """Before a wait, never between a record and its acknowledgement."""
-    report = stream(cars, Shard(), state, follow=True, should_stop=lambda: True)
-    assert (4, False) == (report.blocks, report.completed)
+@pytest.mark.parametrize("asked", range(1, 6))
+def test_following_stops_when_asked(cars: Ledger, state: Path, asked: int) -> None:
+    """After a block or before a wait; what was gathered is sent, and kept as the position."""
+    answers = iter([False] * (asked - 1) + [True] * 9)
+    shard = Shard()
+    report = stream(cars, shard, state, follow=True, should_stop=lambda: next(answers))
+    assert (asked - 1, False) == (report.blocks, report.completed)
+    assert asked - 1 == report.next_block
+    assert 1 == len(shard.calls)
+    stream(cars, shard, state)
+    assert 4 == stream(cars, shard, state).next_block
+
+
+def test_a_stream_may_be_given_its_id(cars: Ledger, state: Path) -> None:
+    """A new one takes it, one that has begun keeps its own."""
+    for given in ("A" * 22, "B" * 22):
+        assert "A" * 22 == stream(cars, Shard(), state, stream_id=given).stream_id
 
 
 def test_another_process_may_write(tmp_path: Path, state: Path) -> None:

@@ -21,15 +21,19 @@ from qldb_stream.hashing import dot
 from qldb_stream.ion import dumps, ion_hash, loads
 from qldb_stream.ledger import Environment
 from qldb_stream.server._call import Plane
+from qldb_stream.server._exports import make_export_work
 from qldb_stream.server._gateway import Gateway
+from qldb_stream.server._jobs import Jobs
 from qldb_stream.server._keys import Key
 from qldb_stream.server._ledgers import Ledgers
 from qldb_stream.server._messages import Answer, Request
-from qldb_stream.server._metadata import LedgerSettings
+from qldb_stream.server._metadata import EXPORT, STREAM, LedgerSettings
 from qldb_stream.server._operations import ROUTES
 from qldb_stream.server._service import SessionService
 from qldb_stream.server._sessions import Sessions
 from qldb_stream.server._sigv4 import Signatures
+from qldb_stream.server._streams import make_stream_work
+from qldb_stream.server._targets import Targets
 from tests.ledger.support import Clock, Ids
 
 TARGET = "QLDBSession.SendCommand"
@@ -69,6 +73,7 @@ class Desk:
         limits: str = "qldb",
         keys: Mapping[str, Key] | None = None,
         sessions: int = 3000,
+        targets: Targets | None = None,
     ) -> None:
         self.clock = Clock()
         self.ids = Ids()
@@ -78,7 +83,13 @@ class Desk:
         self.service = SessionService(
             self.ledgers, self.sessions, environment, limits=limits == "qldb"
         )
-        self.plane = Plane(self.ledgers, self.service, environment)
+        self.targets = targets or Targets()
+        works = {
+            EXPORT: make_export_work(self.targets),
+            STREAM: make_stream_work(self.targets),
+        }
+        self.jobs = Jobs(self.ledgers, environment, works, limits=limits == "qldb")
+        self.plane = Plane(self.ledgers, self.service, self.jobs, environment, self.targets)
         signatures = None if keys is None else Signatures(keys)
         self.gateway = Gateway(self.plane, self.sessions, signatures)
 
@@ -117,7 +128,8 @@ class Desk:
         return Got(answer.status, json.loads(answer.body), named)
 
     def close(self) -> None:
-        """Close the ledgers."""
+        """End the jobs and close the ledgers."""
+        assert self.jobs.stop(60)
         self.ledgers.close()
 
 

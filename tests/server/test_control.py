@@ -292,12 +292,14 @@ def test_what_has_no_text_is_a_failure_of_ours(desk: Desk, talk: Talk) -> None:
 # --- exports and streams -------------------------------------------------------------------
 
 
-def test_exports_and_streams_are_the_commands_business(desk: Desk) -> None:
-    """They are refused by name, there are none, and one is never found."""
+def test_exports_and_streams_are_for_the_owner_to_allow(desk: Desk) -> None:
+    """Until then they are refused by name, there are none, and one is never found."""
     export = desk.call("POST", EXPORTS, {}, name="cars")
     assert "S3ExportConfiguration" == invalid(export)
-    assert "qldb-stream ledger export" in export.error[1]
-    assert "KinesisConfiguration" == invalid(desk.call("POST", STREAMS, {}, name="cars"))
+    assert "--exports DIR or --allow-s3" in export.error[1]
+    stream = desk.call("POST", STREAMS, {}, name="cars")
+    assert "KinesisConfiguration" == invalid(stream)
+    assert "--allow-kinesis" in stream.error[1]
     assert {"JournalS3Exports": []} == desk.call("GET", EXPORTS, name="cars").body
     assert {"JournalS3Exports": []} == desk.call("GET", "/journal-s3-exports").body
     assert {"Streams": []} == desk.call("GET", STREAMS, name="cars").body

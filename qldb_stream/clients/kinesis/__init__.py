@@ -10,13 +10,16 @@ boto3 client (`connect_kinesis` makes one, with the extra `aws`), a place for it
 from __future__ import annotations
 
 from qldb_stream.clients.kinesis._connect import connect_kinesis
+from qldb_stream.clients.kinesis._orders import KinesisStreams, StreamOrder
 from qldb_stream.clients.kinesis._put import KinesisClient
 from qldb_stream.clients.kinesis._state import StreamPlan, StreamState, load_state
 from qldb_stream.clients.kinesis._stream import StreamChoice, StreamReport, stream_journal
 
 __all__ = [
     "KinesisClient",
+    "KinesisStreams",
     "StreamChoice",
+    "StreamOrder",
     "StreamPlan",
     "StreamReport",
     "StreamState",

@@ -88,7 +88,11 @@ def _put_once(
     try:
         answer = client.put_records(StreamName=stream, Records=entries)
     except ClientError as exc:
-        return entries, _transient(stream, exc.response)
+        if (code := _transient(exc.response)) is not None:
+            return entries, code
+        error = exc.response.get("Error", {})
+        said = f"{error.get('Code', 'unknown')}: {error.get('Message', '')}"
+        raise UsageError(f"kinesis:{stream} cannot be written: {said}") from exc
     except ParamValidationError as exc:
         raise UsageError(f"kinesis:{stream} cannot be written: {exc}") from exc
     except BotoCoreError as exc:  # the endpoint cannot be reached, or gave no answer
@@ -107,19 +111,11 @@ def _failed(entries: Sequence[Any], answer: Any) -> tuple[Sequence[Any], str]:
     return [entry for entry, _ in failed], ", ".join(codes)
 
 
-def _transient(stream: str, response: Any) -> str:
-    """
-    Say what a call failed of, when waiting can mend it.
-
-    Raises:
-        UsageError: it cannot.
-    """
+def _transient(response: Any) -> str | None:
+    """Say what a call failed of, when waiting can mend it."""
     code = str(response.get("Error", {}).get("Code", "unknown"))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _TRANSIENT or status >= _SERVER_ERROR:
-        return code
-    message = response.get("Error", {}).get("Message", "")
-    raise UsageError(f"kinesis:{stream} cannot be written: {code}: {message}")
+    return code if code in _TRANSIENT or status >= _SERVER_ERROR else None
 
 
 def _without_request(exc: Exception) -> str:

@@ -93,13 +93,14 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def stream_journal(
+def stream_journal(  # noqa: PLR0913 - all but the first four are named
     ledger: Ledger,
     client: KinesisClient,
     chosen: StreamChoice,
     state_path: str | os.PathLike[str],
     *,
     follow: bool = False,
+    stream_id: str | None = None,
     environment: Environment | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> StreamReport:
@@ -116,8 +117,10 @@ def stream_journal(
         chosen: what is streamed, and where to.
         state_path: where the position is kept; made when absent.
         follow: wait for new blocks where the journal ends, until the end time or for ever.
+        stream_id: 22 characters, for a stream that has no state yet; a new one when None.
         environment: time, ids and waiting.
-        should_stop: asked before each wait of `follow`.
+        should_stop: asked after each block, and before each wait of `follow`; what has been
+            gathered is sent, then it returns.
 
     Raises:
         UsageError: times that make no sense, a state file of another stream or one that
@@ -129,11 +132,13 @@ def stream_journal(
     """
     environment = environment or Environment()
     plan = chosen.plan(ledger.strand_id)
-    state = load_state(state_path, plan) or StreamState(plan, environment.new_id())
+    state = load_state(state_path, plan) or StreamState(plan, stream_id or environment.new_id())
     sender = _Sender(client, state, state_path, environment)
     while not sender.is_over():
         for part in chosen.iter_parts(ledger, sender.state):
             sender.feed(part)
+            if should_stop():
+                break
         sender.flush()
         if sender.is_over() or not follow or should_stop():
             break
