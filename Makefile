@@ -16,8 +16,7 @@ ARGS ?=
 
 # The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
 ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/reconcile tests/testing \
-	tests/verification tests/laws tests/sinks tests/clients \
-	tests/drivers/test_pyqldb.py tests/drivers/test_sessions.py tests/test_events.py
+	tests/verification tests/laws tests/sinks tests/clients tests/server tests/drivers tests/test_events.py
 
 help:  ## print what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -37,7 +36,7 @@ lint: .dev  ## ruff, mypy --strict and the import contracts
 	$(BIN)/lint-imports
 
 test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
-	.venv-qldb/bin/python -m pytest -q $(ION_TESTS)
+	.venv-qldb/bin/python -m pytest -q -m "not soak and not node" $(ION_TESTS) $(ARGS)
 
 imports: .dev  ## install the package alone on every Python found, and import all of it
 	$(BIN)/python scripts/check_imports.py

@@ -34,8 +34,17 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
     "qldb": (
         ".venv-qldb",
         (
-            ("--editable", ".[qldb,server]"),
-            ("aws-kinesis-agg", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "six"),
+            ("--editable", ".[shell,qldb,server]"),
+            (
+                "aws-kinesis-agg",
+                "httptools",
+                "hypothesis",
+                "moto[server]",
+                "pytest",
+                "pytest-randomly",
+                "pytest-timeout",
+                "six",
+            ),
         ),
     ),
 }

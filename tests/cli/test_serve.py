@@ -6,11 +6,15 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from qldb_stream.ledger import Ledger
 from tests.cli.conftest import Run
+from tests.ledger.support import make_cars
+from tests.server.at_work import ROLE, STREAM_ARN, until
 from tests.server.support import Talk, Wire
 
 
@@ -87,3 +91,42 @@ def test_without_the_extra_it_says_what_to_install(
     answer = run("ledger", "serve", tmp_path, "--port", 0)
     assert 2 == answer.code
     assert "pip install" in answer.err
+
+
+def test_the_owner_says_where_clients_may_write(aws: str, tmp_path: Path) -> None:
+    """Exports go below a folder, to S3 and to Kinesis as the options say."""
+    (tmp_path / "ledgers").mkdir()
+    with Ledger.open(tmp_path / "ledgers" / "cars.ledger", name="cars") as ledger:
+        make_cars(ledger, "A")
+    options = ["--exports", str(tmp_path / "exports"), "--s3-endpoint", aws]
+    options += ["--kinesis-endpoint", aws, "--port", "0", "--json"]
+    process = serve(tmp_path / "ledgers", *options)
+    assert process.stdout is not None
+    wire = Wire(json.loads(process.stdout.readline())["url"])
+    (tmp_path / "exports" / "here").mkdir(parents=True)
+    body = {
+        "InclusiveStartTime": 0,
+        "ExclusiveEndTime": time.time(),
+        "RoleArn": ROLE,
+        "S3ExportConfiguration": {
+            "Bucket": "here",
+            "Prefix": "",
+            "EncryptionConfiguration": {"ObjectEncryptionType": "NO_ENCRYPTION"},
+        },
+    }
+    export = wire.call("POST", "/ledgers/cars/journal-s3-exports", body).body["ExportId"]
+    started = tmp_path / "exports" / "here" / f"{export}.started.manifest"
+    until(started.is_file, wanted=True)
+    stream = {
+        "StreamName": "cars",
+        "InclusiveStartTime": 0,
+        "RoleArn": ROLE,
+        "KinesisConfiguration": {"StreamArn": STREAM_ARN.format(name="none")},
+    }
+    place = "/ledgers/cars/journal-kinesis-streams"
+    found = wire.call("POST", place, stream).body["StreamId"]
+    until(lambda: wire.call("GET", f"{place}/{found}").body["Stream"]["Status"], "IMPAIRED")
+    wire.close()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert 0 == process.returncode

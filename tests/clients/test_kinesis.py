@@ -282,8 +282,8 @@ def test_following_stops_when_asked(cars: Ledger, state: Path, asked: int) -> No
 
 def test_a_stream_may_be_given_its_id(cars: Ledger, state: Path) -> None:
     """A new one takes it, one that has begun keeps its own."""
-    for given in ("A" * 22, "B" * 22):
-        assert "A" * 22 == stream(cars, Shard(), state, stream_id=given).stream_id
+    for stream_id in ("A" * 22, "B" * 22):
+        assert "A" * 22 == stream(cars, Shard(), state, stream_id=stream_id).stream_id
 
 
 def test_another_process_may_write(tmp_path: Path, state: Path) -> None:

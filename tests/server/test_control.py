@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from qldb_stream.hashing import fold_proof
 from qldb_stream.ion import iter_text
 from qldb_stream.ledger import Ledger
 from qldb_stream.server._ledgers import Ledgers
-from qldb_stream.server._metadata import FILE_NAME, LedgerSettings, Metadata
+from qldb_stream.server._metadata import EXPORT, FILE_NAME, Job, LedgerSettings, Metadata
 from tests.ledger.support import environment
 from tests.server.support import Desk, Got, Talk, rows, to_base64
 
@@ -307,6 +308,21 @@ def test_exports_and_streams_are_for_the_owner_to_allow(desk: Desk) -> None:
         got = desk.call(method, f"{path}/{{id}}", name="cars", id="x")
         assert (404, "x") == (got.status, got.body["ResourceName"])
     assert 404 == desk.call("GET", EXPORTS, name="none").status
+
+
+def test_a_file_of_before_exports_and_streams_is_taken_over(tmp_path: Path) -> None:
+    """What version 1 kept is there, and jobs can be kept besides."""
+    Metadata(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.executescript(
+            "DROP TABLE job; INSERT INTO tag VALUES ('cars', 'a', 'b'); PRAGMA user_version = 1"
+        )
+    connection.close()
+    metadata = Metadata(tmp_path)
+    assert ({"a": "b"}, []) == (metadata.tags("cars"), metadata.jobs(EXPORT))
+    metadata.add_job(Job("J" * 22, EXPORT, "cars", 1, "IN_PROGRESS", {}))
+    assert 1 == len(metadata.jobs(EXPORT, "cars"))
+    metadata.close()
 
 
 # --- the folder ----------------------------------------------------------------------------
