@@ -8,40 +8,36 @@ call is seen through a bare socket, which sends requests that are written alread
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import attrs
+from typing import Final
 
 from benchmarks._bare_client import BareClient
+from benchmarks._pyqldb_client import (
+    TRANSACTIONS,
+    PyqldbClient,
+    Rate,
+    interpreters,
+    start_clients,
+)
 from benchmarks._timing import Row, rate_row
-from qldb_stream.clients import connect
 from qldb_stream.ledger import Ledger
 
 NODE: Final = Path(__file__).resolve().parent.parent / "tests" / "drivers" / "node"
 ROUNDS: Final = 3
-TRANSACTIONS: Final = 300
+WARM_UP: Final = 50
 CALLS: Final = 3
 CLIENTS: Final = 4
 # Beyond amazon.ion 0.9.3 its reader is in C, and a transaction costs the client less.
 TARGETS: Final = {True: 150, False: 100}
-
-
-@attrs.frozen
-class Rate:
-    """Transactions a second, and what CPU time each costs the client."""
-
-    per_s: float
-    cpu_ms: float
 
 
 SERVE: Final = """
@@ -55,48 +51,90 @@ with Server(sys.argv[1]) as server:
 
 
 def run() -> Iterator[Row]:
-    """Measure one client, four, Node's, and the server's own share."""
-    version = importlib.metadata.version("amazon.ion")
+    """Measure one client and four, on each amazon.ion; Node's; and the server's own share."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        for name in ("one", "four", "node", "bare"):
+        for name in ("pyqldb", "node", "bare"):
             with Ledger.open(Path(folder) / f"{name}.ledger", name=name) as ledger:
                 ledger.driver().execute_lambda(lambda txn: txn.execute_statement("CREATE TABLE T"))
-        with _serve(folder) as url:
-            one = max((_measure_client(url, "one") for _ in range(ROUNDS)), key=_per_s)
-            target = TARGETS[version != "0.9.3"]
-            yield rate_row(f"pyqldb, amazon.ion {version}, one client", one.per_s, target)
-            four = max(_measure_clients(url, "four") for _ in range(ROUNDS))
-            ratio = four / one.per_s
-            value = f"{four:,.0f}/s, {ratio:.2f}x one client's"
-            yield Row(f"pyqldb, {CLIENTS} processes", value, ">= 1.2x", ratio >= 1.2)
+        with _serve(folder) as (url, process):
+            costs: dict[str, Rate] = {}
+            for python in interpreters():
+                yield from _pyqldb_rows(python, url, process, costs)
             node = _measure_node(url)
-            bare = _measure_bare(url)
             if node.per_s:
                 yield rate_row("Node driver, one client", node.per_s, 200)
+                costs["the Node driver"] = node
             else:
                 yield Row("Node driver", "left out: run tests/drivers first, they install it")
-            yield from _share_rows({"pyqldb": one, "the Node driver": node}, bare)
+            used_s = cpu_seconds(process)
+            bare = _measure_bare(url)
+            used_s = cpu_seconds(process) - used_s
+            calls = (WARM_UP + ROUNDS * TRANSACTIONS) * CALLS
+            yield from _share_rows(costs, bare, used_s * 1000 / calls)
+
+
+def _pyqldb_rows(
+    python: str, url: str, server: subprocess.Popen[str], costs: dict[str, Rate]
+) -> Iterator[Row]:
+    """Measure one pyqldb client of an interpreter, then four of them, in processes."""
+    with start_clients(python, url, "pyqldb", 1) as (client,):
+        one = max((_measure_round([client]) for _ in range(ROUNDS)), key=_per_s)
+        what = f"pyqldb, amazon.ion {client.version}"
+    costs[what] = one
+    yield rate_row(f"{what}, one client", one.per_s, TARGETS["0.9.3" not in what])
+    with start_clients(python, url, "pyqldb", CLIENTS) as clients:
+        used_s = cpu_seconds(server)
+        four = max((_measure_round(clients) for _ in range(ROUNDS)), key=_per_s)
+        used_s = cpu_seconds(server) - used_s
+    ratio = four.per_s / one.per_s
+    value = f"{four.per_s:,.0f}/s, {ratio:.2f}x one client's"
+    yield Row(f"  {CLIENTS} processes", value, ">= 1.2x", ratio >= 1.2)
+    server_ms = used_s * 1000 / (CLIENTS * ROUNDS * TRANSACTIONS)
+    yield Row(
+        "  CPU of a transaction", f"{four.cpu_ms:.2f} ms a client, {server_ms:.2f} ms the server"
+    )
+
+
+def _measure_round(clients: Sequence[PyqldbClient]) -> Rate:
+    """Let clients make a round at once; timed from one moment to the last's end."""
+    began = time.perf_counter()
+    for client in clients:
+        client.begin()
+    rates = [client.end() for client in clients]
+    elapsed_s = time.perf_counter() - began
+    mean_cpu_ms = sum(rate.cpu_ms for rate in rates) / len(rates)
+    return Rate(len(clients) * TRANSACTIONS / elapsed_s, mean_cpu_ms)
 
 
 def _per_s(rate: Rate) -> float:
     return rate.per_s
 
 
-def _share_rows(clients: dict[str, Rate], bare: dict[str, float]) -> Iterator[Row]:
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    """Ask Linux for the CPU time that a process has used; 0 elsewhere."""
+    try:
+        text = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _share_rows(clients: dict[str, Rate], bare: dict[str, float], cpu_ms: float) -> Iterator[Row]:
     """Say what of a call is the server's, and what the clients add to it."""
     mean_ms = sum(bare.values()) / len(bare)
     each = ", ".join(f"{name} {ms:.2f}" for name, ms in bare.items())
     yield Row("the server's share of a call", f"{mean_ms:.2f} ms", "< 0.8 ms", mean_ms < 0.8)
     yield Row("  by kind", each)
+    yield Row("  its CPU time", f"{cpu_ms:.2f} ms")
     for name, rate in clients.items():
-        if rate.per_s:
-            waited_ms = 1000 / rate.per_s / CALLS
-            value = f"{waited_ms - mean_ms:.2f} ms, {rate.cpu_ms / CALLS:.2f} ms of CPU"
-            yield Row(f"what {name} adds to a call", value)
+        waited_ms = 1000 / rate.per_s / CALLS
+        value = f"{waited_ms - mean_ms:.2f} ms, {rate.cpu_ms / CALLS:.2f} ms of CPU"
+        yield Row(f"what {name} adds to a call", value)
 
 
 @contextmanager
-def _serve(folder: str) -> Iterator[str]:
+def _serve(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, folder],
         stdin=subprocess.PIPE,
@@ -106,65 +144,9 @@ def _serve(folder: str) -> Iterator[str]:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
-            yield server.stdout.readline().strip()
+            yield server.stdout.readline().strip(), server
         finally:
             server.stdin.close()
-
-
-# --- pyqldb -------------------------------------------------------------------------------
-
-
-def _insert(driver: Any, times: int) -> None:
-    for n in range(times):
-        document = {"n": n, "name": "x"}
-        driver.execute_lambda(
-            lambda txn, document=document: txn.execute_statement("INSERT INTO T ?", document)
-        )
-
-
-def _measure_client(url: str, ledger: str) -> Rate:
-    with connect(ledger, endpoint_url=url) as driver:
-        _insert(driver, 20)
-        began, used = time.perf_counter(), time.process_time()
-        _insert(driver, TRANSACTIONS)
-        cpu_ms = (time.process_time() - used) * 1000 / TRANSACTIONS
-        return Rate(TRANSACTIONS / (time.perf_counter() - began), cpu_ms)
-
-
-def _measure_clients(url: str, ledger: str) -> float:
-    """Start the clients, let them warm up, and time them from one moment to the last's end."""
-    command = [sys.executable, "-m", "benchmarks.server", url, ledger]
-    clients = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(CLIENTS)
-    ]
-    for client in clients:
-        _hear(client)
-    began = time.perf_counter()
-    for client in clients:
-        assert client.stdin is not None
-        client.stdin.write("go\n")
-        client.stdin.flush()
-    for client in clients:
-        _hear(client)
-    elapsed = time.perf_counter() - began
-    for client in clients:
-        client.communicate()
-    return CLIENTS * TRANSACTIONS / elapsed
-
-
-def _hear(client: subprocess.Popen[str]) -> None:
-    assert client.stdout is not None
-    assert client.stdout.readline(), "a client broke off"
-
-
-def _be_a_client(url: str, ledger: str) -> None:
-    with connect(ledger, endpoint_url=url) as driver:
-        _insert(driver, 20)
-        print("ready", flush=True)
-        sys.stdin.readline()
-        _insert(driver, TRANSACTIONS)
-        print("done", flush=True)
 
 
 # --- Node and the bare socket -------------------------------------------------------------
@@ -187,11 +169,7 @@ def _measure_node(url: str) -> Rate:
 def _measure_bare(url: str) -> dict[str, float]:
     """Give milliseconds of each of a transaction's calls, the best round's mean."""
     with BareClient(url, "bare") as client:
-        client.insert(50)
+        client.insert(WARM_UP)
         rounds = [client.insert(TRANSACTIONS) for _ in range(ROUNDS)]
     best = min(rounds, key=lambda times: sum(times.values()))
     return {name: seconds * 1000 / TRANSACTIONS for name, seconds in best.items()}
-
-
-if __name__ == "__main__":
-    _be_a_client(*sys.argv[1:])

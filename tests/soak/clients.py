@@ -10,7 +10,7 @@ met an error but conflicts, and memory was flat.
 
 A client needs no more than `execute`, which runs a function in a transaction until it is
 committed: here that is the in-process driver's in threads, of one process that holds the
-ledger. Any driver with pyqldb's interface can stand in for it.
+ledger; `http_clients` gives it pyqldb's, in processes that meet at a server.
 """
 
 from __future__ import annotations
@@ -32,11 +32,24 @@ import attrs
 from qldb_stream.ledger import Ledger
 from tests.ledger.support import check_journal, run
 
-__all__ = ["Executor", "Tally", "prepare", "run_client", "run_threads"]
+__all__ = [
+    "CLIENTS",
+    "SAMPLES",
+    "Executor",
+    "Run",
+    "Tally",
+    "is_over",
+    "parse_seconds",
+    "prepare",
+    "report",
+    "resident_mb",
+    "run_client",
+    "run_threads",
+]
 
 CLIENTS: Final = 4
 _ACCOUNTS: Final = 12
-_SAMPLES: Final = 40
+SAMPLES: Final = 40
 # Between the second and the last quarter of a run; allocators keep a little here and there.
 _MOST_GROWTH_MB: Final = 8.0
 
@@ -126,7 +139,7 @@ def _sum(txn: Executor) -> int:
 
 @attrs.frozen
 class Run:
-    """What all clients came to: tallies, and this process's memory in MB from time to time."""
+    """What all clients came to: tallies, and the ledger's process's memory in MB over time."""
 
     tallies: Sequence[Tally]
     resident_mb: Sequence[float]
@@ -176,8 +189,8 @@ def run_threads(ledger: Ledger, seconds: float, clients: int = CLIENTS) -> Run:
             pool.submit(run_client, execute, f"client {number}", number, lambda: is_over(end))
             for number in range(clients)
         ]
-        resident_mb = _watch(futures, seconds)
-        return Run([future.result() for future in futures], resident_mb)
+        seen_mb = _watch(futures, seconds)
+        return Run([future.result() for future in futures], seen_mb)
 
 
 def is_over(end: float) -> bool:
@@ -187,42 +200,52 @@ def is_over(end: float) -> bool:
 
 def _watch(futures: Sequence[Future[Tally]], seconds: float) -> list[float]:
     """Look at this process's memory from time to time, until all are done."""
-    resident_mb: list[float] = []
+    seen_mb: list[float] = []
     waiting = set(futures)
     while waiting:
-        _, waiting = wait(waiting, timeout=seconds / _SAMPLES)
-        resident_mb.append(_resident_mb())
-    return resident_mb
+        _, waiting = wait(waiting, timeout=seconds / SAMPLES)
+        seen_mb.append(resident_mb())
+    return seen_mb
 
 
-def _resident_mb() -> float:
-    """Ask Linux for the pages that this process has in memory; 0 elsewhere."""
+def resident_mb(process: int | str = "self") -> float:
+    """Ask Linux for what a process has in memory, in MB; 0 elsewhere."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run four clients for some time, and check what they leave."""
+def report(done: Run, ledger: Ledger, seconds: float) -> int:
+    """Check what clients leave, and say what it came to."""
+    first, last = done.resident_mb[len(done.resident_mb) // 4], done.resident_mb[-1]
+    done.check_memory()
+    done.check(ledger)
+    blocks = ledger.digest().tip.sequence_no + 1
+    sys.stdout.write(
+        f"{CLIENTS} clients for {seconds:.0f} s: {blocks} blocks verify, no update lost, "
+        f"no error but conflicts, memory {first:.1f} MB after a quarter, {last:.1f} MB at the end\n"
+    )
+    return 0
+
+
+def parse_seconds(arguments: list[str] | None) -> float:
+    """Read the one option that there is."""
     parser = argparse.ArgumentParser(description="Let clients work at once, then check.")
     parser.add_argument("--seconds", type=float, default=600)
-    options = parser.parse_args(arguments)
+    seconds: float = parser.parse_args(arguments).seconds
+    return seconds
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run four clients for some time, and check what they leave."""
+    seconds = parse_seconds(arguments)
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "clients.ledger") as ledger,
     ):
-        done = run_threads(ledger, options.seconds)
-        first, last = done.resident_mb[len(done.resident_mb) // 4], done.resident_mb[-1]
-        done.check_memory()
-        done.check(ledger)
-        blocks = ledger.digest().tip.sequence_no + 1
-    sys.stdout.write(
-        f"{CLIENTS} clients for {options.seconds:.0f} s: {blocks} blocks verify, no update lost, "
-        f"no error but conflicts, memory {first:.1f} MB after a quarter, {last:.1f} MB at the end\n"
-    )
-    return 0
+        return report(run_threads(ledger, seconds), ledger, seconds)
 
 
 if __name__ == "__main__":
