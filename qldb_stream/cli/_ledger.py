@@ -13,10 +13,24 @@ from qldb_stream.cli._stream import stream
 
 __all__ = ["ledger"]
 
+EPILOG = """
+\b
+Examples:
+  qldb-stream ledger query cars.ledger 'CREATE TABLE Vehicle' --create
+  qldb-stream ledger shell cars.ledger
+  qldb-stream ledger check cars.ledger
+  qldb-stream ledger export cars.ledger --to archive/
+  qldb-stream ledger serve ledgers/
+"""
 
-@click.group()
+
+@click.group(epilog=EPILOG)
 def ledger() -> None:
-    """Work with a ledger file of this package."""
+    """
+    Work with the embedded ledger: a file that holds journal, documents and indexes.
+
+    It is made by `query --create`, `shell --create`, a replay or a mirror, or through `serve`.
+    """
 
 
 for _command in (check, export, query, serve, shell, stream):

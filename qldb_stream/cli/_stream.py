@@ -101,11 +101,11 @@ def stream(  # noqa: PLR0913 - a command has its options
     as_json: bool,
 ) -> int:
     """
-    Put the journal of LEDGER on a Kinesis data stream, as QLDB streamed it.
+    Put the journal of LEDGER on a Kinesis data stream.
 
-    CREATED comes first, then every block, with --end COMPLETED comes last. Started again it
-    goes on after what Kinesis has acknowledged; each record is there at least once. Another
-    process may write LEDGER meanwhile.
+    It is there as QLDB streamed it: CREATED comes first, then every block, with --end
+    COMPLETED comes last. Started again it goes on after what Kinesis has acknowledged; each
+    record is there at least once. Another process may write LEDGER meanwhile.
     """
     chosen = StreamChoice(name, start, end, aggregated=not no_aggregation)
     client = connect_kinesis(endpoint_url=endpoint_url, region=region)
