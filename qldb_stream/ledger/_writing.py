@@ -6,6 +6,7 @@ and a conflict is judged against everything before it. The ledger's state is a f
 value that is replaced only after SQLite has committed: when that fails, nothing has
 happened. In a group several blocks share one SQLite transaction; other threads neither
 commit meanwhile nor see what is not durable yet, and a group that fails is lost whole.
+Commits that wait for one another are such a group (`_turns`).
 
 Locks, always taken in this order: `_commits` (who commits, or holds a group), then the
 store's (who uses the connection, the state or the log).
@@ -41,6 +42,7 @@ from qldb_stream.ledger._seal import Sealed, seal
 from qldb_stream.ledger._state import State
 from qldb_stream.ledger._store import Store
 from qldb_stream.ledger._transaction import Transaction
+from qldb_stream.ledger._turns import Line, Ticket, serve
 from qldb_stream.ledger._view import View
 
 __all__ = ["Writing"]
@@ -79,6 +81,7 @@ class Writing:
         # Views, not transactions: a cursor whose transaction nobody keeps still reads its view.
         self._open: Final[weakref.WeakSet[View]] = weakref.WeakSet()
         self._commits: Final = threading.RLock()
+        self._line: Final = Line()
         self._group: _Group | None = None
         self._must_clear_log = count_pending(store) > 0
         self._clear_log()
@@ -138,26 +141,44 @@ class Writing:
         if not is_written and not (self._journals_reads and transaction.statements):
             self._validate(transaction)
             return None
-        with self._commits:
-            self._validate(transaction)
-            if tables:
-                for document in documents:
-                    document.table = view.catalog.by_no[document.table.no]
-            draft = Draft(
-                transaction.transaction_id,
-                transaction.statements,
-                documents,
-                tables,
-                view.redaction,
-            )
-            before = self._state
-            check_sealable(self.store.path, before, documents)
-            sealed = seal(before, draft, self.environment.now_ms)
-            changes = find_changes(before.size, draft, before.catalog, view.base_keys)
-            work = partial(append_block, self.store, sealed, changes)
-            self._must_clear_log |= draft.redaction is not None
-            self._store(sealed, changes, work, own_views=1)  # the committing one is open still
+        draft = Draft(
+            transaction.transaction_id, transaction.statements, documents, tables, view.redaction
+        )
+        group = self._group
+        if group is not None and group.owner == threading.get_ident():
+            return self._commit(transaction, draft)  # durable with the caller's own group
+        return self._stand_in_line(Ticket(partial(self._commit, transaction, draft)))
+
+    def _commit(self, transaction: Transaction, draft: Draft) -> BlockAddress:
+        """Validate, seal and store; whoever calls it is the one who commits."""
+        view = transaction.view
+        self._validate(transaction)
+        if draft.tables:
+            for document in draft.documents:
+                document.table = view.catalog.by_no[document.table.no]
+        before = self._state
+        check_sealable(self.store.path, before, draft.documents)
+        sealed = seal(before, draft, self.environment.now_ms)
+        changes = find_changes(before.size, draft, before.catalog, view.base_keys)
+        work = partial(append_block, self.store, sealed, changes)
+        self._must_clear_log |= draft.redaction is not None
+        self._store(sealed, changes, work, own_views=1)  # the committing one is open still
         return BlockAddress(before.strand_id, before.size)
+
+    def _stand_in_line(self, ticket: Ticket) -> BlockAddress:
+        """Wait for the turn to commit, and take along who else is waiting then."""
+        self._line.join(ticket)
+        try:
+            with self._commits:
+                if not ticket.is_served:
+                    serve(self._line.take(ticket), self.group_commit, self.store.path)
+        except BaseException:
+            # An interrupt. Nobody may be at work for a transaction that its owner gives up.
+            if not self._line.leave(ticket):
+                with self._commits:
+                    pass
+            raise
+        return ticket.result()
 
     def mirror(self, block: Block, token: int) -> MirroredBlock | None:
         """
