@@ -35,7 +35,7 @@ from qldb_stream.ion._stream import (
     to_slice,
 )
 from qldb_stream.ion._symbols import SymbolTable
-from qldb_stream.ion._text import iter_text, to_text
+from qldb_stream.ion._text import iter_text
 from qldb_stream.ion._timestamps import (
     Instant,
     instant_of,
@@ -53,7 +53,7 @@ from qldb_stream.ion._types import (
     MAX_VALUE_BYTES,
     IonType,
 )
-from qldb_stream.ion._write_text import write_text
+from qldb_stream.ion._write_text import to_text, write_text
 
 __all__ = [
     "IVM",

@@ -20,7 +20,7 @@ from typing import Any, Final
 from qldb_stream.ion._fields import iter_elements, iter_fields
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import load_slice
-from qldb_stream.ion._text import to_text
+from qldb_stream.ion._text import amazon_text
 from qldb_stream.ion._types import IVM, IonType
 
 # Text of day precision: amazon.ion 0.15 writes 2020-01-01T, 0.9.3 does not.
@@ -77,7 +77,7 @@ def _timestamp(s: IonSlice) -> str:
 @lru_cache(maxsize=_CACHED_TIMES)
 def _time(body: bytes) -> str:
     """Write a timestamp from its bytes, which need no symbol table; a block's are alike."""
-    return to_text(load_slice(IVM + body))
+    return amazon_text(load_slice(IVM + body))
 
 
 def _text(s: IonSlice) -> str:

@@ -1,9 +1,9 @@
 """
-Read and write Ion text, through amazon.ion.
+Read Ion text, through amazon.ion; write timestamps so.
 
-Strategy: amazon.ion's text reader makes its values, our writer encodes them; our decoder makes
-values, amazon.ion's text writer prints them. It is imported on first use, because reader and
-writer come with it whole. Text written by two versions of it differs in spelling, not in value.
+Strategy: amazon.ion's text reader makes its values, our writer encodes them. It is imported on
+first use, because reader and writer come with it whole. All text but a timestamp's is written by
+`_write_text`: amazon.ion's writer does not quote every symbol that needs it, and is slow.
 
 Rules: a value must not change on the way, so amazon.ion 0.15's C part, forty times as fast as its
 Python, reads only text in which it alters nothing: it rounds decimals to 34 digits and exponents to
@@ -41,10 +41,6 @@ _C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
 _MAX_READS_AT_END: Final = 1000
 
 _POSITION: Final = re.compile(r"at position (\d+)")  # in amazon.ion's messages
-
-# amazon.ion (0.9.3 and 0.15.0) writes a symbol whose text is $ and digits without the quotes it
-# needs.
-_LOOKS_LIKE_A_SYMBOL_ID: Final = re.compile(r"\$[0-9]")
 
 
 def iter_text(text: str | bytes) -> Iterator[IonSlice]:
@@ -162,37 +158,21 @@ def _iter_python(text: str) -> Iterator[Any]:
         yield value
 
 
-def to_text(s: IonSlice, *, indent: str | None = None) -> str:
+def amazon_text(s: IonSlice) -> str:
     """
-    Write a value as Ion text, without version marker.
-
-    Args:
-        s: the value.
-        indent: what each level is indented with, on lines of their own; None for one line.
+    Write a scalar as amazon.ion does; `to_text` is for everything but timestamps on its own.
 
     Raises:
         IonDecodeError: broken bytes, or a bound exceeded.
-        IonEncodeError: amazon.ion cannot write it (symbols whose text looks like a symbol id,
-            ints of more than 4,300 digits; 0.9.3: field names of unknown text).
+        IonEncodeError: amazon.ion cannot write it.
     """
     from amazon.ion import simpleion
 
     value = s.decode()
     out = io.BytesIO()
     try:
-        simpleion.dump_python(value, out, binary=False, indent=indent, omit_version_marker=True)
+        simpleion.dump_python(value, out, binary=False, omit_version_marker=True)
     except Exception as exc:
         problem = f"the installed amazon.ion has no text for it ({type(exc).__name__})"
         raise IonEncodeError(problem) from exc
-    text = out.getvalue().decode("utf-8")
-    if _LOOKS_LIKE_A_SYMBOL_ID.search(text) and not _says(text, s):
-        raise IonEncodeError("the installed amazon.ion does not quote a symbol that needs it")
-    return text
-
-
-def _says(text: str, s: IonSlice) -> bool:
-    """Tell whether a text reads back as a value."""
-    try:
-        return next(iter_text(text)) == s
-    except IonDecodeError:
-        return False
+    return out.getvalue().decode("utf-8")

@@ -1,7 +1,7 @@
 """
 Digests, blocks and revisions with their proofs (facts 2.7 and 7).
 
-The control plane's values are Ion text alone; texts are written by amazon.ion. An address that
+The control plane's values are Ion text alone. An address that
 names nothing, a tip before the block, another strand's id: all are InvalidParameterException, and
 say which parameter.
 """
