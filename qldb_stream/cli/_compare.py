@@ -65,7 +65,9 @@ def compare(*, source: str, destination: str, as_json: bool) -> int:
             report = origin.report()
         else:
             comparison, report = _compare_records(source, copy)
-        return _tell(comparison, report, copy.report(), as_json=as_json)
+        mirrored, of_copy = copy.mirrored_blocks, copy.report()
+        own = of_copy.blocks - mirrored if mirrored else 0
+        return _tell(comparison, report, of_copy, own_blocks=own, as_json=as_json)
 
 
 def _compare(source: Iterable[Block], copy: VerifiedLedger) -> Comparison:
@@ -84,7 +86,12 @@ def _compare_records(source: str, copy: VerifiedLedger) -> tuple[Comparison, Ver
 
 
 def _tell(
-    comparison: Comparison, source: VerifyReport, destination: VerifyReport, *, as_json: bool
+    comparison: Comparison,
+    source: VerifyReport,
+    destination: VerifyReport,
+    *,
+    own_blocks: int,
+    as_json: bool,
 ) -> int:
     ok = comparison.ok and source.ok and destination.ok
     if as_json:
@@ -99,7 +106,7 @@ def _tell(
             found = count(len(report.problems), "problem")
             print_verdict(ok=False, sentence=f"the {side} does not verify: {found}")
     if ok or not comparison.ok:
-        print_agreement(comparison, ok=ok)
+        print_agreement(comparison, ok=ok, own_blocks=own_blocks)
     return 0 if ok else 1
 
 
@@ -115,8 +122,16 @@ def print_differences(comparison: Comparison) -> None:
         console().print(f"  and {more} more")
 
 
-def print_agreement(comparison: Comparison, *, ok: bool) -> None:
-    """Print the last lines: whether source and destination agree."""
+def print_agreement(comparison: Comparison, *, ok: bool, own_blocks: int = 0) -> None:
+    """
+    Print the last lines: whether source and destination agree.
+
+    Args:
+        comparison: what was found.
+        ok: whether they do.
+        own_blocks: how many blocks of its own a mirror has; what is current is then no longer
+            the source's alone, and was not compared.
+    """
     if not ok:
         found = count(_differences(comparison), "difference")
         print_verdict(ok=False, sentence=f"source and destination do not agree: {found}")
@@ -125,7 +140,11 @@ def print_agreement(comparison: Comparison, *, ok: bool) -> None:
     documents = count(comparison.documents, "document")
     agree = "source and destination agree"
     print_verdict(ok=True, sentence=f"{agree}, block by block: {blocks}, {revisions}")
-    print_verdict(ok=True, sentence=f"{agree}, document by document: {documents}")
+    if own_blocks:
+        own = count(own_blocks, "block")
+        console().print(f"  the mirror has gone on, by {own} of its own: documents not compared")
+    else:
+        print_verdict(ok=True, sentence=f"{agree}, document by document: {documents}")
 
 
 def _differences(comparison: Comparison) -> int:

@@ -49,6 +49,7 @@ class _Side:
         translate: a context in which the driver's errors become ours.
         explain: says how a statement reaches its documents.
         close: closes what is behind it.
+        give_up: does so after a failure; what was made for nothing is then gone.
     """
 
     driver: Any
@@ -58,6 +59,7 @@ class _Side:
     translate: Callable[[], AbstractContextManager[None]]
     explain: Callable[[str], str]
     close: Callable[[], None]
+    give_up: Callable[[], None]
 
     def executor(self, txn: Any) -> Execute:
         """Give what executes statements in a transaction; errors are the driver's own."""
@@ -90,7 +92,11 @@ class _InterruptedError(Exception):
 
 
 class Connection:
-    """A ledger that is open, in this process or elsewhere; close it, or use it in a `with`."""
+    """
+    A ledger that is open, in this process or elsewhere; close it, or use it in a `with`.
+
+    A `with` that ends in an error leaves no file that was made for nothing.
+    """
 
     def __init__(self, name: str, side: _Side) -> None:
         self.name: Final = name
@@ -156,8 +162,11 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_exc: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._side.give_up()
 
 
 class OpenTransaction:
@@ -259,8 +268,17 @@ def open_file(
         translate=nullcontext,
         explain=lambda statement: str(ledger.explain(statement)),
         close=ledger.close,
+        give_up=lambda: _give_up(ledger),
     )
     return Connection(ledger.name, side)
+
+
+def _give_up(ledger: Ledger) -> None:
+    """Close a ledger; one that opening it made, and that has no block, is gone then."""
+    if ledger.is_new and not any(True for _ in ledger.blocks()):
+        ledger.discard()
+    else:
+        ledger.close()
 
 
 def open_url(url: str, name: str | None, *, region: str | None = None) -> Connection:
@@ -293,5 +311,6 @@ def open_url(url: str, name: str | None, *, region: str | None = None) -> Connec
         translate=lambda: translated_errors(url),
         explain=_no_explanation,
         close=driver.close,
+        give_up=driver.close,
     )
     return Connection(name, side)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 import click
 
 from qldb_stream.cli._ledgers import open_existing_ledger
-from qldb_stream.cli._options import json_option
+from qldb_stream.cli._options import json_option, parse_time
 from qldb_stream.cli._output import count, print_json, print_verdict
 from qldb_stream.errors import UsageError
 from qldb_stream.ledger import ObjectStore
@@ -28,24 +28,6 @@ _FORMATS: Final = ("ion-text", "ion-binary", "json")
 _S3: Final = "s3"
 
 
-def _read_moment(
-    _context: click.Context, _option: click.Parameter, value: str | None
-) -> datetime | None:
-    """
-    Read a point in time in ISO 8601, UTC where it names no offset.
-
-    Raises:
-        click.BadParameter: it is none.
-    """
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as exc:
-        raise click.BadParameter(f"{value!r} is no time such as 2024-05-06T07:08:09Z") from exc
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
 @click.command(epilog=EPILOG)
 @click.argument("ledger_path", metavar="LEDGER", type=click.Path())
 @click.option(
@@ -59,8 +41,8 @@ def _read_moment(
     show_default=True,
     help="How blocks and manifests are written; JSON loses Ion's types.",
 )
-@click.option("--start", callback=_read_moment, metavar="TIME", help="First block time, included.")
-@click.option("--end", callback=_read_moment, metavar="TIME", help="Last block time, not included.")
+@click.option("--start", callback=parse_time, metavar="TIME", help="First block time, included.")
+@click.option("--end", callback=parse_time, metavar="TIME", help="Last block time, not included.")
 @json_option
 def export(
     *,

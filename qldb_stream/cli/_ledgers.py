@@ -59,6 +59,8 @@ def open_replayed_ledger(path: str, *, or_mirror: bool = False) -> Ledger:
     """
     with ExitStack() as stack:
         ledger = stack.enter_context(open_existing_ledger(path))
+        if ledger.mirrored_blocks and not or_mirror:
+            raise UsageError(f"{path} is a mirror, and a mirror keeps its source's document ids")
         if not (was_replayed(ledger) or (or_mirror and ledger.mirrored_blocks)):
             raise UsageError(
                 f"no replay has written to this ledger: {path}; name the one that was filled by "

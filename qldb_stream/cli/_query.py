@@ -32,6 +32,7 @@ Examples:
 """
 
 _STANDARD_INPUT: Final = "-"
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 @click.command(epilog=EPILOG)
@@ -114,7 +115,14 @@ def _read(statements: str | None, file: str | None) -> str:
         except UnicodeError as exc:
             raise UsageError(f"{file} is not UTF-8") from exc
     assert statements is not None
-    return sys.stdin.read() if statements == _STANDARD_INPUT else statements
+    return _read_input() if statements == _STANDARD_INPUT else statements
+
+
+def _read_input() -> str:
+    try:
+        return sys.stdin.read().removeprefix(_BYTE_ORDER_MARK)
+    except UnicodeError as exc:
+        raise UsageError(f"standard input is not {sys.stdin.encoding}") from exc
 
 
 def _explain(connection: Connection, text: str, *, as_json: bool) -> None:
@@ -133,7 +141,9 @@ def _bind(text: str, parameters: Sequence[str]) -> list[_Bound]:
     values = [_parse_parameter(number, given) for number, given in enumerate(parameters, 1)]
     wanted = sum(statement.parameters for statement in found)
     if wanted != len(values):
-        raise UsageError(f"there are {wanted} `?` and {len(values)} --param")
+        verb = "is" if wanted == 1 else "are"
+        times = "once" if len(values) == 1 else f"{len(values)} times"
+        raise UsageError(f"there {verb} {wanted} `?`, and --param is given {times}")
     rest = iter(values)
     return [
         _Bound(statement.text, [next(rest) for _ in range(statement.parameters)])
@@ -145,7 +155,7 @@ def _parse_parameter(number: int, text: str) -> IonSlice:
     try:
         values = list(iter_text(text))
     except IonDecodeError as exc:
-        raise UsageError(f"--param {number} is not Ion text: {exc}") from exc
+        raise UsageError(f"--param {number}: {exc}") from exc
     if len(values) != 1:
         raise UsageError(f"--param {number} has {len(values)} values, not one")
     return values[0]

@@ -169,11 +169,20 @@ def read_input(text: str) -> Iterator[Action]:
     elif text.split(maxsplit=1)[:1] == [_EXPLAIN]:
         yield from _read_statements(text.lstrip()[len(_EXPLAIN) :].lstrip(), Explain)
     elif text.lstrip().startswith("\\"):
-        yield Say(f"there is no command {text.split(maxsplit=1)[0]}; HELP lists them\n")
+        yield Say(_wrong_command(text.split(maxsplit=1)[0]))
     elif len(text) > _MAX_INPUT:
         yield Say(f"more than {_MAX_INPUT:,} letters at once: use `qldb-stream ledger query -`\n")
     else:
         yield from _read_statements(text, Run)
+
+
+def _wrong_command(word: str) -> str:
+    """Say what a command takes, or that there is none of the name."""
+    begins = f"{word} ".upper()
+    takes = [known.removeprefix(begins).lower() for known in _COMMANDS if known.startswith(begins)]
+    if takes:
+        return f"{word.lower()} takes one of: {', '.join(takes)}\n"
+    return f"there is no command {word}; HELP lists them\n"
 
 
 def _read_statements(text: str, kind: type[Run | Explain]) -> Iterator[Action]:

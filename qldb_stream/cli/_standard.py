@@ -9,6 +9,7 @@ silence. The exit code is then what remains.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Final
@@ -25,6 +26,8 @@ def mend_streams() -> None:
     """
     Give closed streams a place, so that no file that is opened later gets their number.
 
+    What standard output's encoding has no letter for is written as an escape.
+
     Raises:
         UsageError: standard output is closed, so that nothing could be answered.
     """
@@ -35,6 +38,15 @@ def mend_streams() -> None:
         _to_nowhere(_OUTPUT)
         sys.stdout = open(_OUTPUT, "w", closefd=False)  # noqa: SIM115 - to the end
         raise UsageError("cannot write standard output: it is closed; redirect it to /dev/null")
+    if isinstance(sys.stdout, io.TextIOWrapper) and _is_strict(sys.stdout):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _is_strict(stream: io.TextIOWrapper) -> bool:
+    """Tell whether a stream would raise for a letter; who asked for replacements gets them."""
+    if stream.errors == "surrogateescape":  # Python's choice where the locale is C
+        return stream.encoding.lower().replace("-", "") != "utf8"
+    return stream.errors == "strict"
 
 
 def complain(sentence: str) -> None:

@@ -16,7 +16,7 @@ import attrs
 import click
 
 from qldb_stream.cli._ledgers import open_existing_ledger
-from qldb_stream.cli._options import json_option
+from qldb_stream.cli._options import json_option, parse_time
 from qldb_stream.cli._output import count, print_json, print_verdict
 from qldb_stream.clients.kinesis import (
     StreamChoice,
@@ -49,21 +49,6 @@ def _parse_url(_context: click.Context, _option: click.Parameter, value: str) ->
     return found[1]
 
 
-def _parse_time(
-    _context: click.Context, option: click.Parameter, value: str | None
-) -> datetime | None:
-    """Read a time with an offset, ISO 8601."""
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as exc:
-        raise click.BadParameter("a time is ISO 8601, such as 2024-05-06T00:00Z") from exc
-    if moment.utcoffset() is None:
-        raise click.BadParameter(f"{option.name} needs an offset, such as Z: {value}Z")
-    return moment
-
-
 @click.command(epilog=EPILOG)
 @click.argument("ledger_path", metavar="LEDGER", type=click.Path())
 @click.option(
@@ -74,8 +59,8 @@ def _parse_time(
     callback=_parse_url,
     help="The Kinesis data stream, which must be there.",
 )
-@click.option("--start", metavar="TIME", callback=_parse_time, help="Blocks of this time or later.")
-@click.option("--end", metavar="TIME", callback=_parse_time, help="Blocks before this time.")
+@click.option("--start", metavar="TIME", callback=parse_time, help="Blocks of this time or later.")
+@click.option("--end", metavar="TIME", callback=parse_time, help="Blocks before this time.")
 @click.option("--follow", is_flag=True, help="Wait for new blocks, until --end or an interrupt.")
 @click.option("--no-aggregation", is_flag=True, help="One Kinesis record for each of QLDB's.")
 @click.option(

@@ -32,6 +32,8 @@ _TRANSPORT: Final = {
     "EndpointConnectionError": "nothing answers there",
     "NoCredentialsError": "it needs credentials, and none are configured",
     "ReadTimeoutError": "it does not answer in time",
+    "SSLError": "no TLS with it: its certificate is not trusted here (AWS_CA_BUNDLE names a file "
+    "of those that are), or it speaks plain http",
 }
 
 

@@ -142,6 +142,7 @@ class _EndingText(io.StringIO):
 def _iter_python(text: str) -> Iterator[Any]:
     """Read with amazon.ion's Python part, its errors translated."""
     from amazon.ion import simpleion
+    from amazon.ion.exceptions import IonException
 
     values = simpleion.load_python(_EndingText(text), single_value=False, parse_eagerly=False)
     while True:
@@ -152,9 +153,10 @@ def _iter_python(text: str) -> Iterator[Any]:
         except Exception as exc:
             found = _POSITION.search(str(exc))
             offset = min(int(found[1]), len(text)) if found else 0
-            # Its message quotes the text, which may be a document's: only its kind is passed on.
-            problem = f"not Ion text ({type(exc).__name__} in amazon.ion)"
-            raise IonDecodeError(offset, problem) from exc
+            # Its message quotes the text, which may be a document's, so it is not passed on. Its
+            # own kind of error is raised where it looks; others, mostly, where the text ends.
+            ends = "" if isinstance(exc, IonException) else ", or it ends within a value"
+            raise IonDecodeError(offset, f"not Ion text{ends}") from exc
         yield value
 
 

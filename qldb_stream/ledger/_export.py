@@ -192,6 +192,8 @@ def _find_range(store: Store, state: State, request: ExportRequest) -> tuple[int
         start_us = _microseconds("start", request.start)
     else:
         start_us = min(store.block_ms(0) * 1000 if state.size else 0, end_us - 1)
+    if start_us >= end_us and request.end is None:
+        raise UsageError("an export's start is in the past: without an end, that is now")
     if start_us >= end_us:
         raise UsageError("an export's start is before its end")
     return start_us, end_us

@@ -248,7 +248,8 @@ def _frame(context: Context, parameter_count: int, size: int) -> Frame:
     """Make the frame of an execution that has the right number of parameters."""
     found = len(context.parameters)
     if found != parameter_count:
-        problem = f"expected {parameter_count} parameters, found {found}"
+        noun = "parameter" if parameter_count == 1 else "parameters"
+        problem = f"expected {parameter_count} {noun}, found {found}"
         raise PartiqlSemanticError(1, 1, problem)
     return make_frame(context, size)
 

@@ -12,6 +12,17 @@ stops.
 
 from __future__ import annotations
 
+try:
+    import starlette  # noqa: F401 - both before ours, to say what to install
+    import uvicorn  # noqa: F401 - as above
+except ModuleNotFoundError as exc:
+    if (exc.name or "").partition(".")[0] not in {"h11", "starlette", "uvicorn"}:
+        raise
+    raise ModuleNotFoundError(
+        "qldb_stream.server needs the extra `server`: pip install 'qldb-stream[server]'",
+        name=exc.name,
+    ) from exc
+
 from qldb_stream.server._app import RequestLimits
 from qldb_stream.server._front import ConnectionLimits
 from qldb_stream.server._run import Server

@@ -244,11 +244,21 @@ def _configure(settings: Settings, app: App, connections: Connections) -> uvicor
         ssl_keyfile=settings.tls_key,
         ssl_ciphers=_CIPHERS,
     )
+    for file in filter(None, (settings.tls_cert, settings.tls_key)):
+        _check_readable(file)
     try:
         config.load()
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"certificate and key cannot be used: {exc}") from exc
     return config
+
+
+def _check_readable(file: str) -> None:
+    """Name a file that cannot be read; the error of OpenSSL does not."""
+    try:
+        Path(file).open("rb").close()
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
 def _listen(settings: Settings) -> socket.socket:

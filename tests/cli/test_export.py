@@ -68,6 +68,7 @@ def test_a_range(run: Run, path: Path, tmp_path: Path) -> None:
             "start is before its end",
             ("--to", "out", "--start", "2024-05-07", "--end", "2024-05-06"),
         ),
+        ("start is in the past: without", ("--to", "out", "--start", "9999-01-01")),
     ],
 )
 def test_wrong_usage(run: Run, path: Path, problem: str, arguments: tuple[str, ...]) -> None:

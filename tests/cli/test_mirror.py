@@ -40,6 +40,22 @@ def test_a_journal_is_mirrored_and_compares_equal(run: Run, tmp_path: Path) -> N
         assert 0 < compared.json()["documents"]
 
 
+def test_a_mirror_that_has_gone_on(run: Run, tmp_path: Path) -> None:
+    """What is current is not compared any more, and people are told; its ids are its source's."""
+    source, path = _tell(tmp_path / "source.ledger"), tmp_path / "mirror.ledger"
+    with Ledger.open(source) as ledger:
+        write_archive(ledger.stream_records(), tmp_path / "recorded")
+    run("replay", tmp_path / "recorded", "--to", f"ledger:{path}", "--mode", "mirror")
+    assert "document by document" in run("compare", source, path).out
+    run("ledger", "query", path, "CREATE TABLE Own")
+    compared = run("compare", source, path)
+
+    assert 0 == compared.code
+    assert "document by document" not in compared.out
+    assert "has gone on, by 1 block of its own: documents not compared" in compared.out
+    assert "a mirror keeps its source's document ids" in run("ids", path, "A" * 22).err
+
+
 def test_a_mirror_of_another_ledger_does_not_agree(run: Run, tmp_path: Path) -> None:
     """Its strand is another one, and people are told."""
     source, other = _tell(tmp_path / "source.ledger"), _tell(tmp_path / "other.ledger")

@@ -58,6 +58,31 @@ def test_formats(run: Run, cars: Path) -> None:
     assert ["1", "a", "b"] == sorted(words[2:])
 
 
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"\xef\xbb\xbfSELECT VALUE 1 FROM Car", 0), (b"SELECT '\xff'", 2)]
+)
+def test_standard_input_of_an_editor(
+    run: Run, cars: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, code: int
+) -> None:
+    """A byte order mark is skipped there, too, and what is not UTF-8 is wrong usage."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8"))
+    answer = run("ledger", "query", cars, "-")
+
+    assert code == answer.code
+    assert ("standard input is not utf-8" in answer.err) == (code == 2)
+
+
+def test_a_failure_leaves_no_new_ledger(run: Run, tmp_path: Path) -> None:
+    """`--create` leaves nothing when nothing was written, and what there was when it was there."""
+    path = tmp_path / "new.ledger"
+    for statement in ("SELEC", "SELECT * FROM Nope"):
+        assert 1 == run("ledger", "query", path, statement, "--create").code
+        assert [] == list(tmp_path.iterdir())
+    assert 0 == run("ledger", "query", path, "CREATE TABLE T", "--create").code
+    assert 1 == run("ledger", "query", path, "SELEC", "--create").code
+    assert [path] == list(tmp_path.iterdir())
+
+
 def test_parameters_and_several_statements(run: Run, cars: Path) -> None:
     """Parameters are Ion text and go to the statements in order; all is one transaction."""
     text = "INSERT INTO Car ?; SELECT VALUE c.made FROM Car AS c WHERE c.vin = ? AND c.made = ?"
@@ -140,9 +165,12 @@ def test_extensions_are_allowed_on_request(run: Run, cars: Path) -> None:
         (["--file", "absent.sql"], "absent.sql cannot be read"),
         (["--file", "latin.sql"], "latin.sql is not UTF-8"),
         (["; -- nothing"], "there is no statement"),
-        (["SELECT ?"], "there are 1 `?` and 0 --param"),
-        (["SELECT 1", "--param", "1"], "there are 0 `?` and 1 --param"),
-        (["SELECT ?", "--param", "{"], "--param 1 is not Ion text"),
+        (["SELECT ?"], "there is 1 `?`, and --param is given 0 times"),
+        (["SELECT 1", "--param", "1"], "there are 0 `?`, and --param is given once"),
+        (
+            ["SELECT ?", "--param", "{"],
+            "--param 1: Ion at byte 0: not Ion text, or it ends within a value",
+        ),
         (["SELECT ?", "--param", "1 2"], "--param 1 has 2 values"),
         (["SELECT 1", "--region", "x"], "--region is for a URL"),
         (["SELECT 1", "--read-only", "--create"], "contradict"),

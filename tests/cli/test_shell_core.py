@@ -86,7 +86,8 @@ def test_incomplete(text: str) -> None:
         ("\\explain SELECT\n1; SELECT 2;", [Explain("SELECT\n1"), Explain("SELECT 2")]),
         ("\\explain", []),
         ("\\nonsense now", [Say("there is no command \\nonsense; HELP lists them\n")]),
-        ("\\format csv", [Say("there is no command \\format; HELP lists them\n")]),
+        ("\\format csv", [Say("\\format takes one of: table, ion, json\n")]),
+        ("\\Timing", [Say("\\timing takes one of: on, off\n")]),
     ],
 )
 def test_what_is_asked_for(text: str, expected: list[Action]) -> None:

@@ -47,6 +47,15 @@ def test_a_full_output_is_a_sentence(archive: Path, arguments: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("errors", "expected"), [("", "\\xe9"), (":replace", "?")])
+def test_an_output_of_few_letters(tmp_path: Path, errors: str, expected: str) -> None:
+    """What its encoding has no letter for is an escape, unless the caller chose otherwise."""
+    statements = "CREATE TABLE T; INSERT INTO T {'a': '\u00e9'}; SELECT VALUE t.a FROM T AS t"
+    arguments = f'{tmp_path / "a"} --create "{statements}" --format ion'
+    done = shell(f"PYTHONIOENCODING=ascii{errors} {COMMAND} ledger query {arguments}")
+    assert (0, f'"{expected}"') == (done.returncode, done.stdout.splitlines()[-1])
+
+
 def test_a_closed_output_is_wrong_usage(archive: Path) -> None:
     """Where nothing can be answered, nothing is begun."""
     done = shell(f"{COMMAND} verify {archive} >&-")

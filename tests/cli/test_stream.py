@@ -84,7 +84,7 @@ def test_a_bounded_stream_is_completed(run: Run, aws: str, cars: Path, tmp_path:
     name = make_stream(client, "cli-bounded")
     answer = run(
         *("ledger", "stream", cars, "--to", f"kinesis:{name}", "--endpoint-url", aws),
-        *("--start", "2020-01-01T00:00Z", "--end", "2020-01-02T00:00+01:00"),
+        *("--start", "2020-01-01", "--end", "2020-01-02T00:00+01:00"),
         *("--no-aggregation", "--state", tmp_path / "state"),
     )
     assert 0 == answer.code
@@ -98,8 +98,7 @@ def test_a_bounded_stream_is_completed(run: Run, aws: str, cars: Path, tmp_path:
     [
         (["--to", "kinesis://a/b"], "it is kinesis://STREAM"),
         (["--to", "jsonl:a"], "it is kinesis://STREAM"),
-        (["--to", "kinesis://a", "--start", "yesterday"], "a time is ISO 8601"),
-        (["--to", "kinesis://a", "--end", "2024-05-06"], "needs an offset"),
+        (["--to", "kinesis://a", "--start", "yesterday"], "is no time such as"),
         (["--to", "kinesis://a", "--start", "9999-01-01T00:00Z"], "is in the future"),
         (["--to", "kinesis://no-such-stream"], "ResourceNotFoundException"),
     ],

@@ -9,6 +9,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
+    SSLError,
 )
 
 from qldb_stream.clients import load_ionhash, translated_errors
@@ -50,6 +51,14 @@ def _said(code: str, message: str = "") -> ClientError:
         (
             NoCredentialsError(),
             EndpointError(HERE, "it needs credentials, and none are configured"),
+        ),
+        (
+            SSLError(endpoint_url=HERE, error="self-signed certificate"),
+            EndpointError(
+                HERE,
+                "no TLS with it: its certificate is not trusted here (AWS_CA_BUNDLE names a file "
+                "of those that are), or it speaks plain http",
+            ),
         ),
         (BotoCoreError(), EndpointError(HERE, "botocore says BotoCoreError")),
         (

@@ -307,7 +307,7 @@ def test_semantic_error(text: str, problem: str) -> None:
 def test_number_of_parameters_is_checked() -> None:
     """Too few or too many parameters are an error before anything is read."""
     for parameters in [(), (1, 2)]:
-        with pytest.raises(PartiqlSemanticError, match="expected 1 parameters, found"):
+        with pytest.raises(PartiqlSemanticError, match="expected 1 parameter, found"):
             rows("SELECT VALUE ? FROM << 0 >>", *parameters)
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,25 @@ class Signed(Wire):
         credentials = Credentials(self.key.access_key, self.key.secret_key)
         SigV4Auth(credentials, "qldb", "us-east-1").add_auth(request)
         return super().call(method, path, raw, dict(request.headers.items()))
+
+
+def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """OpenSSL does not say which file it could not read."""
+    (tmp_path / "cert.pem").write_text("")
+    key = tmp_path / "nope.pem"
+    server = Server(tmp_path, port=0, tls_cert=str(tmp_path / "cert.pem"), tls_key=str(key))
+    with pytest.raises(UsageError, match=r"nope\.pem cannot be read: No such file"), server:
+        pass
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
+def test_without_the_extra_the_import_says_what_to_install(missing: str) -> None:
+    """The import fails with the extra's name."""
+    code = f"import sys; sys.modules[{missing!r}] = None\nimport qldb_stream.server"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert 1 == done.returncode
+    assert done.stderr.endswith("pip install 'qldb-stream[server]'\n")
 
 
 def test_only_this_machine_is_answered_without_keys(tmp_path: Path) -> None:
