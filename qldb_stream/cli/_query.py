@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import click
 
 from qldb_stream.cli._connections import Connection, Execute
@@ -15,6 +14,7 @@ from qldb_stream.cli._ledger_options import ledger_options, open_target
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import make_printable_lines, print_json
 from qldb_stream.cli._rows import FORMATS, RowPrinter
+from qldb_stream.cli._script import Bound, Script
 from qldb_stream.errors import IonDecodeError, OccConflictError, UsageError
 from qldb_stream.ion import IonSlice, iter_text
 from qldb_stream.partiql import StatementText, split_statements
@@ -89,19 +89,13 @@ def query(
         with open_target(target, **options) as connection:
             _explain(connection, text, as_json=as_json)
         return 0
-    bound = _bind(text, parameters)
-    with open_target(target, **options) as connection:
+    script = Script(text, _bind(text, parameters))
+    with open_target(target, **options) as connection, script.located():
         if as_json:
-            sys.stdout.write(_answer(connection, bound))
+            sys.stdout.write(_answer(connection, script))
         else:
-            _print(connection, bound, RowPrinter(row_format), sys.stdout.write)
+            _print(connection, script, RowPrinter(row_format), sys.stdout.write)
     return 0
-
-
-@attrs.frozen
-class _Bound:
-    text: str
-    parameters: Sequence[IonSlice]
 
 
 def _read(statements: str | None, file: str | None) -> str:
@@ -126,14 +120,16 @@ def _read_input() -> str:
 
 
 def _explain(connection: Connection, text: str, *, as_json: bool) -> None:
-    told = [connection.explain(statement.text) for statement in split_statements(text)]
+    script = Script(text, [Bound(one.text, one.start, ()) for one in split_statements(text)])
+    with script.located():
+        told = [connection.explain(statement.text) for statement in script]
     if as_json:
         print_json({"ok": True, "statements": [{"explanation": one} for one in told]})
     else:
         sys.stdout.write("".join(make_printable_lines(one) + "\n" for one in told))
 
 
-def _bind(text: str, parameters: Sequence[str]) -> list[_Bound]:
+def _bind(text: str, parameters: Sequence[str]) -> list[Bound]:
     """Cut the text into statements and give each its parameters."""
     found: list[StatementText] = list(split_statements(text))
     if not found:
@@ -146,7 +142,7 @@ def _bind(text: str, parameters: Sequence[str]) -> list[_Bound]:
         raise UsageError(f"there {verb} {wanted} `?`, and --param is given {times}")
     rest = iter(values)
     return [
-        _Bound(statement.text, [next(rest) for _ in range(statement.parameters)])
+        Bound(statement.text, statement.start, [next(rest) for _ in range(statement.parameters)])
         for statement in found
     ]
 
@@ -161,7 +157,7 @@ def _parse_parameter(number: int, text: str) -> IonSlice:
     return values[0]
 
 
-def _answer(connection: Connection, statements: Sequence[_Bound]) -> str:
+def _answer(connection: Connection, statements: Iterable[Bound]) -> str:
     """Give one JSON object with the rows of each statement."""
     printer = RowPrinter("json")
 
@@ -179,7 +175,7 @@ def _answer(connection: Connection, statements: Sequence[_Bound]) -> str:
 
 def _print(
     connection: Connection,
-    statements: Sequence[_Bound],
+    statements: Iterable[Bound],
     printer: RowPrinter,
     write: Callable[[str], object],
 ) -> None:

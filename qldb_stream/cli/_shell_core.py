@@ -22,6 +22,7 @@ from qldb_stream.partiql import split_statements
 
 __all__ = [
     "HELP",
+    "PLACE",
     "WORDS",
     "Action",
     "Command",
@@ -200,7 +201,7 @@ def _maybe_command(text: str) -> Action | None:
 
 
 # How every error that has a place names it, ours and the service's (facts 6.4).
-_PLACE: Final = re.compile(r"line ([0-9]{1,9}), column ([0-9]{1,9})")
+PLACE: Final = re.compile(r"line ([0-9]{1,9}), column ([0-9]{1,9})")
 
 
 def point_at(text: str, message: str) -> str:
@@ -216,7 +217,7 @@ def point_at(text: str, message: str) -> str:
         names no place, or one that is not there.
     """
     message = make_printable_lines(message)
-    place = _PLACE.search(message)
+    place = PLACE.search(message)
     if place is None:
         return f"{message}\n"
     lines = text.split("\n")

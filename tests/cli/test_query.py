@@ -12,7 +12,7 @@ import pytest
 
 from qldb_stream.cli import main
 from qldb_stream.cli._connections import Execute, open_file
-from qldb_stream.cli._query import _Bound, _print
+from qldb_stream.cli._query import _print
 from qldb_stream.cli._rows import RowPrinter
 from qldb_stream.errors import OccConflictError
 from qldb_stream.ion import IonSlice
@@ -70,6 +70,19 @@ def test_standard_input_of_an_editor(
 
     assert code == answer.code
     assert ("standard input is not utf-8" in answer.err) == (code == 2)
+
+
+@pytest.mark.parametrize("option", ["--json", "--explain"])
+def test_an_error_names_statement_and_line(run: Run, cars: Path, option: str) -> None:
+    """Lines and columns are those of the whole text; a lone statement needs no number."""
+    text = "SELECT * FROM Car;\n\n-- next\n  SELECT * FROM Nope;\nSELECT 1"
+    answer = run("ledger", "query", cars, text, option)
+    assert 1 == answer.code
+    assert "statement 2 of 3, line 4: " in answer.err
+    assert "line 4, column 17" in answer.err
+    alone = run("ledger", "query", cars, "\n SELECT *\nFROM Nope", option)
+    assert "line 3, column 6" in alone.err
+    assert "statement" not in alone.err.lower().replace("ledger query", "")
 
 
 def test_a_failure_leaves_no_new_ledger(run: Run, tmp_path: Path) -> None:
@@ -237,7 +250,7 @@ def test_a_conflict_before_anything_was_printed(cars: Path) -> None:
                     )
                 return done
 
-        _print(connection, [_Bound(text, [])], Meddling("ion"), screen.write)
+        _print(connection, [Bound(text, 0, ())], Meddling("ion"), screen.write)
     assert "" == screen.take()
 
 
@@ -253,7 +266,7 @@ def test_a_conflict_after_rows_were_printed(cars: Path) -> None:
         with pytest.raises(OccConflictError):
             _print(
                 connection,
-                [_Bound("SELECT VALUE c.vin FROM Car AS c", [])],
+                [Bound("SELECT VALUE c.vin FROM Car AS c", 0, ())],
                 RowPrinter("ion"),
                 write,
             )
