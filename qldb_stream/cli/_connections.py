@@ -23,7 +23,7 @@ import attrs
 from qldb_stream.cli._ledgers import is_database
 from qldb_stream.errors import LambdaAbortedError, QldbStreamError, StatementError, UsageError
 from qldb_stream.ion import IonSlice, to_slice
-from qldb_stream.ledger import Cursor, Ledger
+from qldb_stream.ledger import Cursor, Ledger, is_ledger_name
 
 __all__ = ["Connection", "Execute", "OpenTransaction", "is_url", "open_file", "open_url"]
 
@@ -248,7 +248,8 @@ def open_file(
         path: the file.
         read_only: only read it, beside a process that may write it.
         create: make it when there is none.
-        name: the ledger's name, which an existing file must have.
+        name: the ledger's name, which an existing file must have; without, a new one is
+            called as its file where that is a ledger's name, "ledger" else.
         extensions: "on" allows PartiQL that QLDB did not have.
 
     Raises:
@@ -259,6 +260,8 @@ def open_file(
         if not Path(path).exists():
             raise UsageError(f"there is no ledger file {path}; --create makes one")
         raise UsageError(f"{path} is not a ledger file")
+    if name is None and not Path(path).exists() and is_ledger_name(Path(path).stem):
+        name = Path(path).stem  # what the server would call it
     ledger = Ledger.open(path, name=name, read_only=read_only, extensions=extensions)
     side = _Side(
         driver=ledger.driver(),

@@ -14,10 +14,7 @@ from typing import Final
 from rich.markup import escape
 
 from qldb_stream.cli._output import console, make_printable, make_table
-from qldb_stream.ion import IonSlice, IonType, iter_fields, to_text
-
-# In ASCII, unlike `ion.to_json`: nothing of a row is for a terminal to obey.
-from qldb_stream.sinks._json import to_json
+from qldb_stream.ion import IonSlice, IonType, iter_fields, to_ascii_json, to_text
 
 __all__ = ["FORMATS", "RowPrinter"]
 
@@ -70,7 +67,8 @@ class RowPrinter:
     def _format_page(self, page: list[IonSlice]) -> str:
         if self.format == _TABLE:
             return self._format_table(page)
-        to_line = to_json if self.format == _JSON else _to_ion
+        # ASCII: nothing of a row is for a terminal to obey.
+        to_line = to_ascii_json if self.format == _JSON else _to_ion
         return "".join(to_line(row) + "\n" for row in page)
 
     def _format_table(self, page: list[IonSlice]) -> str:

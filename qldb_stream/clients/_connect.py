@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from qldb_stream.clients._compat import load_ionhash, missing_extra
 from qldb_stream.clients._sessions import boto3_session
 from qldb_stream.errors import UsageError
+from qldb_stream.loopback import is_loopback
 
 __all__ = ["connect"]
 
@@ -116,7 +116,6 @@ def _has_keys(given: dict[str, str | None]) -> bool:
 def _is_loopback(endpoint_url: str) -> bool:
     """Tell whether an endpoint is this machine, by its name or address alone."""
     try:
-        host = urlsplit(endpoint_url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return is_loopback(urlsplit(endpoint_url).hostname or "")
     except ValueError:
         return False

@@ -8,6 +8,7 @@ on stays an `IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
 from __future__ import annotations
 
 from qldb_stream.ion._amazon import retyped
+from qldb_stream.ion._ascii_json import to_ascii_json
 from qldb_stream.ion._chunks import iter_chunked
 from qldb_stream.ion._fields import (
     blob_of,
@@ -92,6 +93,7 @@ __all__ = [
     "timestamp_from",
     "timestamp_ms",
     "timestamp_of",
+    "to_ascii_json",
     "to_json",
     "to_slice",
     "to_text",

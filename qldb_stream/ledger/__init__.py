@@ -22,6 +22,7 @@ from qldb_stream.ledger._ids import new_id
 from qldb_stream.ledger._io import IOUsage
 from qldb_stream.ledger._ledger import Ledger
 from qldb_stream.ledger._mirror import MirroredBlock
+from qldb_stream.ledger._names import is_ledger_name
 from qldb_stream.ledger._proofs import BlockResult, RevisionResult
 from qldb_stream.ledger._state import Digest
 from qldb_stream.ledger._stream import KinesisRecord, StreamPart
@@ -49,6 +50,7 @@ __all__ = [
     "StreamPart",
     "Transaction",
     "check_prefix",
+    "is_ledger_name",
     "new_id",
     "service_message",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from qldb_stream.ledger._environment import Environment
 from qldb_stream.ledger._explain import Explanation, explain_statement
 from qldb_stream.ledger._file import connect_reader, connect_writer, hold_writer_lock, let_go
 from qldb_stream.ledger._mirror import MirroredBlock
+from qldb_stream.ledger._names import is_ledger_name
 from qldb_stream.ledger._operations import Operations
 from qldb_stream.ledger._options import Options, choose_options
 from qldb_stream.ledger._reading import Reading
@@ -31,8 +31,6 @@ from qldb_stream.ledger._writing import Writing
 __all__ = ["Ledger"]
 
 _DEFAULT_NAME: Final = "ledger"
-# Facts 5.8: up to 32 letters, digits and single dashes, none at an end, not all digits.
-_NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 # No account and no region: a stream's ARN must only look like one.
 _STREAM_ARN: Final = "arn:aws:qldb:us-east-1:000000000000:stream/{name}/{stream_id}"
 
@@ -96,7 +94,7 @@ class Ledger(Operations):
             read_only=read_only,
             environment=environment,
         )
-        if name is not None and not _NAME.fullmatch(name):
+        if name is not None and not is_ledger_name(name):
             raise UsageError(f"a ledger's name has letters, digits and single dashes: {name!r}")
         file = os.fspath(path)
         held = None if read_only else hold_writer_lock(file)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import attrs
 
+from qldb_stream.ledger import is_ledger_name
 from qldb_stream.server._call import Call, Plane, flag, ledger_arn, page_of
 from qldb_stream.server._faults import invalid_parameter, precondition_not_met
-from qldb_stream.server._ledgers import is_ledger_name
 from qldb_stream.server._metadata import LedgerSettings
 from qldb_stream.server._tags import read_tags
 

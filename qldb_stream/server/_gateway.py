@@ -8,11 +8,11 @@ that can reach it: a page of any site may send requests there. Pages are known b
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final
 
+from qldb_stream.loopback import is_loopback
 from qldb_stream.server._call import Plane
 from qldb_stream.server._faults import Fault, access_denied
 from qldb_stream.server._keys import ANYBODY, Caller
@@ -83,10 +83,4 @@ class Gateway:
 def _is_local(host: str) -> bool:
     """Tell whether a Host header names this machine's loopback."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    name = name.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name.strip("[]"))

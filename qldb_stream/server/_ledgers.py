@@ -10,33 +10,26 @@ that is going.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from pathlib import Path
 from typing import Final
 
 from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
-from qldb_stream.ledger import Environment, Ledger
+from qldb_stream.ledger import Environment, Ledger, is_ledger_name
 from qldb_stream.server._faults import Fault, internal_failure, no_such_ledger
 from qldb_stream.server._metadata import LedgerSettings, Metadata
 
-__all__ = ["LEDGER_SUFFIX", "MAX_LEDGERS", "Ledgers", "is_ledger_name"]
+__all__ = ["LEDGER_SUFFIX", "MAX_LEDGERS", "Ledgers"]
 
 LEDGER_SUFFIX: Final = ".ledger"
 MAX_LEDGERS: Final = 256
 """How many ledgers CreateLedger lets a folder have; QLDB had 5 per account, or more if asked."""
 
-_NAME: Final = re.compile(r"(?=.{1,32}$)(?![0-9]+$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _POSITION: Final = "qldb-stream-server-stream-"
 # What SQLite and the ledger keep beside the file while it is open (`Ledger.open`).
 _BESIDE: Final = ("-wal", "-shm", "-journal", "-writer")
 
 _log: Final = logging.getLogger("qldb_stream.server")
-
-
-def is_ledger_name(name: str) -> bool:
-    """Tell whether a ledger may have this name."""
-    return _NAME.fullmatch(name) is not None
 
 
 class Ledgers:

@@ -43,9 +43,8 @@ from qldb_stream.errors import (
 from qldb_stream.events import Block
 from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 from qldb_stream.hookspecs import SinkType, hookimpl
-from qldb_stream.ion import IonSlice
+from qldb_stream.ion import IonSlice, to_ascii_json
 from qldb_stream.report import Gap, Position
-from qldb_stream.sinks._json import to_json
 from qldb_stream.sinks._records import iter_records
 
 __all__ = ["FORMAT_VERSION", "JsonlSink", "qldb_stream_register_sinks"]
@@ -230,7 +229,7 @@ def _hold(sink: str, path: str | Path) -> HeldFile:
 
 def _record_line(record: IonSlice) -> bytes:
     ion = base64.b64encode(record.to_bytes()).decode()
-    return f'{to_json(record)[:-1]},"ion":"{ion}"}}\n'.encode("ascii")
+    return f'{to_ascii_json(record)[:-1]},"ion":"{ion}"}}\n'.encode("ascii")
 
 
 def _position_line(

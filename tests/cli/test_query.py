@@ -14,6 +14,7 @@ from qldb_stream.cli import main
 from qldb_stream.cli._connections import Execute, open_file
 from qldb_stream.cli._query import _print
 from qldb_stream.cli._rows import RowPrinter
+from qldb_stream.cli._script import Bound
 from qldb_stream.errors import OccConflictError
 from qldb_stream.ion import IonSlice
 from qldb_stream.ledger import Ledger
@@ -83,6 +84,15 @@ def test_an_error_names_statement_and_line(run: Run, cars: Path, option: str) ->
     alone = run("ledger", "query", cars, "\n SELECT *\nFROM Nope", option)
     assert "line 3, column 6" in alone.err
     assert "statement" not in alone.err.lower().replace("ledger query", "")
+
+
+@pytest.mark.parametrize(("file", "name"), [("my-cars.ledger", "my-cars"), ("a_b.x", "ledger")])
+def test_a_new_ledger_is_called_as_its_file(run: Run, tmp_path: Path, file: str, name: str) -> None:
+    """As far as a ledger may be called so; the server calls it so, too."""
+    run("ledger", "query", tmp_path / file, "CREATE TABLE T", "--create")
+    run("ledger", "query", tmp_path / file, "CREATE TABLE U", "--create")
+    with Ledger.open(tmp_path / file, read_only=True) as ledger:
+        assert name == ledger.name
 
 
 def test_a_failure_leaves_no_new_ledger(run: Run, tmp_path: Path) -> None:

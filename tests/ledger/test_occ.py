@@ -206,3 +206,17 @@ def test_a_transaction_that_begins_during_a_commit(reading: str) -> None:
         ask(second, "UPDATE Car SET miles = 5 WHERE vin = 'A'")
         assert conflicts(second)
         check_journal(ledger)
+
+
+@pytest.mark.parametrize(("limits", "expected"), [("qldb", True), ("off", False)])
+def test_tables_made_at_once_do_not_pass_the_limit(limits: str, *, expected: bool) -> None:
+    """Whoever makes a table under QLDB's limits counted them all, so another one conflicts."""
+    with Ledger.open(":memory:", limits=limits) as ledger:
+        for number in range(19):
+            run(ledger, f"CREATE TABLE T{number}")
+        both = [ledger.start_transaction(), ledger.start_transaction()]
+        for name, transaction in zip("AB", both, strict=True):
+            ask(transaction, f"CREATE TABLE {name}")
+        assert [False, expected] == [conflicts(transaction) for transaction in both]
+        tables = run(ledger, "SELECT * FROM information_schema.user_tables")
+        assert (20 if expected else 21) == len(tables)

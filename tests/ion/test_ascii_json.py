@@ -7,14 +7,13 @@ import json
 import pytest
 
 from qldb_stream.errors import IonDecodeError
-from qldb_stream.ion import IonSlice, iter_text, load_slice
-from qldb_stream.sinks._json import to_json
+from qldb_stream.ion import IonSlice, iter_text, load_slice, to_ascii_json
 
 
 def shown(text: str) -> str:
     """Write the value of some Ion text as JSON."""
     (value,) = iter_text(text)
-    return to_json(value)
+    return to_ascii_json(value)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +79,4 @@ def test_unsound_ion_is_a_decode_error() -> None:
     """Bytes that are no Ion are refused as such."""
     sound = load_slice(b"\xe0\x01\x00\xea\xdb\x84\x89abcdefghi")
     with pytest.raises(IonDecodeError):
-        to_json(IonSlice(sound.buf, 4, 15, sound.symbols))
+        to_ascii_json(IonSlice(sound.buf, 4, 15, sound.symbols))

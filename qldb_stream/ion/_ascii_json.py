@@ -1,5 +1,5 @@
 """
-Ion as JSON that people and their tools can read; what JSON cannot say is left out.
+Ion as JSON that people and their tools can read, in ASCII; what JSON cannot say is left out.
 
 It follows the Ion cookbook's "down-conversion": annotations are dropped, every null is
 null, symbols and timestamps are strings, blobs are base64, clobs strings of their
@@ -18,9 +18,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from qldb_stream.ion import IonSlice, IonType, iter_elements, iter_fields
-
-__all__ = ["to_json"]
+from qldb_stream.ion._fields import iter_elements, iter_fields
+from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._types import IonType
 
 _MAX_INT_BITS: Final = 10_000
 
@@ -29,7 +29,7 @@ _COARSE: Final = {0: "%YT", 1: "%Y-%mT", 2: "%Y-%m-%d", 3: "%Y-%m-%dT%H:%M"}
 _SECOND: Final = 4
 
 
-def to_json(value: IonSlice) -> str:
+def to_ascii_json(value: IonSlice) -> str:
     """
     Write an Ion value as JSON, in ASCII and on one line.
 
@@ -40,10 +40,12 @@ def to_json(value: IonSlice) -> str:
         return "null"
     kind = value.ion_type
     if kind is IonType.STRUCT:
-        members = (f"{json.dumps(name or '$0')}:{to_json(v)}" for name, v in iter_fields(value))
+        members = (
+            f"{json.dumps(name or '$0')}:{to_ascii_json(v)}" for name, v in iter_fields(value)
+        )
         return "{" + ",".join(members) + "}"
     if kind in {IonType.LIST, IonType.SEXP}:
-        return "[" + ",".join(map(to_json, iter_elements(value))) + "]"
+        return "[" + ",".join(map(to_ascii_json, iter_elements(value))) + "]"
     return _SCALARS[kind](value.decode())
 
 
@@ -65,7 +67,7 @@ def _timestamp(value: datetime) -> str:
         text = value.strftime(coarse.replace("%Y", year))
     else:
         text = year + value.strftime("-%m-%dT%H:%M:%S") + _fraction(value)
-    if precision is None or int(precision) > 2:  # noqa: PLR2004 - a day has no offset
+    if precision is None or int(precision) > 2:
         text += _offset(value)
     return f'"{text}"'
 
