@@ -9,10 +9,10 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.errors import QldbStreamError, SinkUnavailableError
+from qldb_stream.ledger import is_ledger_name
 from qldb_stream.server._call import Call, Plane, flag, page_of, stream_arn
 from qldb_stream.server._faults import Fault, invalid_parameter, not_found
 from qldb_stream.server._jobs import Jobs, Run, Work
-from qldb_stream.server._ledgers import is_ledger_name
 from qldb_stream.server._members import (
     moment,
     optional_moment_ms,
