@@ -35,6 +35,7 @@ from qldb_stream.server._protocol import (
     FetchPage,
     StartTransaction,
     page_json,
+    read_parameters,
 )
 from qldb_stream.server._sessions import OpenResult, OpenTransaction, Session, Sessions
 
@@ -125,8 +126,9 @@ class Commands:
                 f"the limit is {MAX_TRANSACTION_BYTES}"
             )
         self.sessions.receive(opened, size)
+        parameters = read_parameters(command.parameters, limits=self.limits)
         with self._ending(session):
-            cursor = opened.transaction.execute_statement(command.statement, *command.parameters)
+            cursor = opened.transaction.execute_statement(command.statement, *parameters)
             result = OpenResult(cursor, Pages(cursor.iter_slices(once=True)))
             return _page(opened, "FirstPage", result)
 

@@ -3,6 +3,8 @@
 
 A body is an object with `SessionToken` (but for StartSession) and exactly one sub-command.
 Members that are null count as absent, unknown ones are passed over, as AWS's protocols do.
+Parameters stay as they came until the session is found: reading Ion is the dear part, and
+nobody without a session may ask for it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import binascii
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -34,11 +36,14 @@ __all__ = [
     "page_json",
     "parse_object",
     "parse_send_command",
+    "read_parameters",
 ]
 
 # Facts 6.2: what a ValueHolder, a token and an id may be.
 _ION_BINARY_BYTES: Final = 131_072
-_ION_TEXT_CHARACTERS: Final = 1_048_576
+# QLDB took 1,048,576 characters (facts 6.2). Ion text is read in Python, 37 s for as many, and no
+# driver sends any (facts 6.1): this many, in all parameters of a statement, take a second or two.
+_ION_TEXT_CHARACTERS: Final = 65_536
 _TOKEN: Final = re.compile(r"[A-Za-z0-9+/=-]{4,1024}")
 _DIGEST_BYTES: Final = 32
 # More `?` than this do not fit into a statement that anybody writes.
@@ -61,11 +66,11 @@ class StartTransaction:
 
 @attrs.frozen
 class ExecuteStatement:
-    """Run a statement; its parameters are still in their bytes."""
+    """Run a statement; its parameters are ValueHolders as they came, for `read_parameters`."""
 
     transaction_id: str
     statement: str
-    parameters: tuple[IonSlice, ...]
+    parameters: tuple[Any, ...]
 
 
 @attrs.frozen
@@ -129,13 +134,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def parse_send_command(body: bytes, *, limits: bool) -> SendCommand:
+def parse_send_command(body: bytes) -> SendCommand:
     """
     Read the body of a SendCommand.
 
     Args:
         body: JSON.
-        limits: whether QLDB's limits for a parameter's size hold (facts 5.8).
 
     Raises:
         Fault: BadRequestException; SerializationException when it is not JSON at all.
@@ -148,7 +152,7 @@ def parse_send_command(body: bytes, *, limits: bool) -> SendCommand:
     if not isinstance(fields, dict):
         raise bad_request(f"{given[0]} is not an object")
     token = _session_token(members.get("SessionToken"), given[0])
-    return SendCommand(token, _COMMANDS[given[0]](fields, limits))
+    return SendCommand(token, _COMMANDS[given[0]](fields))
 
 
 def page_json(rows: Iterable[bytes], next_page_token: str | None) -> dict[str, Any]:
@@ -178,42 +182,63 @@ def _member(fields: Mapping[str, Any], name: str, kind: type[T]) -> T:
     return value
 
 
-def _start_session(fields: Mapping[str, Any], _limits: bool) -> Command:  # noqa: FBT001 - one shape
+def _start_session(fields: Mapping[str, Any]) -> Command:
     return StartSession(_member(fields, "LedgerName", str))
 
 
-def _execute_statement(fields: Mapping[str, Any], limits: bool) -> Command:  # noqa: FBT001 - as above
+def _execute_statement(fields: Mapping[str, Any]) -> Command:
     statement = _member(fields, "Statement", str)
     if not statement:
         raise bad_request("The parameter Statement is not valid")
     holders = fields.get("Parameters") or []
     if not isinstance(holders, list) or len(holders) > _PARAMETERS:
         raise bad_request("The parameter Parameters is not valid")
-    parameters = tuple([_ion_value(holder, limits=limits) for holder in holders])
-    return ExecuteStatement(_member(fields, "TransactionId", str), statement, parameters)
+    return ExecuteStatement(_member(fields, "TransactionId", str), statement, tuple(holders))
 
 
-def _fetch_page(fields: Mapping[str, Any], _limits: bool) -> Command:  # noqa: FBT001 - as above
+def _fetch_page(fields: Mapping[str, Any]) -> Command:
     token = _member(fields, "NextPageToken", str)
     return FetchPage(_member(fields, "TransactionId", str), token)
 
 
-def _commit(fields: Mapping[str, Any], _limits: bool) -> Command:  # noqa: FBT001 - as above
+def _commit(fields: Mapping[str, Any]) -> Command:
     digest = _base64(_member(fields, "CommitDigest", str), "CommitDigest")
     if len(digest) != _DIGEST_BYTES:
         raise bad_request("The parameter CommitDigest is not valid")
     return CommitTransaction(_member(fields, "TransactionId", str), digest)
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], Command]]] = {
+_COMMANDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Command]]] = {
     "StartSession": _start_session,
-    "StartTransaction": lambda _fields, _limits: StartTransaction(),
-    "EndSession": lambda _fields, _limits: EndSession(),
+    "StartTransaction": lambda _fields: StartTransaction(),
+    "EndSession": lambda _fields: EndSession(),
     "CommitTransaction": _commit,
-    "AbortTransaction": lambda _fields, _limits: AbortTransaction(),
+    "AbortTransaction": lambda _fields: AbortTransaction(),
     "ExecuteStatement": _execute_statement,
     "FetchPage": _fetch_page,
 }
+
+
+def read_parameters(holders: Sequence[Any], *, limits: bool) -> list[IonSlice]:
+    """
+    Read a statement's parameters, each a ValueHolder.
+
+    Args:
+        holders: `ExecuteStatement.parameters`.
+        limits: whether IonBinary is limited as QLDB's was; IonText always is, at 65,536
+            characters in all of them.
+
+    Raises:
+        Fault: BadRequestException; one is not one Ion value, or too large.
+    """
+    texts = [holder.get("IonText") for holder in holders if isinstance(holder, dict)]
+    characters = sum(len(text) for text in texts if isinstance(text, str))
+    if characters > _ION_TEXT_CHARACTERS:
+        raise bad_request(
+            f"{characters} characters of IonText in a statement's parameters; the limit is "
+            f"{_ION_TEXT_CHARACTERS}: send IonBinary"
+        )
+    return [_ion_value(holder, limits=limits) for holder in holders]
 
 
 def _ion_value(holder: object, *, limits: bool) -> IonSlice:
@@ -223,7 +248,7 @@ def _ion_value(holder: object, *, limits: bool) -> IonSlice:
     if isinstance(binary, str) and text is None:
         return _ion_binary(binary, limits=limits)
     if isinstance(text, str) and binary is None:
-        return _ion_text(text, limits=limits)
+        return _ion_text(text)
     raise bad_request("a parameter has either IonBinary or IonText")
 
 
@@ -239,11 +264,7 @@ def _ion_binary(text: str, *, limits: bool) -> IonSlice:
         raise bad_request(f"a parameter is not one Ion value: {exc}") from exc
 
 
-def _ion_text(text: str, *, limits: bool) -> IonSlice:
-    if limits and len(text) > _ION_TEXT_CHARACTERS:
-        raise bad_request(
-            f"{len(text)} characters in a parameter's IonText; the limit is {_ION_TEXT_CHARACTERS}"
-        )
+def _ion_text(text: str) -> IonSlice:
     try:
         values = list(islice(iter_text(text), 2))
     except IonDecodeError as exc:

@@ -51,7 +51,6 @@ class SessionService:
         self._ledgers: Final = ledgers
         self._sessions: Final = sessions
         self._environment: Final = environment
-        self._limits: Final = limits
         self._commands: Final = Commands(sessions, environment, limits)
 
     def submit(self, request: Request, caller: Caller, reply: Reply) -> None:
@@ -103,7 +102,7 @@ class SessionService:
 
     def _begin(self, request: Request, caller: Caller) -> Answer | tuple[Session, SendCommand]:
         """Start a session, or find the one that a command is for."""
-        sent = parse_send_command(request.body, limits=self._limits)
+        sent = parse_send_command(request.body)
         if isinstance(sent.command, StartSession):
             return self._start(request.request_id, sent.command.ledger_name, caller)
         assert sent.session_token is not None, "all but StartSession have one"

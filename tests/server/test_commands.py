@@ -397,6 +397,17 @@ def test_sessions_are_their_callers_alone(desk: Desk, talk: Talk) -> None:
     assert (INVALID, "No such session") == desk.got(answers[0], request).error
 
 
+def test_parameters_are_read_for_an_open_transaction_only(desk: Desk, talk: Talk) -> None:
+    """Whoever has no session, or no transaction, is told so whatever the parameters are."""
+    members = {"TransactionId": "A" * 22, "Statement": "?", "Parameters": [{"IonText": "{"}]}
+    command = {"SessionToken": "abcd", "ExecuteStatement": members}
+    assert (INVALID, "No such session") == desk.send(command).error
+    assert "No open transaction" == talk.ask("ExecuteStatement", **members).error[1]
+    talk.begin()
+    refused = talk.ask("ExecuteStatement", **{**members, "TransactionId": talk.id})
+    assert "a parameter is not one Ion value" in refused.error[1]
+
+
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_are_a_failure_of_ours(desk: Desk, data: st.DataObject) -> None:

@@ -22,6 +22,7 @@ from qldb_stream.server._protocol import (
     StartTransaction,
     page_json,
     parse_send_command,
+    read_parameters,
 )
 from tests.server.support import to_base64, to_json
 
@@ -29,15 +30,22 @@ ID = "A" * 22
 ONE = to_base64(dumps(1))
 
 
-def parse(value: object, *, limits: bool = True) -> SendCommand:
+def parse(value: object) -> SendCommand:
     """Read a body."""
-    return parse_send_command(to_json(value), limits=limits)
+    return parse_send_command(to_json(value))
 
 
-def refused(value: object, *, limits: bool = True) -> tuple[str, str]:
+def refused(value: object) -> tuple[str, str]:
     """Give the name and message that a body is refused with."""
     with pytest.raises(Fault) as caught:
-        parse(value, limits=limits)
+        parse(value)
+    return caught.value.name, caught.value.message
+
+
+def refused_parameters(*holders: object) -> tuple[str, str]:
+    """Give the name and message that parameters are refused with."""
+    with pytest.raises(Fault) as caught:
+        read_parameters(holders, limits=True)
     return caught.value.name, caught.value.message
 
 
@@ -76,7 +84,8 @@ def test_parameters_come_as_binary_or_text(holder: dict[str, str]) -> None:
     members = {"TransactionId": ID, "Statement": "?", "Parameters": [holder]}
     found = parse({"SessionToken": "abcd", "ExecuteStatement": members}).command
     assert isinstance(found, ExecuteStatement)
-    assert [1] == [value.decode() for value in found.parameters]
+    assert (holder,) == found.parameters  # they stay as they came
+    assert [1] == [value.decode() for value in read_parameters(found.parameters, limits=True)]
 
 
 @pytest.mark.parametrize(
@@ -101,21 +110,23 @@ def test_parameters_come_as_binary_or_text(holder: dict[str, str]) -> None:
 )
 def test_a_parameter_is_one_ion_value(holder: object) -> None:
     """Anything else is a BadRequestException."""
-    members = {"TransactionId": ID, "Statement": "?", "Parameters": [holder]}
-    body = {"SessionToken": "abcd", "ExecuteStatement": members}
-    assert "BadRequestException" == refused(body)[0]
+    assert "BadRequestException" == refused_parameters(holder)[0]
 
 
-@pytest.mark.parametrize(
-    "holder",
-    [{"IonBinary": to_base64(dumps("x" * 131_073))}, {"IonText": f'"{"x" * 1_048_576}"'}],
-)
-def test_parameters_are_as_large_as_qldbs_with_its_limits(holder: dict[str, str]) -> None:
-    """128 KB of Ion binary and 1 MB of text, or what a body holds with limits off."""
-    members = {"TransactionId": ID, "Statement": "?", "Parameters": [holder]}
-    body = {"SessionToken": "abcd", "ExecuteStatement": members}
-    assert "the limit is" in refused(body)[1]
-    assert isinstance(parse(body, limits=False).command, ExecuteStatement)
+def test_binary_parameters_are_as_large_as_qldbs_with_its_limits() -> None:
+    """128 KB of binary Ion, or what a body holds with limits off."""
+    holder = {"IonBinary": to_base64(dumps("x" * 131_073))}
+    assert "the limit is 131072" in refused_parameters(holder)[1]
+    assert 1 == len(read_parameters([holder], limits=False))
+
+
+@pytest.mark.parametrize("limits", [True, False])
+def test_text_parameters_are_small_together(*, limits: bool) -> None:
+    """All of a statement's Ion text has 64 KB, since it is read in Python."""
+    halves = [{"IonText": f'"{"x" * 32_766}"'}] * 2
+    assert 2 == len(read_parameters(halves, limits=limits))
+    with pytest.raises(Fault, match="65537 characters of IonText"):
+        read_parameters([*halves, {"IonText": "1"}], limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +167,7 @@ def test_what_is_wrong_is_named(body: dict[str, Any], message: str) -> None:
 def test_a_body_is_a_json_object(body: bytes) -> None:
     """Anything else, however deep, is a SerializationException."""
     with pytest.raises(Fault, match="SerializationException"):
-        parse_send_command(body, limits=True)
+        parse_send_command(body)
 
 
 json_values = st.recursive(
@@ -191,8 +202,10 @@ json_values = st.recursive(
 def test_any_json_is_read_or_refused(value: object) -> None:
     """No JSON raises anything but a fault."""
     with suppress(Fault):
-        found = parse_send_command(json.dumps(value).encode(), limits=True)
+        found = parse_send_command(json.dumps(value).encode())
         assert isinstance(found, SendCommand)
+        if isinstance(found.command, ExecuteStatement):
+            read_parameters(found.command.parameters, limits=True)
 
 
 def test_a_page_says_whether_there_are_more() -> None:
