@@ -89,11 +89,12 @@ class _EveryFew:
 
     def __init__(self, ask: Callable[[], None]) -> None:
         self._ask: Final = ask
-        self._calls = 0
+        self._rows = 0
 
-    def __call__(self) -> None:
-        self._calls += 1
-        if not self._calls % _ROWS_BETWEEN_CHECKS:
+    def __call__(self, rows: int = 1) -> None:
+        self._rows += rows
+        if self._rows >= _ROWS_BETWEEN_CHECKS:
+            self._rows = 0
             self._ask()
 
 

@@ -11,7 +11,7 @@ from qldb_stream.partiql._arithmetic import compute, exact, number_of
 from qldb_stream.partiql._context import Frame
 from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._scope import AggregateCall
-from qldb_stream.partiql._values import group_key, is_unknown
+from qldb_stream.partiql._values import group_key, is_unknown, order_key
 
 
 class Fold:
@@ -81,12 +81,18 @@ def _add(total: Any, number: Any, failure: Callable[[str], PartiqlEvaluationErro
     return compute("add", total, number, failure)
 
 
+def _order(number: Any) -> Any:
+    """Give what is compared; nan stays as it is."""
+    key = order_key(number)
+    return number if key is None else key[1]
+
+
 def _least(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return min(a, b)
+    return min(a, b, key=_order)
 
 
 def _greatest(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return max(a, b)
+    return max(a, b, key=_order)
 
 
 _STEPS: Final = {"SUM": _add, "AVG": _add, "MIN": _least, "MAX": _greatest}

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._numbers import to_decimal
 from qldb_stream.partiql._values import NUMBERS, TEXTS, Kind, is_unknown, kind_of, text_of
 
 Failure = Callable[[str], PartiqlEvaluationError]
@@ -107,7 +108,7 @@ def compute(name: str, a: Any, b: Any, failure: Failure) -> Any:
 def exact(number: Any, failure: Failure) -> Decimal:
     """Make a decimal of a number, a float by its shortest digits; Ion's decimals are finite."""
     if not isinstance(number, float):
-        return Decimal(number)
+        return to_decimal(number)
     if not math.isfinite(number):
         raise failure("number out of range")
     return Decimal(repr(number))

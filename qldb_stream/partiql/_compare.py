@@ -8,13 +8,12 @@ data: a row that does not fit is passed over, it does not fail the statement.
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
-from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._context import Evaluate, Frame, charge
+from qldb_stream.partiql._like import LikeTooCostlyError, like_matcher
 from qldb_stream.partiql._values import (
     MISSING,
     SEQUENCES,
@@ -167,37 +166,16 @@ def make_like(
         mark = texts[2] if escape is not None else ""
         if escape is not None and len(mark) != 1:
             raise failure("ESCAPE must be one character")
-        matcher = _like_matcher(texts[1], mark)
-        if matcher is None:
-            raise failure("LIKE pattern has an escape character before an ordinary one")
-        return (matcher.fullmatch(texts[0]) is not None) is not negated
+        try:
+            matcher = like_matcher(texts[0], texts[1], mark)
+            if matcher is None:
+                raise failure("LIKE pattern has an escape character before an ordinary one")
+            charge(frame, len(texts[0]) * len(texts[1]))
+            return matcher(texts[0]) is not negated
+        except LikeTooCostlyError as exc:
+            raise failure("LIKE with so long a text and pattern takes too many steps") from exc
 
     return like
-
-
-@functools.lru_cache(maxsize=256)
-def _like_matcher(pattern: str, escape: str) -> re.Pattern[str] | None:
-    """
-    Translate a LIKE pattern; None when its escapes are wrong.
-
-    Between two `%` the first place that fits is as good as any, so it is never given
-    back (an atomic group): a pattern of a hundred `%` stays quick.
-    """
-    pieces = [""]
-    characters = iter(pattern)
-    for character in characters:
-        if escape and character == escape:
-            escaped = next(characters, "")
-            if not escaped or escaped not in ("%", "_", escape):
-                return None
-            pieces[-1] += re.escape(escaped)
-        elif character == "%":
-            pieces.append("")
-        else:
-            pieces[-1] += "." if character == "_" else re.escape(character)
-    middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1] if piece)
-    end = f".*{pieces[-1]}" if len(pieces) > 1 else ""
-    return re.compile(pieces[0] + middle + end, re.DOTALL)
 
 
 def truth_of(value: Any, failure: Callable[[str], PartiqlEvaluationError]) -> bool | None:

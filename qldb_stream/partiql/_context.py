@@ -18,6 +18,9 @@ import attrs
 from qldb_stream.errors import PartiqlSemanticError
 from qldb_stream.ion import IonSlice
 
+# What is done to a thousand characters takes about as long as a row.
+_STEPS_OF_A_ROW: Final = 1 << 12
+
 Frame = list[Any]
 Evaluate = Callable[[Frame], Any]
 
@@ -106,6 +109,13 @@ class Sources(Protocol):
         ...
 
 
+class Check(Protocol):
+    """What is asked, now and then, whether an execution may go on."""
+
+    def __call__(self, rows: int = 1) -> None:
+        """Count rows; what it raises ends the statement."""
+
+
 @attrs.frozen
 class Context:
     """
@@ -116,8 +126,9 @@ class Context:
         parameters: one Ion value for each `?`, decoded or as IonSlice.
         transaction_id: what TXID() answers.
         now: what UTCNOW() answers; an aware datetime or a Timestamp.
-        check: called for each row that is looked at; what it raises ends the statement. A
-            join of a few tables has more rows than anybody waits for.
+        check: called for each row that is looked at, and with how many rows an operation
+            is worth that costs as much; what it raises ends the statement. A join of a few
+            tables has more rows than anybody waits for.
         hold: called with how many bytes more are held in memory until other rows are known,
             or fewer; what it raises ends the statement.
 
@@ -127,7 +138,7 @@ class Context:
     parameters: Sequence[Any] = ()
     transaction_id: str | None = None
     now: Any = None
-    check: Callable[[], None] | None = None
+    check: Check | None = None
     hold: Callable[[int], None] | None = None
 
 
@@ -155,6 +166,14 @@ def touch(frame: Frame, slot: int) -> Any:
         value = dict(value)  # ours: members that are slices are decoded in place
     frame[slot + 1] = value
     return value
+
+
+def charge(frame: Frame, steps: int) -> None:
+    """Tell an execution's `check` of an operation that takes many steps, such as characters."""
+    if steps >= _STEPS_OF_A_ROW:
+        check = frame[CONTEXT].check
+        if check is not None:
+            check(steps // _STEPS_OF_A_ROW)
 
 
 def no_such_variable(table: TableRef) -> PartiqlSemanticError:

@@ -21,11 +21,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from qldb_stream.ion import IonSlice
+from qldb_stream.partiql._numbers import to_decimal
 
 # Bounds on what a literal may say: beyond them arithmetic would take seconds.
 MAX_DIGITS: Final = 1_000
 MIN_EXPONENT: Final = -10_000
 MAX_EXPONENT: Final = 10_000
+
+# A longer int meets decimals as a decimal: of itself it would take Python seconds to become one.
+_SHORT_INT_BITS: Final = 4096
 
 # A longer key is replaced by its hash, so that an index entry stays small.
 MAX_KEY_BYTES: Final = 64
@@ -215,6 +219,8 @@ def order_key(value: Any) -> tuple[int, Any] | None:
     """Give what `<` compares: a family and a comparable; None when a value has no order."""
     kind = kind_of(value)
     if kind in NUMBERS:
+        if kind is Kind.INT:
+            return (0, value if value.bit_length() <= _SHORT_INT_BITS else to_decimal(value))
         return None if isinstance(value, float) and math.isnan(value) else (0, value)
     if kind in TEXTS:
         return (1, text_of(value) or "")
@@ -269,7 +275,7 @@ def _bool_key(value: Any) -> bytes:
 def _int_key(value: int) -> bytes:
     if -(10**18) < value < 10**18 and value % 10:
         return b"n%de0" % value
-    return _decimal_key(Decimal(value))
+    return _decimal_key(to_decimal(value))
 
 
 def _float_key(value: float) -> bytes:

@@ -1,0 +1,35 @@
+"""Ints of any size beside decimals: exact, without quadratic time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given, strategies as st
+
+from qldb_stream.partiql import index_key
+from qldb_stream.partiql._compare import make_equal, make_ordered
+from qldb_stream.partiql._numbers import to_decimal
+
+HUGE = (1 << 1_000_000) - 1  # its Decimal() takes two seconds, with the lock held
+
+
+@given(st.integers(0, 40_000), st.integers(), st.booleans())
+def test_every_int_is_converted_exactly(shift: int, low: int, negative: bool) -> None:  # noqa: FBT001 - drawn
+    """The decimal of an int is the one that Python makes of it."""
+    number = ((1 << shift) + low) * (-1 if negative else 1)
+    assert Decimal(number) == to_decimal(number)
+    assert Decimal(number).as_tuple() == to_decimal(number).as_tuple()
+
+
+def test_huge_ints_meet_decimals() -> None:
+    """They are compared exactly, equal ones included."""
+    same = to_decimal(HUGE)
+    equal = make_equal(lambda _: HUGE, lambda _: same, negated=False)
+    next_one = to_decimal(HUGE + 1)
+    assert equal([]) is True
+    assert make_ordered("<", lambda _: HUGE, lambda _: next_one)([]) is True
+    assert make_ordered("<", lambda _: HUGE, lambda _: same)([]) is False
+    assert index_key(HUGE) == index_key(same)
+    assert index_key(HUGE) != index_key(to_decimal(HUGE - 1))
+    assert make_ordered(">", lambda _: -HUGE, lambda _: Decimal("1.5"))([]) is False
+    assert make_ordered(">", lambda _: HUGE, lambda _: Decimal("1.5"))([]) is True
