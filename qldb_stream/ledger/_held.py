@@ -27,7 +27,8 @@ class HeldRows:
         if more_bytes > 0 and self._bytes > self._limit_bytes:
             raise StatementError(
                 f"more than {self._limit_bytes} bytes of rows are held at once, the limit of a "
-                "transaction; ORDER BY, GROUP BY, DISTINCT, sub-queries and results that are "
-                "unread when a document is changed hold rows: narrow the statement with WHERE, "
-                "give ORDER BY a LIMIT, or read results before changing documents"
+                "transaction; ORDER BY, GROUP BY, DISTINCT, sub-queries, texts and lists that "
+                "expressions build, and results that are unread when a document is changed hold "
+                "rows: narrow the statement with WHERE, give ORDER BY a LIMIT, or read results "
+                "before changing documents"
             )

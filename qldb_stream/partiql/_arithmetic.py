@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame
+from qldb_stream.partiql._holding import check_size, evaluate_all
 from qldb_stream.partiql._numbers import to_decimal
 from qldb_stream.partiql._values import NUMBERS, TEXTS, Kind, is_unknown, kind_of, text_of
 
@@ -65,15 +66,18 @@ def make_sign(operator: str, operand: Evaluate, failure: Failure) -> Evaluate:
 
 def make_concatenation(left: Evaluate, right: Evaluate, failure: Failure) -> Evaluate:
     """Make `||`; NULL when an operand is unknown (facts 5.4)."""
+    parts = (left, right)
 
     def concatenation(frame: Frame) -> Any:
-        operands = (left(frame), right(frame))
+        operands = evaluate_all(frame, parts)
         if any(is_unknown(operand) for operand in operands):
             return None
         for operand in operands:
             if kind_of(operand) not in TEXTS:
                 raise failure(f"|| expects text, found {kind_of(operand).name.lower()}")
-        return "".join(text_of(operand) or "" for operand in operands)
+        texts = [text_of(operand) or "" for operand in operands]
+        check_size(frame, len(texts[0]) + len(texts[1]))
+        return "".join(texts)
 
     return concatenation
 

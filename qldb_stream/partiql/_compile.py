@@ -30,6 +30,7 @@ from qldb_stream.partiql._compare import (
 )
 from qldb_stream.partiql._context import PARAMETERS, RAW_PARAMETERS, Evaluate, Frame, touch
 from qldb_stream.partiql._functions import compile_call
+from qldb_stream.partiql._holding import evaluate_all
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
     MISSING,
@@ -276,7 +277,7 @@ def _compile_items(
     parts = tuple(compile_item(item, scope) for item in items)
 
     def sequence(frame: Frame) -> Any:
-        return make([ion_value(part(frame)) for part in parts])
+        return make([ion_value(value) for value in evaluate_all(frame, parts)])
 
     return sequence
 
@@ -297,12 +298,11 @@ def _compile_struct(
     expr: StructExpr, scope: Scope, compile_value: Callable[[Expr, Scope], Evaluate]
 ) -> Evaluate:
     """Compile a struct; members that are MISSING are left out, a repeated name is kept."""
-    parts = tuple(
-        (_compile_key(key, scope), compile_value(value, scope)) for key, value in expr.members
-    )
+    keys = tuple(_compile_key(key, scope) for key, _ in expr.members)
+    parts = tuple(compile_value(value, scope) for _, value in expr.members)
 
     def struct(frame: Frame) -> Any:
-        members = [(key(frame), value(frame)) for key, value in parts]
+        members = zip(evaluate_all(frame, keys), evaluate_all(frame, parts), strict=True)
         return make_struct([(name, value) for name, value in members if value is not MISSING])
 
     return struct

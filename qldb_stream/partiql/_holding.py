@@ -8,14 +8,21 @@ high: a slice keeps the whole document that it is a part of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final, Self
 
 from qldb_stream.ion import IonSlice
-from qldb_stream.partiql._context import CONTEXT, Frame
+from qldb_stream.partiql._context import CONTEXT, Evaluate, Frame, charge
 
 # What Python takes for a value beside its contents, and for its place in a container.
 _VALUE_BYTES: Final = 64
+
+# Not worth counting: a statement has no more than 50,000 of those.
+_SMALL_BYTES: Final = 256
+
+# Never large.
+_FIXED: Final = frozenset({bool, type(None), float})
 
 
 class Holding:
@@ -42,6 +49,56 @@ class Holding:
             self._hold(size)
 
 
+def evaluate_all(frame: Frame, parts: Sequence[Evaluate]) -> list[Any]:
+    """Evaluate what one value is put together of; each is held until the last is there."""
+    hold = frame[CONTEXT].hold
+    if hold is None:
+        return [part(frame) for part in parts]
+    values = []
+    held = 0
+    try:
+        for part in parts:
+            value = part(frame)
+            values.append(value)
+            kind = type(value)
+            if kind in _FIXED:
+                continue
+            size = len(value) if kind is str else _written_size(value)
+            if size >= _SMALL_BYTES:
+                held += size
+                charge(frame, size)
+                hold(size)
+    finally:
+        if held:
+            hold(-held)
+    return values
+
+
+def check_size(frame: Frame, size: int) -> None:
+    """Ask whether there is room for a value before it is made."""
+    hold = frame[CONTEXT].hold
+    if hold is not None and size >= _SMALL_BYTES:
+        charge(frame, size)
+        try:
+            hold(size)
+        finally:
+            hold(-size)
+
+
+def _written_size(value: Any) -> int:
+    """Estimate how many bytes a value takes when it is written; 0 where it is not worth it."""
+    if type(value) is IonSlice:
+        return int(value.end - value.start)
+    return _contents_size(value) if _members(value) is None else size_of(value)
+
+
+def _contents_size(value: Any) -> int:
+    """Estimate what a value that is no container has in it; a number may have a megabit."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    return value.__sizeof__() if isinstance(value, int | Decimal) else 0
+
+
 def size_of(value: Any) -> int:
     """Estimate how many bytes a value keeps in memory."""
     size = 0
@@ -57,7 +114,7 @@ def size_of(value: Any) -> int:
         else:
             inner = _members(found)
             if inner is None:
-                size += len(found) if isinstance(found, str | bytes) else 0
+                size += _contents_size(found)
             else:
                 waiting.extend(inner)
     return size

@@ -26,7 +26,7 @@ from qldb_stream.partiql._from import (
     make_condition,
 )
 from qldb_stream.partiql._group import GroupPlan, compile_grouping
-from qldb_stream.partiql._holding import Holding
+from qldb_stream.partiql._holding import Holding, evaluate_all
 from qldb_stream.partiql._order import Arrangement, Count, SortPlan
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
@@ -258,11 +258,12 @@ def _column_name(expr: Expr) -> str | None:
 
 def _plain_row(columns: list[tuple[str, Evaluate]]) -> Evaluate:
     """Make rows whose names are known and different; MISSING leaves its column out."""
+    names = [name for name, _ in columns]
+    parts = [value for _, value in columns]
 
     def row(frame: Frame) -> Any:
         members = {}
-        for name, value in columns:
-            found = value(frame)
+        for name, found in zip(names, evaluate_all(frame, parts), strict=True):
             if found is not MISSING:
                 members[name] = list(found) if type(found) is Bag else found
         return members
@@ -272,11 +273,13 @@ def _plain_row(columns: list[tuple[str, Evaluate]]) -> Evaluate:
 
 def _mixed_row(columns: list[tuple[str | None, Evaluate]]) -> Evaluate:
     """Make rows with `expr.*` or repeated names among the columns."""
+    names = [name for name, _ in columns]
+    parts = [value for _, value in columns]
 
     def row(frame: Frame) -> Any:
         members: list[tuple[str, Any]] = []
-        for place, (name, value) in enumerate(columns, start=1):
-            found = value(frame)
+        values = evaluate_all(frame, parts)
+        for place, (name, found) in enumerate(zip(names, values, strict=True), start=1):
             if name is None:
                 members.extend(_members(found, place))
             elif found is not MISSING:

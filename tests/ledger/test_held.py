@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from qldb_stream.errors import StatementError
@@ -53,6 +55,47 @@ def test_what_is_held_is_limited(limited: Ledger, statement: str) -> None:
             ask(transaction, statement)
     assert 20 == len(ask(transaction, "SELECT VALUE t.n FROM T AS t ORDER BY t.n LIMIT 20"))
     assert [200] == ask(transaction, "SELECT VALUE COUNT(*) FROM T")
+    transaction.commit()
+
+
+DOUBLED = "(SELECT VALUE {} FROM {} AS x)"
+
+
+def doubled(expression: str, times: int) -> str:
+    """Nest a query that doubles its source's value."""
+    source = "<<?>>"
+    for _ in range(times):
+        source = DOUBLED.format(expression, source)
+    return DOUBLED.format("SIZE([x])", source)[1:-1]
+
+
+def repeated(statement: str, expressions: list[str]) -> str:
+    """Put a list of expressions into a statement."""
+    return statement.format(", ".join(expressions))
+
+
+BUILDING = [
+    (doubled("x || x", 13), "x" * 100),
+    (doubled("[x, x]", 13), "x" * 10),
+    (doubled("{'a': x, 'b': x}", 13), "x" * 10),
+    (doubled("<<x, x>>", 13), "x" * 10),
+    (repeated("SELECT {} FROM <<?>> AS x", [f"x AS c{n}" for n in range(40)]), "x" * 1000),
+    (repeated("SELECT x.*, {} FROM <<?>> AS x", ["x"] * 40), "x" * 1000),
+    (repeated("SELECT VALUE [{}] FROM <<?>> AS x", ["x || x"] * 40), "x" * 500),
+    (repeated("SELECT VALUE [{}] FROM <<?>> AS x", ["x"] * 40), 1 << 8000),
+    (repeated("SELECT VALUE [{}] FROM <<?>> AS x", ["x"] * 40), Decimal("1." + "7" * 3000)),
+    (repeated("SELECT VALUE [{}] FROM <<?>> AS x", ["x.a", "[x]"] * 20), {"a": "x" * 1000}),
+]
+
+
+@pytest.mark.parametrize(("statement", "value"), BUILDING)
+def test_what_expressions_build_is_limited(limited: Ledger, statement: str, value: object) -> None:
+    """Texts and lists that double, or have one value often, end the statement and no more."""
+    transaction = limited.start_transaction()
+    for _ in range(3):
+        with pytest.raises(StatementError, match=f"more than {LIMIT} bytes of rows are held"):
+            ask(transaction, statement, value)
+    assert 190 == len(ask(transaction, "SELECT VALUE [t.note, t.note || t.note] FROM T AS t")[10:])
     transaction.commit()
 
 
