@@ -33,6 +33,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _HEALTH: Final = ("/health", "/healthz")
+# What a client that did not sign sends by mistake fits, and is told what is wrong.
+_STRANGER_BYTES: Final = 16 * 1024
 _EXCHANGE: Final = "qldb_stream.exchange"
 
 _access_log: Final = logging.getLogger("qldb_stream.server.access")
@@ -59,8 +61,10 @@ class RequestLimits:
 
 @attrs.define
 class _Held:
-    """How many bytes of a request are in memory."""
+    """How many bytes of a request are in memory, how many may be, and what more of them is."""
 
+    most: int
+    beyond: Fault
     size: int = 0
 
 
@@ -91,7 +95,7 @@ class App:
         client = scope["client"]
         self._connections.begin_request(client)
         request_id = new_id()
-        held = _Held()
+        held = _Held(self._limits.body_bytes, self._too_large())
         try:
             answer = await self._answer(scope, receive, request_id, held)
             if answer is not None:
@@ -115,39 +119,43 @@ class App:
         """Give the answer; None when the client is gone."""
         if scope["path"] in _HEALTH and scope["method"] in {"GET", "HEAD"}:
             return self._gateway.health()
-        try:
-            body = await self._read_body(scope["headers"], receive, held)
-        except Fault as fault:
-            return answer_fault(fault)
-        if body is None:
-            return None
-        self._connections.finish_reading(scope["client"])
-        request = Request(
+        head = Request(
             request_id,
             scope["method"],
             scope["raw_path"],
             scope["query_string"],
             scope["headers"],
-            body,
         )
+        try:
+            body = await self._read_body(head, receive, held)
+        except Fault as fault:
+            return answer_fault(fault)
+        if body is None:
+            return None
+        self._connections.finish_reading(scope["client"])
+        request = attrs.evolve(head, body=body)
         if scope["path"] == "/":
             return await self._in_thread(lambda reply: self._gateway.send_command(request, reply))
         exchange = scope[_EXCHANGE] = _Exchange(request)
         await self._router(scope, receive, _send_nothing)
         return exchange.answer
 
-    async def _read_body(
-        self, headers: list[tuple[bytes, bytes]], receive: Receive, held: _Held
-    ) -> bytes | None:
+    async def _read_body(self, head: Request, receive: Receive, held: _Held) -> bytes | None:
         """
         Read a body to its end; None when the client went away.
+
+        Whoever will be refused whatever the body is gets little room: what all bodies have
+        together is for those who may ask.
 
         Raises:
             Fault: it is too large, too slow, or there is too much of all bodies.
         """
-        declared = next((value for name, value in headers if name == b"content-length"), b"0")
-        if not declared.isdigit() or int(declared[:18]) > self._limits.body_bytes:
-            raise self._too_large()
+        refusal = self._gateway.maybe_refuse(head)
+        if refusal is not None:
+            held.most, held.beyond = min(held.most, _STRANGER_BYTES), refusal
+        declared = head.header(b"content-length") or "0"
+        if not (declared.isascii() and declared.isdigit()) or int(declared[:18]) > held.most:
+            raise attrs.evolve(held.beyond, closes=True)
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(self._limits.body_s):
@@ -166,8 +174,8 @@ class App:
         """Keep a part of a body, if there is room for it."""
         held.size += len(part)
         self._waiting_bytes += len(part)
-        if held.size > self._limits.body_bytes:
-            raise self._too_large()
+        if held.size > held.most:
+            raise attrs.evolve(held.beyond, closes=True)
         if self._waiting_bytes > self._limits.waiting_bytes:
             raise over_capacity("too much is waiting", closes=True)
         parts.append(part)

@@ -51,6 +51,17 @@ class Gateway:
             lambda: carry_out(self._plane, operation, request, self._caller(request), path),
         )
 
+    def maybe_refuse(self, head: Request) -> Fault | None:
+        """Say why a request will be refused whatever its body is; None when it depends."""
+        try:
+            if self._signatures is None:
+                self._caller(head)
+            else:
+                self._signatures.check_head(head, self._plane.environment.now_ms())
+        except Fault as fault:
+            return fault
+        return None
+
     def health(self) -> Answer:
         """Say how the server is; anybody may ask, so there are no names."""
         sessions, transactions = self._sessions.count()

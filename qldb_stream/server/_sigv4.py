@@ -73,9 +73,7 @@ class Signatures:
         expected = _sign(request, authorization, signed_at, key)
         is_right = hmac.compare_digest(expected, authorization.signature)
         if key is self._nobody:
-            raise Fault(
-                "UnrecognizedClientException", "The security token included is invalid", 403
-            )
+            raise _unrecognized()
         if not is_right:
             raise Fault(
                 "InvalidSignatureException",
@@ -83,6 +81,18 @@ class Signatures:
                 403,
             )
         return key.caller
+
+    def check_head(self, request: Request, now_ms: int) -> None:
+        """
+        Say whether a request's head can be that of a signed one, before there is a body.
+
+        Raises:
+            Fault: it cannot: `check` would raise it whatever the body is.
+        """
+        authorization = _parse_authorization(request)
+        _check_time(request, authorization, now_ms)
+        if authorization.access_key not in self._keys:
+            raise _unrecognized()
 
 
 def _parse_authorization(request: Request) -> _Authorization:
@@ -191,6 +201,10 @@ def _canonical_query(query: bytes) -> str:
 
 def _encode(text: bytes) -> str:
     return quote(unquote_to_bytes(text), safe="-_.~")
+
+
+def _unrecognized() -> Fault:
+    return Fault("UnrecognizedClientException", "The security token included is invalid", 403)
 
 
 def _incomplete(message: str) -> Fault:

@@ -101,6 +101,51 @@ def test_keys_open_other_addresses(tmp_path: Path, keys: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"Authorization": None}, "MissingAuthenticationTokenException"),
+        ({"Authorization": "AWS4-HMAC-SHA256 x"}, "IncompleteSignatureException"),
+        ({"X-Amz-Date": "20200101T000000Z"}, "IncompleteSignatureException"),
+        ({"key": Key("nobody", "s" * 20)}, "UnrecognizedClientException"),
+    ],
+)
+def test_bodies_are_read_of_those_who_may_ask(
+    tmp_path: Path, keys: str, changed: dict[str, Any], name: str
+) -> None:
+    """Whoever will be refused is, before there is a large body; a small one is taken."""
+    with Server(tmp_path, keys=keys) as server:
+        for length, closes in ((1_000_000, True), (16_384, False)):
+            got = ask_with(server.url, {**changed, "Content-Length": str(length)}, length)
+            assert (403, name, closes) == got
+
+
+def ask_with(url: str, changed: dict[str, Any], length: int) -> tuple[int, str, bool]:
+    """Send a signed request's changed head, and its body if it is small; say how it went."""
+    key = changed.pop("key", KEY)
+    request = AWSRequest("POST", url + "/", headers={"X-Amz-Target": TARGET}, data=b"x" * length)
+    SigV4Auth(Credentials(key.access_key, key.secret_key), "qldb", "us-east-1").add_auth(request)
+    headers = {**dict(request.headers.items()), **changed}
+    wire = Wire(url)
+    wire.connection.putrequest("POST", "/")
+    for name, value in headers.items():
+        if value is not None:
+            wire.connection.putheader(name, value)
+    wire.connection.endheaders(b"x" * length if length < 100_000 else None)
+    response = wire.connection.getresponse()
+    body = json.loads(response.read())
+    closes = response.headers.get("Connection") == "close"
+    wire.close()
+    return response.status, body["__type"], closes
+
+
+def test_a_browsers_body_is_not_read_without_keys(tmp_path: Path) -> None:
+    """A page of another site is refused by the head of its request."""
+    with Server(tmp_path) as server:
+        changed = {"Origin": "http://example.com", "Content-Length": "1000000"}
+        assert (403, "AccessDeniedException", True) == ask_with(server.url, changed, 1_000_000)
+
+
+@pytest.mark.parametrize(
     ("extensions", "writing"),
     [("off", "FROM Car SET a = 1"), ("on", "DELETE FROM Car WHERE CASE WHEN true THEN true END")],
 )
