@@ -48,13 +48,16 @@ class Changes:
 
     def record(self) -> CommitRecord:
         """Say what changed, for transactions that are open."""
+        redacted = [] if self.redaction is None else [self.redaction.revision]
+        ids = [(one.table_no, name) for one in redacted for name in (one.document_id, None)]
         return CommitRecord(
             self.sequence_no,
             frozenset(name for table in self.tables for name in (table.id, table.name)),
             frozenset([document.table.no for document in self.documents]),
             frozenset([entry[:2] for entry in (*self.removed, *self.added, *self.kept)]),
             frozenset([(document.table.no, document.id) for document in self.documents]),
-            frozenset([self.redaction.revision.sequence_no] if self.redaction else ()),
+            frozenset([one.sequence_no for one in redacted]),
+            frozenset(ids),
         )
 
 

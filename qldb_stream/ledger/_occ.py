@@ -9,6 +9,8 @@ only read too. It conflicts when what it read was changed by a block after its s
   values, so that a new one with the value (a phantom) conflicts too;
 - anything else scans: any change to the table;
 - any DDL on a table that it named, found or not; for a reader of the catalog, any DDL;
+- history(): whatever changes the documents or the table, and a redaction of one of their
+  revisions, which takes data away that every snapshot shows;
 - a redaction in a block: another redaction in that block (facts 5.9, not confirmed).
 
 Writes need no check of their own: an update or delete has read its document before. What
@@ -26,6 +28,7 @@ __all__ = ["CommitLog", "CommitRecord", "ReadSet"]
 
 IndexKey = tuple[int, bytes]
 DocumentKey = tuple[int, str]
+HistoryKey = tuple[int, str | None]
 
 
 @attrs.define(eq=False)
@@ -40,6 +43,7 @@ class ReadSet:
         documents: (table number, document id) it looked up.
         catalog: whether it read the catalog as a whole.
         blocks: numbers of the blocks in which it redacts.
+        histories: (table number, document id) whose history it read; None as id for all.
     """
 
     names: set[str] = attrs.field(factory=set)
@@ -48,6 +52,7 @@ class ReadSet:
     documents: set[DocumentKey] = attrs.field(factory=set)
     catalog: bool = False
     blocks: set[int] = attrs.field(factory=set)
+    histories: set[HistoryKey] = attrs.field(factory=set)
 
     def conflicts_with(self, record: CommitRecord) -> bool:
         """Tell whether a block changed what was read."""
@@ -58,6 +63,7 @@ class ReadSet:
             and self.keys.isdisjoint(record.keys)
             and self.documents.isdisjoint(record.documents)
             and self.blocks.isdisjoint(record.redacted)
+            and self.histories.isdisjoint(record.histories)
         )
 
 
@@ -73,6 +79,7 @@ class CommitRecord:
         keys: (index number, key) that a changed document had before or has now.
         documents: (table number, document id) that changed.
         redacted: numbers of the blocks in which it redacted a revision.
+        histories: (table number, document id) of which it redacted one, and with None as id.
     """
 
     sequence_no: int
@@ -81,6 +88,7 @@ class CommitRecord:
     keys: frozenset[IndexKey]
     documents: frozenset[DocumentKey]
     redacted: frozenset[int] = frozenset()
+    histories: frozenset[HistoryKey] = frozenset()
 
 
 class CommitLog:

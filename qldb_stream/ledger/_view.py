@@ -144,10 +144,13 @@ class View:
         for lookup in lookups:
             if lookup.field is None:
                 ids = _texts(lookup.values)
-                self.reads.documents.update([(table.no, document_id) for document_id in ids])
+                keys = [(table.no, document_id) for document_id in ids]
+                self.reads.documents.update(keys)
+                self.reads.histories.update(keys)
                 break
         else:
             self.reads.tables.add(table.no)
+            self.reads.histories.add((table.no, None))
             ids = self._store.iter_document_ids(table.no)
         for row in self._committed().iter_history(ref, table, ids, bounds, self.trail.note):
             self.read_ios += 1

@@ -227,6 +227,43 @@ def test_two_redactions_in_one_block_conflict() -> None:
             redact(ledger, 2, document_id)
 
 
+HISTORY = "SELECT h.metadata.version, h.data.vin FROM history(Car) AS h"
+
+
+@pytest.mark.parametrize(
+    ("statement", "conflicts"),
+    [
+        (HISTORY, True),
+        (HISTORY + " WHERE h.metadata.id = '{id}'", True),
+        (HISTORY + " WHERE h.metadata.id = 'AAAAAAAAAAAAAAAAAAAAAA'", False),
+        ("SELECT * FROM history(Van) AS h", False),
+        ("SELECT * FROM Car", False),
+        ("SELECT * FROM _ql_committed_Car", False),
+    ],
+)
+def test_readers_of_history_conflict_with_its_redaction(
+    statement: str,
+    conflicts: bool,  # noqa: FBT001 - an outcome
+) -> None:
+    """What they read is there no more; readers of other documents, or of newest ones, go on."""
+    with memory() as ledger:
+        document_id = make_versions(ledger)
+        run(ledger, "CREATE TABLE Van")
+        text = statement.format(id=document_id)
+        reader = ledger.start_transaction()
+        before = ask(reader, text)
+        redact(ledger, 2, document_id)
+        assert conflicts is (before != ask(reader, text))
+        if conflicts:
+            with pytest.raises(OccConflictError):
+                reader.commit()
+        else:
+            reader.commit()
+        again = ledger.start_transaction()
+        ask(again, text)
+        again.commit()
+
+
 def test_a_table_that_was_dropped_can_be_redacted() -> None:
     """Its id still names it."""
     with memory() as ledger:
