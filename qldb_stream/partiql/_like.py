@@ -20,7 +20,7 @@ __all__ = ["LikeTooCostlyError", "is_costly_like", "like_matcher"]
 _REGEX_STEPS: Final = 1 << 20
 _REGEX_CHARACTERS: Final = 1 << 10
 
-# Both as long as a parameter may be: half a second.
+# Both as long as a parameter may be: about a second at worst.
 _MOST_STEPS: Final = 1 << 34
 
 # So few places are tried one by one.

@@ -208,7 +208,19 @@ def is_equal(left: Any, right: Any) -> bool:
     kind = type(left)
     if kind is type(right) and kind in _SAME_TYPE:
         return bool(left == right)
+    if isinstance(left, int) and left.bit_length() > _SHORT_INT_BITS and _is_far(left, right):
+        return False
+    if isinstance(right, int) and right.bit_length() > _SHORT_INT_BITS and _is_far(right, left):
+        return False
     return _key(left) == _key(right)
+
+
+def _is_far(number: int, other: Any) -> bool:
+    """Tell of a long int, without converting it, that a decimal has more or fewer digits."""
+    if not isinstance(other, Decimal):
+        return False
+    digits = number.bit_length() * math.log10(2)
+    return not digits - 3 < other.adjusted() < digits + 3
 
 
 # Types whose own `==` is PartiQL's as long as both sides have it.

@@ -8,9 +8,15 @@ from hypothesis import given, strategies as st
 
 from qldb_stream.partiql import index_key
 from qldb_stream.partiql._compare import make_equal, make_ordered
+from qldb_stream.partiql._context import Evaluate
 from qldb_stream.partiql._numbers import to_decimal
 
 HUGE = (1 << 1_000_000) - 1  # its Decimal() takes two seconds, with the lock held
+
+
+def always(value: object) -> Evaluate:
+    """Make an expression that gives a value."""
+    return lambda _: value
 
 
 @given(st.integers(0, 40_000), st.integers(), st.booleans())
@@ -27,6 +33,9 @@ def test_huge_ints_meet_decimals() -> None:
     equal = make_equal(lambda _: HUGE, lambda _: same, negated=False)
     next_one = to_decimal(HUGE + 1)
     assert equal([]) is True
+    for far in (Decimal("1.5"), Decimal("1e400000"), next_one):
+        assert make_equal(always(HUGE), always(far), negated=False)([]) is False
+        assert make_equal(always(far), always(HUGE), negated=True)([]) is True
     assert make_ordered("<", lambda _: HUGE, lambda _: next_one)([]) is True
     assert make_ordered("<", lambda _: HUGE, lambda _: same)([]) is False
     assert index_key(HUGE) == index_key(same)
