@@ -34,6 +34,9 @@ _CONTEXT: Final = decimal.Context(
 # An int beyond this has no business in a document, and multiplying on would take minutes.
 _MAX_INT_BITS: Final = 1 << 16
 
+# Dividing a parameter's megabit takes seconds; what may come of arithmetic is divided.
+_MAX_OPERAND_BITS: Final = 1 << 17
+
 
 def make_arithmetic(operator: str, left: Evaluate, right: Evaluate, failure: Failure) -> Evaluate:
     """Make one of `+ - * / %`."""
@@ -99,6 +102,8 @@ def compute(name: str, a: Any, b: Any, failure: Failure) -> Any:
             return getattr(_CONTEXT, name)(exact(a, failure), exact(b, failure))
         if isinstance(a, float) or isinstance(b, float):
             return _FLOATS[name](float(a), float(b))
+        if max(a.bit_length(), b.bit_length()) > _MAX_OPERAND_BITS:
+            raise failure("number out of range")
         result = _INTS[name](a, b)
     except (decimal.DivisionByZero, ZeroDivisionError) as exc:
         raise failure("division by zero") from exc

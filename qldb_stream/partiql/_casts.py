@@ -19,6 +19,7 @@ from qldb_stream.ion import IonType, retyped
 from qldb_stream.partiql._arithmetic import exact, number_of
 from qldb_stream.partiql._context import Evaluate, Frame
 from qldb_stream.partiql._formats import parse_ion_timestamp, write_ion_timestamp
+from qldb_stream.partiql._numbers import to_decimal
 from qldb_stream.partiql._values import (
     LOBS,
     MAX_DIGITS,
@@ -149,7 +150,7 @@ def _to_string(value: Any, kind: Kind, failure: Failure) -> Any:
     if kind is Kind.BOOL:
         return "true" if value else "false"
     if kind in (Kind.INT, Kind.DECIMAL):
-        return str(_bounded(Decimal(value), failure))
+        return str(_bounded(to_decimal(value), failure))
     if kind is Kind.FLOAT:
         return repr(float(value))
     return write_ion_timestamp(value, failure) if kind is Kind.TIMESTAMP else MISSING
