@@ -254,7 +254,7 @@ def test_a_join_looks_up_each_outer_row() -> None:
         (UnsupportedPartiqlError, "line 1, column", "SELECT * FROM Car ORDER BY vin"),
         (UnsupportedPartiqlError, "EXEC UNDO_REVISION is not supported",
          "EXEC UNDO_REVISION `{a: 1}`"),
-        (PartiqlSemanticError, "parameters", "SELECT * FROM Car WHERE vin = ?"),
+        (PartiqlSemanticError, "expected 1 parameter, found 0", "SELECT * FROM Car WHERE vin = ?"),
     ],
 )  # fmt: skip
 def test_a_bad_statement_is_located(kind: type[QldbStreamError], message: str, text: str) -> None:

@@ -117,7 +117,8 @@ def test_every_value_is_found_by_equality(value: Any) -> None:
     tables = Tables({"T": sliced({"f": given_value})})
     plan = compile_statement(parse_statement("SELECT VALUE t.f FROM T AS t WHERE t.f = ?"))
     assert isinstance(plan, SelectPlan)
-    found = [ion.ion_hash(row) for row in plan.iter_rows(Context(tables, (given_value,)))]
+    rows = plan.iter_rows(Context(tables, (given_value,)))
+    found = [ion.to_slice(row).hash() for row in rows]  # a bare blob would be read as Ion
     assert ([] if is_unknown(value) else [given_value.hash()]) == found
     (_, document) = tables.tables["T"][0]
     assert index_key(given_value) == index_key_of(document, "F")
