@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["Found", "HeldFile", "is_special", "maybe_hold"]
+__all__ = ["Found", "HeldFile", "is_special", "maybe_hold", "sync_folder"]
 
 # What systems answer when somebody else has the lock (fcntl(2), flock(2), _locking).
 _HELD: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
@@ -125,6 +125,22 @@ def maybe_hold(path: str | os.PathLike[str], suffix: str) -> HeldFile | None:
                 return None
             raise
         lock.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """
+    Make a folder's entries durable, such as a renaming, where folders can be opened.
+
+    Raises:
+        OSError: the folder cannot be opened or synced.
+    """
+    if os.name == "nt":  # pragma: no cover - the tests run where folders can be synced
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_at(opened: BinaryIO, path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from qldb_stream.errors import ExportError
+from qldb_stream.holding import sync_folder
 
 __all__ = ["Folder"]
 
@@ -43,19 +44,8 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-            _sync(path.parent)
+            sync_folder(path.parent)
         except OSError as exc:
             with suppress(OSError):  # what cannot be cleared away may stay
                 part.unlink(missing_ok=True)
             raise ExportError(str(path), exc.strerror or str(exc)) from exc
-
-
-def _sync(folder: Path) -> None:
-    """Make a folder's entries durable, where the system lets folders be opened."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

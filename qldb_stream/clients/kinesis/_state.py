@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.errors import UsageError
+from qldb_stream.holding import sync_folder
 
 __all__ = ["StreamPlan", "StreamState", "load_state"]
 
@@ -80,7 +81,7 @@ class StreamState:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as exc:
             raise UsageError(f"{path} cannot be written: {exc.strerror}") from exc
 
@@ -142,14 +143,3 @@ def _difference(stored: StreamPlan, given: StreamPlan) -> str:
     here, there = attrs.asdict(stored), attrs.asdict(given)
     name = next(name for name in here if here[name] != there[name])
     return f"its {name} is {here[name]}, not {there[name]}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a renaming durable, where folders can be synced (not on Windows)."""
-    if os.name == "nt":  # pragma: no cover - the tests run where folders can be synced
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
