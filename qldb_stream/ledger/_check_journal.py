@@ -9,7 +9,6 @@ mirrored block has its source's opaque entries, which nobody can recompute (fact
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -24,15 +23,13 @@ from qldb_stream.ledger._check_rows import read_revision_rows
 from qldb_stream.ledger._damage import STUMBLES
 from qldb_stream.ledger._findings import Findings
 from qldb_stream.ledger._merkle import append_leaf
+from qldb_stream.ledger._mirror_summary import unix_ms
 from qldb_stream.ledger._seal import NO_REVISIONS, header_hash, tables_hash
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 from qldb_stream.report import Outcome, Problem
 from qldb_stream.verification import ChainVerifier
 
 __all__ = ["JournalCheck", "redacted_by"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MS: Final = timedelta(milliseconds=1)
 
 _NEEDED: Final = frozenset(
     (
@@ -131,7 +128,7 @@ class JournalCheck:
             self._add(row, "blockAddress", "not that of the ledger's strand and the block's number")
         if summary.transaction_id != row.transaction_id:
             self._add(row, "transaction_id", "not the block's transactionId")
-        timestamp_ms = (summary.block_timestamp - _EPOCH) // _MS
+        timestamp_ms = unix_ms(summary.block_timestamp)
         if row.timestamp_ms != max(timestamp_ms, self._last_ms):
             self._add(row, "timestamp_ms", "not the block's blockTimestamp, or earlier than before")
         self._last_ms = row.timestamp_ms
@@ -150,7 +147,7 @@ class JournalCheck:
     def _check_entries(self, row: StoredBlock, summary: BlockSummary) -> None:
         """Check the entries of our own: header, no revisions, catalog, and how many."""
         entries = summary.entries_hash_list
-        timestamp_ms = (summary.block_timestamp - _EPOCH) // _MS
+        timestamp_ms = unix_ms(summary.block_timestamp)
         header = header_hash(
             self._strand_id, row.sequence_no, summary.transaction_id, max(timestamp_ms, 0)
         )
