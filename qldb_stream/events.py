@@ -47,6 +47,7 @@ __all__ = [
     "ControlRecord",
     "DocumentInfo",
     "Event",
+    "Filtered",
     "Metadata",
     "Need",
     "RedactedRevision",
@@ -105,6 +106,7 @@ class RevisionKind(enum.Enum):
     UPDATE = "update"
     DELETE = "delete"
     REDACTED = "redacted"
+    WITHHELD = "withheld"
     SYSTEM = "system"
 
 
@@ -116,6 +118,10 @@ class Revision:
     `address` is the revision's own claim; a hash-only SYSTEM revision carries its
     block's. `unknown_fields` names fields that the facts do not know; they are
     neither hashed nor used.
+
+    A filter may have changed what is delivered, and says so here: `masked` names the fields,
+    as paths with dots, whose values are no longer the source's, and `is_withheld` says that
+    the whole document was taken out (`data_hash` is there then). `hash` stays the source's.
     """
 
     address: BlockAddress
@@ -125,12 +131,16 @@ class Revision:
     data_hash: bytes | None = None
     table: TableInfo | None = None
     unknown_fields: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    is_withheld: bool = False
 
     @property
     def kind(self) -> RevisionKind:
         """Tell what the revision did; a redaction is never a delete."""
         if self.metadata is None:
             return RevisionKind.SYSTEM
+        if self.is_withheld:
+            return RevisionKind.WITHHELD
         if self.data_ion is not None:
             return RevisionKind.UPDATE if self.metadata.version else RevisionKind.INSERT
         return RevisionKind.DELETE if self.data_hash is None else RevisionKind.REDACTED
@@ -320,16 +330,30 @@ class Undecodable:
 
 
 @attrs.frozen
+class Filtered:
+    """
+    What a filter did to the tables of a block.
+
+    `names` gives for each of the source's table names that the block touches, by documents
+    or by DDL, the name under which it is delivered, or None for a table that is left out.
+    """
+
+    names: Mapping[str, str | None]
+
+
+@attrs.frozen
 class Block:
     """
     All that one transaction wrote: its summary and its revisions.
 
     `revisions` are in Merkle-leaf order, hash-only system entries included, one for
-    each of `summary.revision_summaries`.
+    each of `summary.revision_summaries`. Where a filter was at work, `filtered` says so and
+    revisions of tables that are left out are not there; `summary` stays the source's.
     """
 
     summary: BlockSummary
     revisions: tuple[Revision, ...] = ()
+    filtered: Filtered | None = None
 
     @property
     def address(self) -> BlockAddress:
@@ -340,6 +364,10 @@ class Block:
     def block_hash(self) -> bytes:
         """Give the block's hash, 32 bytes."""
         return self.summary.block_hash
+
+    def delivered_name(self, table_name: str) -> str | None:
+        """Give the name under which a table is delivered; None for one that is left out."""
+        return table_name if self.filtered is None else self.filtered.names.get(table_name)
 
 
 # Lists that hold one int of a byte, as the service writes them: a list's type and length, an

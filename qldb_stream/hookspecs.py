@@ -34,7 +34,7 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 import attrs
 import pluggy
 
-from qldb_stream.report import SinkSummary
+from qldb_stream.report import Guarantee, SinkSummary
 from qldb_stream.typing import Sink
 
 __all__ = [
@@ -86,13 +86,18 @@ class SinkType:
     A kind of sink: the scheme of its URLs, and how to open one.
 
     `scheme` is lower case, a letter first, then letters, digits, ``+``, ``-`` or ``.``.
-    `summary` is one line for people, who find it by `load_plugins`.
+    `summary` is one line for people, who find it by `qldb-stream sinks`. The rest says what the
+    pipeline may do: `guarantee`; `can_park`, whether blocks may be parked (not where each
+    builds on all before it); `takes_filtered`, whether it takes blocks that a filter changed.
     """
 
     scheme: str
     open: OpenSink
     summary: str
     options: tuple[SinkOption, ...] = ()
+    guarantee: Guarantee = Guarantee.EXACTLY_ONCE
+    can_park: bool = True
+    takes_filtered: bool = True
 
 
 @runtime_checkable

@@ -12,12 +12,29 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from qldb_stream.events import Event, Undecodable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from qldb_stream.events import Block
-    from qldb_stream.report import Position
+    from qldb_stream.events import Block, RedactedRevision
+    from qldb_stream.report import (
+        InboxStatus,
+        Lease,
+        ParkedBlock,
+        Position,
+        Quarantined,
+        StoredRevision,
+    )
 
-__all__ = ["Item", "Readable", "Sink", "Source"]
+__all__ = [
+    "ErasingSink",
+    "Inbox",
+    "Item",
+    "MentioningSink",
+    "Readable",
+    "ReadableSink",
+    "RepairableSink",
+    "Sink",
+    "Source",
+]
 
 Item: TypeAlias = Event | Undecodable
 """What a source yields: an event, or bytes that could not be read as one."""
@@ -77,8 +94,14 @@ class Sink(Protocol):
         """
         Apply a run of whole blocks of one strand, durably.
 
+        A run follows the sink's position, numbers in `position.parked` and `position.gaps`
+        apart. It may repeat blocks that the sink has (`Position.pending` leaves them out; when
+        `Position.covers` says that all is there, answer the stored position), and may be
+        empty: then only the position changes. A block that was parked comes later, alone,
+        with a position that no longer names it as parked.
+
         Args:
-            blocks: in order, the next after the sink's position, at least one.
+            blocks: in order.
             position: what the position becomes when all of them are applied.
             token: fencing token; a sink that stores its own position stores this
                 with it and refuses a lower one with `StaleTokenError`.
@@ -96,3 +119,153 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release what the sink holds; applied blocks stay applied."""
+
+
+@runtime_checkable
+class ErasingSink(Protocol):
+    """A sink that can take data back out of blocks that it has applied."""
+
+    def erase(self, blocks: Sequence[Block], token: int) -> None:
+        """
+        Erase the documents of all revisions that are REDACTED in these copies of blocks.
+
+        Hash and dataHash stay. Blocks or revisions that the sink has not are passed over;
+        what is erased already stays so. Durable when this returns.
+
+        Raises:
+            DeliveryError: the data could not be erased; it may be asked again.
+        """
+
+
+@runtime_checkable
+class MentioningSink(Protocol):
+    """A sink for which a block depends on more documents than those that it changes."""
+
+    def mentions(self, block: Block) -> frozenset[str]:
+        """Name the documents that the block refers to, by the source's ids."""
+
+
+@runtime_checkable
+class ReadableSink(Protocol):
+    """A sink that can tell what it holds, and what it should hold."""
+
+    def expect(self, blocks: Iterable[Block]) -> Iterator[StoredRevision]:
+        """Iterate over what the history holds of these blocks when they are applied."""
+
+    def history(self, strand_id: str, first: int, last: int) -> Iterator[StoredRevision]:
+        """Iterate over what it does hold of a range, both ends included, by block number."""
+
+    def current(self, strand_id: str) -> Iterator[StoredRevision]:
+        """Iterate over the newest revision of each document that is there now."""
+
+
+@runtime_checkable
+class RepairableSink(ReadableSink, Protocol):
+    """A readable sink that can be put right."""
+
+    def repair(self, blocks: Sequence[Block], token: int) -> None:
+        """
+        Write the revisions of applied blocks anew, in place of what is held of them.
+
+        The current state of the documents that these blocks touch follows from the history
+        as it stands then.
+
+        Raises:
+            DeliveryError: it could not be written; nothing has changed.
+        """
+
+
+@runtime_checkable
+class Inbox(Protocol):
+    """
+    What consumers share: records that wait, leases, positions, parked blocks.
+
+    Everything is durable when the method returns. Any number of workers in any number of
+    processes use one inbox; each method is atomic. Whatever cannot be reached now is a
+    `DeliveryError` that may be retried. Times are arguments, in seconds since 1970.
+    """
+
+    def put(self, items: Sequence[Item | Block], now_s: float) -> int:
+        """
+        Store items that are not stored yet; then raise `arrivals` of their strands.
+
+        CONTROL records hold nothing and are passed over; unreadable ones are quarantined.
+
+        Returns:
+            How many records were new.
+
+        Raises:
+            BacklogError: it is full; nothing of `items` was stored.
+        """
+
+    def block(self, strand_id: str, sequence_no: int) -> tuple[Item, ...]:
+        """Give all stored records of a block, in the order in which they came; O(1)."""
+
+    def arrivals(self, strand_id: str) -> int:
+        """Give the strand's counter of arrivals; 0 for a strand that is not known."""
+
+    def strands(self) -> tuple[str, ...]:
+        """Name the strands of which anything ever came."""
+
+    def lease(self, key: str, ttl_s: float, now_s: float) -> Lease | None:
+        """Take a free or expired lease; None while another holds it."""
+
+    def renew(self, lease: Lease, ttl_s: float, now_s: float) -> Lease:
+        """
+        Prolong a lease, with the same token.
+
+        Raises:
+            StaleTokenError: somebody else has had it since.
+        """
+
+    def release(
+        self, lease: Lease, *, strand_id: str | None = None, arrivals: int | None = None
+    ) -> bool:
+        """
+        Give a lease back; in one step with the comparison, when a strand is named.
+
+        Returns:
+            False when more came for the strand than `arrivals`: the lease is still held, and
+            its holder looks again. True otherwise, also when it was lost before.
+        """
+
+    def position(self, sink: str, strand_id: str) -> Position | None:
+        """Give what a sink is known to have of a strand; None for nothing."""
+
+    def store_position(self, sink: str, position: Position, token: int) -> None:
+        """
+        Keep what a sink has, and hold back `trim` for it.
+
+        Raises:
+            StaleTokenError: the position was stored with a higher token.
+        """
+
+    def register(self, sink: str) -> None:
+        """Keep everything for a sink from now on; again does nothing."""
+
+    def forget(self, sink: str) -> None:
+        """Keep nothing for a sink any more: its positions and parked blocks go."""
+
+    def trim(self, strand_id: str) -> int:
+        """Remove the records of blocks that every registered sink has; give their number."""
+
+    def erase(self, redacted: Sequence[RedactedRevision]) -> int:
+        """Put the redacted form in place of stored and parked copies; give their number."""
+
+    def park(self, parked: ParkedBlock) -> None:
+        """Keep a block for one sink; again with the same address replaces it."""
+
+    def parked(self, sink: str, strand_id: str) -> Iterator[ParkedBlock]:
+        """Iterate over a sink's parked blocks of a strand, by number."""
+
+    def unpark(self, sink: str, strand_id: str, sequence_no: int) -> None:
+        """Remove a parked block; one that is not there is no error."""
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        """Iterate over what could not be read, in the order in which it came."""
+
+    def status(self) -> InboxStatus:
+        """Sum up what it holds."""
+
+    def close(self) -> None:
+        """Let go of it; what is stored stays."""

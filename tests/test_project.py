@@ -19,6 +19,7 @@ SANS_IO = (
     "report",
     "formulas",
     "statements",
+    "records",
     "typing",
     "parsers",
     "assembly",

@@ -13,25 +13,41 @@ from qldb_stream.report._checks import (
     Problem,
     ProblemCode,
 )
+from qldb_stream.report._inbox import (
+    InboxStatus,
+    Lease,
+    ParkedBlock,
+    ParkReason,
+    Quarantined,
+    WaitingStrand,
+)
 from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
 from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
-from qldb_stream.report._sinks import SinkSummary
+from qldb_stream.report._sinks import Guarantee, SinkSummary, StoredRevision
 
 __all__ = [
     "BlockVerification",
     "Check",
     "DeleteRule",
     "Gap",
+    "Guarantee",
+    "InboxStatus",
+    "Lease",
     "LedgerProblem",
     "LedgerReport",
     "Level",
     "Outcome",
+    "ParkReason",
+    "ParkedBlock",
     "Position",
     "Problem",
     "ProblemCode",
+    "Quarantined",
     "ReplayReport",
     "SinkSummary",
+    "StoredRevision",
     "StrandReport",
     "VerifyReport",
+    "WaitingStrand",
 ]

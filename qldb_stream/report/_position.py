@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qldb_stream.events import Block
 
@@ -46,5 +47,42 @@ class Position:
         )
 
     def pending(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
-        """Give the blocks that come after this position; those before are applied."""
-        return tuple(b for b in blocks if b.address.sequence_no > self.sequence_no)
+        """Give the blocks that are not applied here: later ones, and those that are parked."""
+        last, parked = self.sequence_no, self.parked
+        if not parked:
+            return tuple([b for b in blocks if b.address.sequence_no > last])
+        return tuple([b for b in blocks if (n := b.address.sequence_no) > last or n in parked])
+
+    def covers(self, other: Position) -> bool:
+        """Say whether everything that another position calls applied is applied here."""
+        if other.sequence_no > self.sequence_no:
+            return False
+        return all(n > other.sequence_no or n in other.parked for n in self.parked)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that stores and reports keep a position as."""
+        entry = {
+            "strandId": self.strand_id,
+            "sequenceNo": self.sequence_no,
+            "blockHash": base64.b64encode(self.block_hash).decode(),
+            "parked": sorted(self.parked),
+            "gaps": [attrs.asdict(gap) for gap in self.gaps],
+        }
+        return entry if self.start is None else entry | {"start": self.start}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Position:
+        """
+        Read what `as_json` gave; other keys are passed over.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        return cls(
+            entry["strandId"],
+            entry["sequenceNo"],
+            base64.b64decode(entry["blockHash"]),
+            frozenset(entry["parked"]),
+            tuple(Gap(gap["first"], gap["last"], gap["reason"]) for gap in entry["gaps"]),
+            entry.get("start"),
+        )

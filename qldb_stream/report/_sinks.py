@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
+
+from qldb_stream.events import RevisionKind
+
+
+class Guarantee(enum.Enum):
+    """
+    What crashes and repeats may do at a sink.
+
+    EXACTLY_ONCE: nothing; the sink writes its position with the blocks. AT_LEAST_ONCE: a run
+    may come again with the same keys; the sink has no position, and a checkpoint keeps it.
+    """
+
+    EXACTLY_ONCE = "exactly once"
+    AT_LEAST_ONCE = "at least once"
+
+
+@attrs.frozen
+class StoredRevision:
+    """
+    A revision as a sink holds it, or would hold it.
+
+    `data` has plain values that compare equal where the sink means the same (a column's
+    value, not its spelling): a mapping of columns for a table of columns, one document
+    otherwise; None where no document is there (deleted, redacted, withheld).
+    """
+
+    strand_id: str
+    sequence_no: int
+    table: str
+    document_id: str
+    version: int
+    kind: RevisionKind
+    hash: bytes
+    data_hash: bytes | None
+    data: Any = attrs.field(repr=False)
 
 
 @attrs.frozen

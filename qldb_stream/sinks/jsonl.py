@@ -41,11 +41,11 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block
-from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
+from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold, sync_folder
 from qldb_stream.hookspecs import SinkType, hookimpl
 from qldb_stream.ion import IonSlice, to_ascii_json
-from qldb_stream.report import Gap, Position
-from qldb_stream.sinks._records import iter_records
+from qldb_stream.records import iter_records
+from qldb_stream.report import Position
 
 __all__ = ["FORMAT_VERSION", "JsonlSink", "qldb_stream_register_sinks"]
 
@@ -100,7 +100,7 @@ class JsonlSink:
         if token < stored_token:
             raise StaleTokenError(strand_id, stored_token, token)
         stored = self._positions.get(strand_id)
-        if stored is not None and position.sequence_no <= stored.sequence_no:
+        if stored is not None and stored.covers(position):
             return stored
         pending = blocks if stored is None else stored.pending(blocks)
         lines = b"".join(line for block in pending for line in self._block_lines(block))
@@ -240,24 +240,11 @@ def _position_line(
         "bytes": len(lines),
         "sha256": sha256(lines).hexdigest(),
         "positions": [
-            _entry(position, tokens[position.strand_id]) for position in positions.values()
+            position.as_json() | {"token": tokens[position.strand_id]}
+            for position in positions.values()
         ],
     }
     return _line(line)
-
-
-def _entry(position: Position, token: int) -> dict[str, Any]:
-    entry = {
-        "strandId": position.strand_id,
-        "sequenceNo": position.sequence_no,
-        "blockHash": base64.b64encode(position.block_hash).decode(),
-        "parked": sorted(position.parked),
-        "gaps": [
-            {"first": gap.first, "last": gap.last, "reason": gap.reason} for gap in position.gaps
-        ],
-        "token": token,
-    }
-    return entry if position.start is None else entry | {"start": position.start}
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
@@ -282,19 +269,7 @@ def _make_file(path: Path) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable, where the system lets folders be opened."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # pragma: no cover - only Windows opens no folder
-        return  # names are durable with the file there
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 # --- reading back --------------------------------------------------------------------------
@@ -335,21 +310,10 @@ def _read_position(
         opened.seek(end - length)
         if sha256(opened.read(length)).hexdigest() != found["sha256"]:
             return None
-        positions = {entry["strandId"]: _position(entry) for entry in found["positions"]}
+        positions = {entry["strandId"]: Position.from_json(entry) for entry in found["positions"]}
         return positions, {entry["strandId"]: entry["token"] for entry in found["positions"]}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _position(entry: Mapping[str, Any]) -> Position:
-    return Position(
-        entry["strandId"],
-        entry["sequenceNo"],
-        base64.b64decode(entry["blockHash"]),
-        frozenset(entry["parked"]),
-        tuple(Gap(gap["first"], gap["last"], gap["reason"]) for gap in entry["gaps"]),
-        entry.get("start"),
-    )
 
 
 @hookimpl

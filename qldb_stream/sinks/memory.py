@@ -48,7 +48,7 @@ class MemorySink:
             raise StaleTokenError(strand_id, stored_token, token)
         stored = self.positions.get(strand_id)
         self._tokens[strand_id] = token
-        if stored is not None and position.sequence_no <= stored.sequence_no:
+        if stored is not None and stored.covers(position):
             return stored
         self.blocks += blocks if stored is None else stored.pending(blocks)
         self.positions[strand_id] = position

@@ -1,5 +1,5 @@
 """
-Blocks as the stream records that would carry them, for sinks that archive.
+Blocks as the stream records that would carry them, for inboxes and sinks that archive.
 
 What is hashed (transactionInfo, redactionInfo, metadata, data) is copied as Ion, byte
 for byte in its values; the rest is written as the service writes it (facts 1.3, 1.4).
