@@ -86,6 +86,15 @@ _LEVELS: Final = ("warning", "info", "debug")
     help="How many commands are carried out at once.",
 )
 @click.option(
+    "--connections-per-address",
+    "per_address",
+    default=128,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="How many connections one client address may have, where others than this machine "
+    "are answered.",
+)
+@click.option(
     "--grace",
     "grace_s",
     default=10.0,
@@ -146,7 +155,7 @@ def serve(*, folder: str, as_json: bool, log_level: str, **settings: Any) -> int
 
 def _make_server(folder: str, settings: dict[str, Any]) -> Server:
     try:
-        from qldb_stream.server import Server, Targets
+        from qldb_stream.server import ConnectionLimits, Server, Targets
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -160,7 +169,8 @@ def _make_server(folder: str, settings: dict[str, Any]) -> Server:
             settings.pop("kinesis_endpoint"), allowed=settings.pop("allow_kinesis")
         ),
     )
-    return Server(folder, targets=targets, **settings)
+    connections = ConnectionLimits(per_address=settings.pop("per_address"))
+    return Server(folder, targets=targets, connections=connections, **settings)
 
 
 def _choose_s3(endpoint: str | None, *, allowed: bool) -> S3Buckets | None:

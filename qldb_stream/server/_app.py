@@ -18,6 +18,7 @@ import attrs
 from starlette.routing import Route, Router
 
 from qldb_stream.ledger import new_id
+from qldb_stream.server._addresses import Shares, name_owner
 from qldb_stream.server._faults import Fault, internal_failure, over_capacity
 from qldb_stream.server._front import Connections
 from qldb_stream.server._gateway import Gateway
@@ -49,12 +50,16 @@ class RequestLimits:
     Attributes:
         body_bytes: how large a body may be; QLDB took at most 4 MB a transaction.
         waiting_bytes: how much the bodies of all requests may have together.
+        per_address_bytes: how much of that one client address may have, or one /64 of IPv6,
+            where the server can be reached from other machines: whoever knows an access key
+            but not its secret is known by the whole body only.
         body_s: seconds until the body is there.
         send_s: seconds until the client has taken the answer.
     """
 
     body_bytes: int = 16 * 1024 * 1024
     waiting_bytes: int = 256 * 1024 * 1024
+    per_address_bytes: int = 64 * 1024 * 1024
     body_s: float = 20.0
     send_s: float = 60.0
 
@@ -63,6 +68,7 @@ class RequestLimits:
 class _Held:
     """How many bytes of a request are in memory, how many may be, and what more of them is."""
 
+    owner: str
     most: int
     beyond: Fault
     size: int = 0
@@ -85,6 +91,7 @@ class App:
         self._connections: Final = connections
         self._limits: Final = limits
         self._waiting_bytes = 0
+        self._shares: Final = Shares(limits.per_address_bytes, "bytes of bodies waiting")
         routes = [Route(path, _Endpoint(self, operations)) for path, operations in ROUTES.items()]
         self._router: Final = Router(routes, redirect_slashes=False, default=_answer_nothing)
 
@@ -95,14 +102,15 @@ class App:
         client = scope["client"]
         self._connections.begin_request(client)
         request_id = new_id()
-        held = _Held(self._limits.body_bytes, self._too_large())
+        owner = name_owner(client[0]) if client else ""  # it has gone already
+        held = _Held(owner, self._limits.body_bytes, self._too_large())
         try:
             answer = await self._answer(scope, receive, request_id, held)
             if answer is not None:
                 await self._send(send, answer, request_id, client)
                 _log_access(request_id, scope, answer, began)
         finally:
-            self._waiting_bytes -= held.size
+            self._release(held)
             self._connections.end_request(client)
 
     async def control(
@@ -172,13 +180,20 @@ class App:
 
     def _hold(self, parts: list[bytes], part: bytes, held: _Held) -> None:
         """Keep a part of a body, if there is room for it."""
-        held.size += len(part)
-        self._waiting_bytes += len(part)
-        if held.size > held.most:
+        size = len(part)
+        if held.size + size > held.most:
             raise attrs.evolve(held.beyond, closes=True)
-        if self._waiting_bytes > self._limits.waiting_bytes:
+        if self._waiting_bytes + size > self._limits.waiting_bytes:
             raise over_capacity("too much is waiting", closes=True)
+        if not self._shares.take(held.owner, size):
+            raise over_capacity("too much of your address is waiting", closes=True)
+        held.size += size
+        self._waiting_bytes += size
         parts.append(part)
+
+    def _release(self, held: _Held) -> None:
+        self._waiting_bytes -= held.size
+        self._shares.give_back(held.owner, held.size)
 
     def _too_large(self) -> Fault:
         return Fault(

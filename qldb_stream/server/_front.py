@@ -11,16 +11,23 @@ its writing side still gets its answer, once its request is here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from qldb_stream.server._addresses import Shares, name_owner
+from qldb_stream.server._tls import Door, Guest
+
 __all__ = ["ConnectionLimits", "Connections"]
 
 Client = tuple[str, int]
+
+_log: Final = logging.getLogger("qldb_stream.server")
 
 _BUSY_BODY: Final = (
     b'{"__type":"CapacityExceededException","Message":"there are too many connections"}'
@@ -41,12 +48,17 @@ class ConnectionLimits:
 
     Attributes:
         connections: how many there may be at once.
-        head_s: seconds until the head of a begun request is there.
+        per_address: how many of them one client address may have, or one /64 of IPv6, where
+            the server can be reached from other machines. On loopback all clients are of
+            this machine and have one address, so there is no such bound.
+        head_s: seconds until the head of a begun request is there; and, before the first, until
+            TLS is agreed upon.
         idle_s: seconds until the next request begins.
         head_bytes: how many bytes a request's head may have, roughly.
     """
 
     connections: int = 1024
+    per_address: int = 128
     head_s: float = 10.0
     idle_s: float = 75.0
     head_bytes: int = 64 * 1024
@@ -55,14 +67,20 @@ class ConnectionLimits:
 class Connections:
     """All connections of a server; used by its event loop's thread alone."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, tls: ssl.SSLContext | None = None) -> None:
         self.limits: Final = limits
+        self._tls: Final = tls
         self._open: Final[dict[Client, _Connection]] = {}
+        self._shares: Final = Shares(limits.per_address, "connections")
+        self._is_full = False
 
     def make_protocol(self, **arguments: Any) -> asyncio.Protocol:
         """Make the protocol of a new connection, around uvicorn's."""
         make: Callable[..., asyncio.Protocol] = AutoHTTPProtocol
-        return _Connection(self, make(**arguments))
+        connection = _Connection(self, make(**arguments))
+        if self._tls is None:
+            return connection
+        return Door(connection, self._tls, self.limits.head_s)
 
     def begin_request(self, client: Client | None) -> None:
         """Note that a connection's request has its head, and is at work."""
@@ -85,8 +103,13 @@ class Connections:
             connection.abort()
 
     def add(self, client: Client, connection: _Connection) -> bool:
-        """Note a connection, unless there are too many."""
+        """Note a connection, unless there are too many; the log says so then."""
         if len(self._open) >= self.limits.connections:
+            if not self._is_full:
+                self._is_full = True
+                _log.warning("there are %d connections: more are refused", len(self._open))
+            return False
+        if not self._shares.take(name_owner(client[0]), 1):
             return False
         self._open[client] = connection
         return True
@@ -95,9 +118,11 @@ class Connections:
         """Forget a connection."""
         if self._open.get(client) is connection:
             del self._open[client]
+            self._shares.give_back(name_owner(client[0]), 1)
+            self._is_full = False
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Guest):
     """One connection: passes everything on to uvicorn's protocol, and keeps the time."""
 
     def __init__(self, connections: Connections, inner: asyncio.Protocol) -> None:
@@ -105,7 +130,7 @@ class _Connection(asyncio.Protocol):
         self._limits: Final = connections.limits
         self._inner: Final = inner
         self._transport: asyncio.Transport | None = None
-        self._client: Client = ("", 0)
+        self._client: Client | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._at_work = False
         self._is_whole = False  # the request at work is here to its last byte
@@ -113,11 +138,18 @@ class _Connection(asyncio.Protocol):
         self._has_ended = False  # the client will send no more
         self._head_bytes = 0
 
+    def enter(self, transport: asyncio.Transport) -> bool:
+        self._client = transport.get_extra_info("peername")[:2]
+        return self._connections.add(self._client, self)
+
+    def leave(self) -> None:
+        if self._client is not None:
+            self._connections.remove(self._client, self)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._client = transport.get_extra_info("peername")[:2]
-        if not self._connections.add(self._client, self):
+        if self._client is None and not self.enter(transport):
             self._is_refused = True
             transport.write(_BUSY)
             transport.close()
@@ -149,7 +181,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        self._connections.remove(self._client, self)
+        self.leave()
         if not self._is_refused:
             self._inner.connection_lost(exc)
 

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 import threading
 import time
 from functools import partial
@@ -22,14 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import attrs
 import uvicorn
 
 from qldb_stream.errors import UsageError
 from qldb_stream.server._app import App
 from qldb_stream.server._call import Plane
 from qldb_stream.server._exports import make_export_work
-from qldb_stream.server._front import ConnectionLimits, Connections
+from qldb_stream.server._front import Connections
 from qldb_stream.server._gateway import Gateway
 from qldb_stream.server._jobs import Jobs
 from qldb_stream.server._keys import load_keys
@@ -38,7 +36,7 @@ from qldb_stream.server._metadata import EXPORT, STREAM
 from qldb_stream.server._pool import Pool
 from qldb_stream.server._service import SessionService
 from qldb_stream.server._sessions import Sessions
-from qldb_stream.server._settings import Settings, check_settings
+from qldb_stream.server._settings import Settings, check_settings, fit_to_machine, load_tls
 from qldb_stream.server._sigv4 import Signatures
 from qldb_stream.server._streams import make_stream_work
 
@@ -49,7 +47,6 @@ _SWEEP_S: Final = 1.0
 _POLL_S: Final = 0.02
 # What is left of a stop when requests have had their time.
 _LAST_S: Final = 2.0
-_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _log: Final = logging.getLogger("qldb_stream.server")
 
@@ -95,7 +92,7 @@ class Server:
             self._stack.callback(listener.close)
             check_settings(self.settings, listener.getsockname()[0])
             self._url = _url(self.settings, listener)
-            self._build()
+            self._build(fit_to_machine(self.settings, listener.getsockname()[0]))
             self._thread = threading.Thread(
                 target=self._serve, args=(listener,), name="qldb-stream-server", daemon=True
             )
@@ -150,12 +147,11 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _build(self) -> None:
+    def _build(self, settings: Settings) -> None:
         """Make everything between the socket and the ledgers."""
-        settings = self.settings
         signatures = None if settings.keys is None else Signatures(load_keys(settings.keys))
         environment = settings.environment
-        connections = Connections(_fitting(settings.connections))
+        connections = Connections(settings.connections, load_tls(settings))
         self._ledgers = Ledgers(
             settings.folder,
             limits=settings.limits,
@@ -214,21 +210,8 @@ class _Uvicorn(uvicorn.Server):
             self.ready.set()
 
 
-def _fitting(limits: ConnectionLimits) -> ConnectionLimits:
-    """Leave half of the file descriptors that this process may have to the ledgers."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # pragma: no cover - Windows has no such limit
-        return limits
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if descriptors == resource.RLIM_INFINITY:
-        return limits
-    fitting = min(limits.connections, max(1, descriptors // 2))
-    return attrs.evolve(limits, connections=fitting)
-
-
 def _configure(settings: Settings, app: App, connections: Connections) -> uvicorn.Config:
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=connections.make_protocol,  # type: ignore[arg-type]  # it is only ever called
         ws="none",
@@ -240,25 +223,7 @@ def _configure(settings: Settings, app: App, connections: Connections) -> uvicor
         proxy_headers=False,
         timeout_keep_alive=int(settings.connections.idle_s) + 5,  # ours comes first
         h11_max_incomplete_event_size=settings.connections.head_bytes,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-        ssl_ciphers=_CIPHERS,
     )
-    for file in filter(None, (settings.tls_cert, settings.tls_key)):
-        _check_readable(file)
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as exc:
-        raise UsageError(f"certificate and key cannot be used: {exc}") from exc
-    return config
-
-
-def _check_readable(file: str) -> None:
-    """Name a file that cannot be read; the error of OpenSSL does not."""
-    try:
-        Path(file).open("rb").close()
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
 def _listen(settings: Settings) -> socket.socket:

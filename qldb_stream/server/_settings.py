@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -14,7 +16,9 @@ from qldb_stream.server._front import ConnectionLimits
 from qldb_stream.server._sessions import SESSIONS_PER_LEDGER
 from qldb_stream.server._targets import Targets
 
-__all__ = ["Settings", "check_settings"]
+__all__ = ["Settings", "check_settings", "fit_to_machine", "is_local", "load_tls"]
+
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 @attrs.frozen
@@ -59,6 +63,40 @@ class Settings:
     environment: Environment = attrs.field(factory=Environment)
 
 
+def is_local(address: str) -> bool:
+    """Tell whether an address that a socket is bound to is reached from this machine only."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def fit_to_machine(settings: Settings, address: str) -> Settings:
+    """
+    Bound connections by the file descriptors there are, half of which are the ledgers'.
+
+    Args:
+        settings: the server's.
+        address: the one that it is bound to. Where only this machine reaches it, one
+            address may have all; elsewhere one never has more than half the connections.
+    """
+    limits, requests = settings.connections, settings.requests
+    connections = min(limits.connections, max(1, _descriptors(limits.connections * 2) // 2))
+    per_address = min(limits.per_address, max(1, connections // 2))
+    if is_local(address):
+        per_address = connections
+        requests = attrs.evolve(requests, per_address_bytes=requests.waiting_bytes)
+    limits = attrs.evolve(limits, connections=connections, per_address=per_address)
+    return attrs.evolve(settings, connections=limits, requests=requests)
+
+
+def _descriptors(enough: int) -> int:
+    """Tell how many file descriptors this process may have; `enough` where that is no bound."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # pragma: no cover - Windows has no such limit
+        return enough
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return enough if descriptors == resource.RLIM_INFINITY else descriptors
+
+
 def check_settings(settings: Settings, address: str) -> None:
     """
     Refuse settings that would let strangers in.
@@ -71,10 +109,38 @@ def check_settings(settings: Settings, address: str) -> None:
         UsageError: it is not loopback, and there are no keys; or one of certificate and
             key is missing.
     """
-    if not ipaddress.ip_address(address.partition("%")[0]).is_loopback and settings.keys is None:
+    if not is_local(address) and settings.keys is None:
         raise UsageError(
             f"{settings.host} can be reached from other machines: give --keys, so that only "
             "those who sign their requests are answered"
         )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise UsageError("TLS needs both --tls-cert and --tls-key")
+
+
+def load_tls(settings: Settings) -> ssl.SSLContext | None:
+    """
+    Make what TLS is spoken with; None where it is not.
+
+    Raises:
+        UsageError: the certificate or its key cannot be read, or they make no pair.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    for file in (settings.tls_cert, settings.tls_key):
+        _check_readable(file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(_CIPHERS)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"certificate and key cannot be used: {exc}") from exc
+    return context
+
+
+def _check_readable(file: str) -> None:
+    """Name a file that cannot be read; the error of OpenSSL does not."""
+    try:
+        Path(file).open("rb").close()
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
