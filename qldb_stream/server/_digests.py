@@ -17,7 +17,12 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.ion import IonSlice, iter_text, to_slice, to_text
 from qldb_stream.ledger import Ledger
 from qldb_stream.server._call import Call, Plane
-from qldb_stream.server._faults import internal_failure, invalid_parameter, precondition_not_met
+from qldb_stream.server._faults import (
+    internal_failure,
+    invalid_parameter,
+    precondition_not_met,
+    using,
+)
 
 __all__ = ["get_block", "get_digest", "get_revision"]
 
@@ -30,7 +35,8 @@ def get_digest(plane: Plane, call: Call) -> dict[str, Any]:
     """Give the digest of the journal as it is now."""
     ledger = _open(plane, call)
     try:
-        digest = ledger.digest()
+        with using(call.name):
+            digest = ledger.digest()
     except StatementError as exc:
         raise precondition_not_met(call.name, str(exc)) from exc
     tip = f'{{strandId:"{digest.tip.strand_id}",sequenceNo:{digest.tip.sequence_no}}}'
@@ -45,7 +51,8 @@ def get_block(plane: Plane, call: Call) -> dict[str, Any]:
     ledger = _open(plane, call)
     address = _address(call, "BlockAddress", ledger)
     try:
-        found = ledger.block(address.sequence_no, tip=_tip(call, ledger, address))
+        with using(call.name):
+            found = ledger.block(address.sequence_no, tip=_tip(call, ledger, address))
     except LedgerAddressError as exc:
         raise invalid_parameter("BlockAddress", str(exc)) from exc
     return {"Block": _text(found.block), **_proof(found.proof)}
@@ -59,7 +66,9 @@ def get_revision(plane: Plane, call: Call) -> dict[str, Any]:
     if not isinstance(document_id, str) or len(document_id) != _ID_CHARACTERS:
         raise invalid_parameter("DocumentId", f"DocumentId has {_ID_CHARACTERS} characters")
     try:
-        found = ledger.revision(address.sequence_no, document_id, tip=_tip(call, ledger, address))
+        with using(call.name):
+            tip = _tip(call, ledger, address)
+            found = ledger.revision(address.sequence_no, document_id, tip=tip)
     except LedgerAddressError as exc:
         raise invalid_parameter("BlockAddress", str(exc)) from exc
     return {"Revision": _text(found.revision), **_proof(found.proof)}

@@ -9,7 +9,9 @@ request; it never says what is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import attrs
@@ -43,6 +45,8 @@ __all__ = [
     "not_found",
     "over_capacity",
     "precondition_not_met",
+    "unusable",
+    "using",
 ]
 
 _BAD_REQUESTS: Final = (
@@ -55,6 +59,8 @@ _BAD_REQUESTS: Final = (
     IonEncodeError,
 )
 _SHOWN_CHARACTERS: Final = 40
+
+_log: Final = logging.getLogger("qldb_stream.server")
 
 
 @attrs.frozen
@@ -115,6 +121,35 @@ def precondition_not_met(name: str, message: str) -> Fault:
     return Fault("ResourcePreconditionNotMetException", message, 412, members)
 
 
+def unusable(name: str) -> Fault:
+    """
+    Make the control plane's error for a ledger whose file cannot be used.
+
+    SDKs and drivers try InternalFailure again for long, and nothing of this mends itself. What
+    it is names files of the server's machine, so the log says it, and the client is told where.
+    """
+    return precondition_not_met(
+        name,
+        f"the ledger {name} cannot be used: its file is damaged, held by another process or out "
+        "of reach; the server's log says which",
+    )
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """
+    Use a ledger's file.
+
+    Raises:
+        Fault: it cannot be used; the log says why.
+    """
+    try:
+        yield
+    except LedgerFileError as exc:
+        _log.error("the ledger %s cannot be used: %s", name, exc)
+        raise unusable(name) from exc
+
+
 def over_capacity(message: str, *, closes: bool = False) -> Fault:
     """Make the error that drivers try again after (facts 6.4)."""
     return Fault("CapacityExceededException", message, 503, {}, closes)
@@ -131,7 +166,12 @@ def internal_failure(message: str) -> Fault:
 
 
 def fault_of(error: QldbStreamError) -> Fault:
-    """Translate an error of the ledger; one of its file becomes an internal failure."""
+    """
+    Translate an error of the ledger.
+
+    One of a file becomes an internal failure: where it is a ledger's, and its name is known,
+    `using` has made another of it.
+    """
     if isinstance(error, ReadOnlyTransactionError):
         return access_denied("this key may only read; the statement is no SELECT")
     if isinstance(error, OccConflictError):

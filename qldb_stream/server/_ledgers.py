@@ -16,7 +16,7 @@ from typing import Final
 
 from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
 from qldb_stream.ledger import Environment, Ledger, is_ledger_name
-from qldb_stream.server._faults import Fault, internal_failure, no_such_ledger
+from qldb_stream.server._faults import Fault, internal_failure, no_such_ledger, unusable
 from qldb_stream.server._metadata import LedgerSettings, Metadata
 
 __all__ = ["LEDGER_SUFFIX", "MAX_LEDGERS", "Ledgers"]
@@ -194,4 +194,4 @@ class Ledgers:
             )
         except (QldbStreamError, OSError) as exc:
             _log.error("ledger %s cannot be opened: %s", name, exc)
-            raise internal_failure(f"the ledger {name} cannot be opened; see the log") from exc
+            raise unusable(name) from exc

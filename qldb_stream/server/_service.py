@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,7 @@ from qldb_stream.server._faults import (
     fault_of,
     internal_failure,
     over_capacity,
+    using,
 )
 from qldb_stream.server._keys import Caller
 from qldb_stream.server._ledgers import Ledgers
@@ -111,12 +113,8 @@ class SessionService:
     def _start(self, session_id: str, ledger_name: str, caller: Caller) -> Answer:
         began_ms = self._environment.now_ms()
         self._sessions.check_running()
-        try:
+        with _in_session_api():
             ledger = self._ledgers.open(ledger_name)
-        except Fault as fault:
-            if fault.status == 404:  # noqa: PLR2004 - the session API has no such error
-                raise bad_request(fault.message) from fault
-            raise
         token = self._sessions.start(session_id, ledger_name, ledger, caller, began_ms)
         took_ms = max(0, self._environment.now_ms() - began_ms)
         timing = {"ProcessingTimeMilliseconds": took_ms}
@@ -128,7 +126,8 @@ class SessionService:
 
         def work() -> Answer:
             try:
-                body = self._commands.carry_out(session, sent.command, size)
+                with _in_session_api(), using(session.ledger_name):
+                    body = self._commands.carry_out(session, sent.command, size)
             except (Fault, QldbStreamError):
                 raise
             except BaseException:
@@ -140,6 +139,17 @@ class SessionService:
         if answer.error is None:
             return answer
         return attrs.evolve(answer, note=f"{name} session={session.session_id}")
+
+
+@contextmanager
+def _in_session_api() -> Iterator[None]:
+    """Say what the control plane says of a ledger in the one way that the session API has."""
+    try:
+        yield
+    except Fault as fault:
+        if fault.status in {404, 412}:
+            raise bad_request(fault.message) from fault
+        raise
 
 
 def answer_safely(request_id: str, work: Callable[[], T]) -> T | Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -318,12 +320,55 @@ def test_a_stopping_server_begins_nothing(desk: Desk, talk: Talk) -> None:
 def test_a_file_that_is_no_ledger_does_not_stop_the_others(
     desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its sessions fail with what drivers try again, and the log says why."""
+    """Its sessions fail with what drivers do not try again, and the log says why."""
     (tmp_path / "broken.ledger").write_bytes(b"x" * 5000)
     got = desk.send({"StartSession": {"LedgerName": "broken"}})
-    assert (500, "InternalFailure") == (got.status, got.error[0])
+    assert (400, BAD) == (got.status, got.error[0])
+    assert got.error[1].startswith("the ledger broken cannot be used: ")
+    assert str(tmp_path) not in got.error[1]
     assert "broken cannot be opened" in caplog.text
+    got = desk.call("POST", "/ledgers/{name}/digest", name="broken")
+    assert (412, "ResourcePreconditionNotMetException") == (got.status, got.error[0])
+    assert ("Ledger", "broken") == (got.body["ResourceType"], got.body["ResourceName"])
     Talk(desk)
+
+
+def test_damage_that_statements_meet_is_not_tried_again(
+    desk: Desk, talk: Talk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client is told the ledger's name, the log which document; the transaction is over."""
+    talk.run(("INSERT INTO Car ?", {"vin": "A"}))
+    damage(tmp_path, "UPDATE revision SET data = x'00' WHERE document_id <> ''")
+    talk.begin()
+    got = talk.execute("SELECT vin FROM Car")
+    assert (400, BAD) == (got.status, got.error[0])
+    assert got.error[1].startswith("the ledger cars cannot be used: ")
+    assert str(tmp_path) not in got.error[1]
+    assert f"the ledger cars cannot be used: ledger {tmp_path}" in caplog.text
+    assert (BAD, "No open transaction") == talk.commit().error
+
+
+def test_damage_that_a_commit_meets_is_not_tried_again(
+    desk: Desk, talk: Talk, tmp_path: Path
+) -> None:
+    """Nor does the control plane's answer say more."""
+    talk.begin()
+    talk.execute("INSERT INTO Car ?", {"vin": "A"})
+    damage(tmp_path, "DROP TABLE block")
+    got = talk.commit()
+    assert (400, BAD) == (got.status, got.error[0])
+    assert got.error[1].startswith("the ledger cars cannot be used: ")
+    address = {"IonText": f'{{strandId: "{desk.ledgers.open("cars").strand_id}", sequenceNo: 0}}'}
+    got = desk.call("POST", "/ledgers/{name}/block", {"BlockAddress": address}, name="cars")
+    assert (412, "ResourcePreconditionNotMetException") == (got.status, got.error[0])
+    assert str(tmp_path) not in got.error[1]
+
+
+def damage(folder: Path, statement: str) -> None:
+    """Change a ledger's file as no ledger does."""
+    with closing(sqlite3.connect(folder / "cars.ledger")) as other:
+        other.execute(statement)
+        other.commit()
 
 
 def test_a_ledger_that_another_process_writes_is_left_alone(
@@ -332,7 +377,7 @@ def test_a_ledger_that_another_process_writes_is_left_alone(
     """The log says that another writer has it open; when it is closed, it can be had."""
     with Ledger.open(tmp_path / "busy.ledger"):
         got = desk.send({"StartSession": {"LedgerName": "busy"}})
-        assert 500 == got.status
+        assert (400, BAD) == (got.status, got.error[0])
     assert "another writer" in caplog.text
     Talk(desk, "busy")
 
