@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qldb_stream.partiql._clauses import take_distinct
-from qldb_stream.partiql._cursor import Cursor
+from qldb_stream.partiql._cursor import QUOTE_IT, Cursor
 from qldb_stream.partiql._expressions import (
     PREFIX,
     parse_expression,
@@ -24,7 +24,8 @@ def _open(cursor: Cursor) -> int:
     pos = cursor.pos
     cursor.advance()
     if cursor.kind != "(":
-        cursor.fail("expected (", "a reserved word must be quoted to be used as a name", pos)
+        is_count = cursor.kind == "*" and cursor.peek() == "FROM"  # COUNT * without parentheses
+        cursor.fail("expected (", "" if is_count else QUOTE_IT, pos)
     cursor.advance()
     return pos
 

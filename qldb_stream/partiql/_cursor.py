@@ -11,12 +11,15 @@ from typing import Final, NoReturn
 
 from qldb_stream.errors import PartiqlParseError, UnsupportedPartiqlError
 from qldb_stream.partiql._lexer import END, IDENT, ION, NUMBER, QUOTED, STRING, locate, tokenize
-from qldb_stream.partiql._words import RESERVED_WORDS
+from qldb_stream.partiql._words import FOLLOW_NAMES, RESERVED_WORDS, STRUCTURE_WORDS
 
 # Each level of nesting costs up to four Python frames here and again when it is compiled;
 # Python allows a thousand, and the caller has some of them.
 MAX_NESTING: Final = 64
 
+QUOTE_IT: Final = "a reserved word must be quoted to be used as a name"
+_NAME_SOURCES: Final = frozenset({"FROM", "JOIN", "UPDATE"})  # an alias may stand behind them
+_HAVE_NO_ALIAS: Final = frozenset({"WHERE", "SET", "INSERT", "INTO", "REMOVE", "ON", "TABLE"})
 _OPERATOR_WORDS: Final = frozenset({"AND", "OR", "NOT", "IN", "IS", "LIKE", "BETWEEN"})
 _TYPE_NAMES: Final = {
     IDENT: "IDENTIFIER",
@@ -111,9 +114,21 @@ class Cursor:
         return self.peek(distance) == IDENT and self.values[self.place + distance].lower() == word
 
     def reserved_hint(self) -> str:
-        """Tell how to use a reserved word as a name, when one stands here."""
-        if self.kind in RESERVED_WORDS:
-            return "a reserved word must be quoted to be used as a name"
+        """Tell how to use a reserved word as a name, when one stands here that seems meant so."""
+        follower = self.peek()
+        if self.kind not in RESERVED_WORDS or follower == "BY":  # ORDER BY, GROUP BY
+            return ""
+        if self.kind in STRUCTURE_WORDS and follower not in FOLLOW_NAMES and follower != END:
+            return ""
+        return QUOTE_IT
+
+    def alias_hint(self) -> str:
+        """Tell the same where only the alias of a source might have been meant."""
+        for kind in reversed(self.kinds[: self.place]):
+            if kind in _NAME_SOURCES:
+                return self.reserved_hint()
+            if kind in _HAVE_NO_ALIAS:
+                break
         return ""
 
     def enter(self) -> None:

@@ -62,7 +62,7 @@ def parse_whole(text: str, *, extensions: bool) -> tuple[Statement, int, int]:
     cursor.take(";")
     if cursor.kind != END:
         refuse_clauses(cursor)
-        cursor.fail("unexpected token found", cursor.reserved_hint())
+        cursor.fail("unexpected token found", cursor.alias_hint())
     return statement, cursor.parameter_count, len(cursor.kinds)
 
 
@@ -174,7 +174,7 @@ def _parse_operation(cursor: Cursor) -> Operation:  # noqa: RET503 - cursor.fail
         return InsertInto(target, value, key, pos)
     if cursor.kind == "DELETE":
         cursor.refuse("FROM ... DELETE")
-    cursor.fail("expected keyword set, insert or remove", cursor.reserved_hint())
+    cursor.fail("expected keyword set, insert or remove", cursor.alias_hint())
 
 
 def _parse_assignment(cursor: Cursor) -> Assignment:

@@ -36,6 +36,19 @@ RESERVED_WORDS: Final = frozenset((_SQL_92 + _PARTIQL).split())
 _NOT_KEYWORDS: Final = frozenset({"TXID", "UTCNOW"})
 _KEYWORDS: Final = RESERVED_WORDS - _NOT_KEYWORDS
 
+# Words that a statement is built with: where one stands in a name's place, the name was forgotten,
+# unless behind it comes what follows names.
+_STRUCTURE: Final = """
+AND AS AT BETWEEN BY CREATE CROSS DELETE DISTINCT DROP EXCEPT EXEC FROM FULL HAVING IN INNER INSERT
+INTERSECT INTO IS JOIN LEFT LIKE LIMIT NATURAL NOT ON OR OUTER REMOVE RIGHT SELECT SET UNDROP UNION
+UPDATE USING VALUE VALUES WHEN WHERE WITH
+"""
+_FOLLOWERS: Final = """
+, . ) ; = <> != < <= > >= + - * / % || AS BETWEEN FROM IN IS LIKE SET VALUE WHERE
+"""
+STRUCTURE_WORDS: Final = frozenset(_STRUCTURE.split())
+FOLLOW_NAMES: Final = frozenset(_FOLLOWERS.split())
+
 # Word as usually written -> its token kind. Other spellings go through upper().
 WORDS: Final = {
     spelling: word for word in _KEYWORDS for spelling in (word, word.lower(), word.title())

@@ -528,6 +528,65 @@ def test_errors_never_repeat_literals() -> None:
         assert "secret" not in str(caught.value)
 
 
+HINT = "a reserved word must be quoted to be used as a name"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT order FROM T",
+        "SELECT from, to FROM T",
+        "SELECT (from) FROM T",
+        "SELECT SUM(value) FROM T",
+        "SELECT * FROM T WHERE date > 1",
+        "SELECT * FROM T WHERE t.value = 1 AND user = 2",
+        "SELECT * FROM group g",
+        "SELECT * FROM order WHERE a = 1",
+        "SELECT * FROM T user",
+        "SELECT * FROM T, U key",
+        "UPDATE T user SET a = 1",
+        "INSERT INTO order VALUE {}",
+        "CREATE INDEX ON order (a)",
+        "SELECT count FROM T",
+    ],
+)
+def test_a_reserved_word_that_was_meant_as_a_name_is_known(text: str) -> None:
+    """Where a name may stand, the error says how to make the word one."""
+    with pytest.raises(PartiqlParseError, match=f"{HINT}$"):
+        parse_statement(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT FROM T",
+        "SELECT a, FROM T",
+        "SELECT t. FROM T AS t",
+        "SELECT * FROM WHERE a = 1",
+        "SELECT a FROM T, WHERE a = 1",
+        "SELECT * FROM T AS WHERE a = 1",
+        "SELECT * FROM T AS t BY WHERE a",
+        "SELECT * FROM T WHERE ORDER BY a",
+        "SELECT * FROM T WHERE NOT AND a",
+        "SELECT * FROM T WHERE a = 1 WHERE b = 2",
+        "SELECT * FROM T WHERE a = 1 key",
+        "UPDATE T WHERE a",
+        "UPDATE T SET WHERE a",
+        "DELETE FROM WHERE a",
+        "INSERT INTO VALUE {}",
+        "FROM T SET a = 1 SET b = 2",
+        "CREATE TABLE T key",
+        "SELECT COUNT * FROM T",
+        "SELECT a b c FROM T",
+    ],
+)
+def test_where_nobody_meant_a_name_none_is_spoken_of(text: str) -> None:
+    """A clause whose name or value was forgotten is not taken for a name."""
+    with pytest.raises(PartiqlParseError) as caught:
+        parse_statement(text)
+    assert HINT not in str(caught.value)
+
+
 # Words that start an expression of their own, or that are reserved only where they are called.
 NAMES_SOMETHING = {"TXID", "UTCNOW"}
 
