@@ -239,7 +239,7 @@ def open_file(
     read_only: bool = False,
     create: bool = False,
     name: str | None = None,
-    extensions: str = "off",
+    **settings: Any,
 ) -> Connection:
     """
     Open a ledger file in this process.
@@ -250,10 +250,11 @@ def open_file(
         create: make it when there is none.
         name: the ledger's name, which an existing file must have; without, a new one is
             called as its file where that is a ledger's name, "ledger" else.
-        extensions: "on" allows PartiQL that QLDB did not have.
+        settings: `extensions`, `limits` and `journal_reads`, as `Ledger.open` takes them.
 
     Raises:
-        UsageError: there is no such file, or its ledger has another name.
+        UsageError: there is no such file, its ledger has another name, or the settings
+            contradict each other.
         LedgerFileError: it cannot be opened, is no ledger, or another writer has it open.
     """
     if not create and not is_database(path):
@@ -262,7 +263,7 @@ def open_file(
         raise UsageError(f"{path} is not a ledger file")
     if name is None and not Path(path).exists() and is_ledger_name(Path(path).stem):
         name = Path(path).stem  # what the server would call it
-    ledger = Ledger.open(path, name=name, read_only=read_only, extensions=extensions)
+    ledger = Ledger.open(path, name=name, read_only=read_only, **settings)
     side = _Side(
         driver=ledger.driver(),
         once={"retry_limit": 0},

@@ -27,6 +27,20 @@ _OPTIONS: Final = (
         show_default=True,
         help="Allow PartiQL that QLDB did not have: ORDER BY, LIMIT, GROUP BY, ... in a file.",
     ),
+    click.option(
+        "--limits",
+        type=click.Choice(["qldb", "off"]),
+        default="off",
+        show_default=True,
+        help="Keep QLDB's limits, such as 40 documents and 30 seconds a transaction, in a file.",
+    ),
+    click.option(
+        "--journal-reads",
+        type=click.Choice(["off", "on"]),
+        default="off",
+        show_default=True,
+        help="Journal transactions that only read, too, as QLDB did, in a file.",
+    ),
     click.option("--create", is_flag=True, help="Make the file when there is none."),
 )
 
@@ -45,10 +59,19 @@ def open_target(
     region: str | None,
     read_only: bool,
     create: bool,
-    extensions: str = "off",
+    **settings: Any,
 ) -> Connection:
     """
     Open what was named.
+
+    Args:
+        target: a path or a URL.
+        name: as `open_file` and `open_url` take it.
+        region: the region to sign for; a URL's alone.
+        read_only: as `open_file` takes it.
+        create: as `open_file` takes it.
+        settings: `extensions`, `limits` and `journal_reads`, as `open_file` takes them; a
+            server has been started with its own.
 
     Raises:
         UsageError: options that do not go together, or what `open_file` and `open_url` refuse.
@@ -57,11 +80,13 @@ def open_target(
     if is_url(target):
         if read_only or create:
             raise UsageError("--read-only and --create are for files; a server's keys decide")
-        if extensions != "off":
-            raise UsageError("--extensions is for files; a server is started with it")
+        for setting, value in settings.items():
+            if value != "off":
+                option = "--" + setting.replace("_", "-")
+                raise UsageError(f"{option} is for files; a server is started with it")
         return open_url(target, name, region=region)
     if region is not None:
         raise UsageError("--region is for a URL")
     if read_only and create:
         raise UsageError("--read-only and --create contradict each other")
-    return open_file(target, read_only=read_only, create=create, name=name, extensions=extensions)
+    return open_file(target, read_only=read_only, create=create, name=name, **settings)

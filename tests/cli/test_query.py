@@ -180,6 +180,28 @@ def test_extensions_are_allowed_on_request(run: Run, cars: Path) -> None:
     assert ['"b"'] == _lines(allowed)
 
 
+def test_limits_are_kept_on_request(run: Run, cars: Path) -> None:
+    """A transaction of 41 documents is refused with `--limits qldb`, and committed without."""
+    documents = "<< " + ", ".join(["{}"] * 41) + " >>"
+    text = f"INSERT INTO Car {documents}"
+    refused = run("ledger", "query", cars, text, "--limits", "qldb")
+    allowed = run("ledger", "query", cars, text)
+
+    assert (1, 0) == (refused.code, allowed.code)
+    assert "40" in refused.err
+
+
+def test_reads_are_journaled_on_request(run: Run, cars: Path) -> None:
+    """A SELECT is a block with `--journal-reads on`, and none without."""
+    tips = []
+    for more in ((), ("--journal-reads", "on")):
+        assert 0 == run("ledger", "query", cars, "SELECT * FROM Car", *more).code
+        with Ledger.open(cars, read_only=True) as ledger:
+            tips.append(ledger.digest().tip.sequence_no)
+
+    assert [tips[0], tips[0] + 1] == tips
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -197,6 +219,8 @@ def test_extensions_are_allowed_on_request(run: Run, cars: Path) -> None:
         (["SELECT ?", "--param", "1 2"], "--param 1 has 2 values"),
         (["SELECT 1", "--region", "x"], "--region is for a URL"),
         (["SELECT 1", "--read-only", "--create"], "contradict"),
+        (["SELECT 1", "--read-only", "--journal-reads", "on"], "journals nothing"),
+        (["SELECT 1", "--limits", "none"], "'none' is not one of"),
         (["SELECT 1", "--ledger", "boats"], "holds the ledger 'cars', not 'boats'"),
         (["SELECT 1", "--format", "xml"], "'xml' is not one of"),
     ],
@@ -224,6 +248,11 @@ def test_wrong_usage(
         (["http://u:p@127.0.0.1:1", "--ledger", "cars"], "no password in the URL"),
         (["http://127.0.0.1:1", "--ledger", "cars", "--create"], "are for files"),
         (["http://127.0.0.1:1", "--ledger", "cars", "--extensions", "on"], "is for files"),
+        (["http://127.0.0.1:1", "--ledger", "cars", "--limits", "qldb"], "--limits is for files"),
+        (
+            ["http://127.0.0.1:1", "--ledger", "cars", "--journal-reads", "on"],
+            "--journal-reads is for files",
+        ),
         (["absent.ledger"], "--create makes one"),
         (["plain.txt"], "is not a ledger file"),
     ],
