@@ -102,7 +102,7 @@ def _cell(value: IonSlice) -> str:
     if value.ion_type is IonType.STRING and not value.is_null and not value.annotations:
         text = str(value.decode())
     else:
-        text = to_text(value)
+        text = to_text(value, is_part=True)
     return text if len(text) <= _CELL_LETTERS else text[:_CELL_LETTERS] + " ..."
 
 

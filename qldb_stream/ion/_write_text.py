@@ -16,12 +16,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._fields import iter_elements, iter_fields
 from qldb_stream.ion._json import int_text, scalar_of, time_text
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._types import IonType
 
-_PLAIN_SYMBOL: Final = re.compile(r"(?!(?:null|true|false|nan)\Z|\$[0-9])[A-Za-z_$][A-Za-z0-9_$]*")
+# `$10` without quotes is a symbol's number, `$ion_1_0` a version of Ion where a value of the top
+# level may stand.
+_PLAIN_SYMBOL: Final = re.compile(
+    r"(?!(?:null|true|false|nan)\Z|\$[0-9]|\$ion_[0-9]+_[0-9]+\Z)[A-Za-z_$][A-Za-z0-9_$]*"
+)
+_MARKER: Final = "$ion_1_0"
 # Beyond that many places a decimal is written with its exponent.
 _MAX_PLACES: Final = 20
 
@@ -34,25 +40,29 @@ _BRACKETS: Final = {
 }
 
 
-def to_text(s: IonSlice, *, indent: str | None = None) -> str:
+def to_text(s: IonSlice, *, indent: str | None = None, is_part: bool = False) -> str:
     """
     Write a value as Ion text, without version marker.
 
     Args:
         s: the value.
         indent: what each level is indented with, on lines of their own; None for one line.
+        is_part: the text is no stream of its own, but shown, or put inside another value.
 
     Raises:
         IonDecodeError: broken bytes, or a bound exceeded.
-        IonEncodeError: amazon.ion cannot write a timestamp in it.
+        IonEncodeError: amazon.ion cannot write a timestamp in it; or it is the symbol
+            `$ion_1_0`, which is no value at the top level of a stream.
     """
-    return write_text(s) if indent is None else _lay_out(s, indent, "\n")
+    if not is_part:
+        _check_alone(s)
+    return _write(s) if indent is None else _lay_out(s, indent, "\n")
 
 
 def _lay_out(s: IonSlice, indent: str, margin: str) -> str:
     """Write a value on several lines; the margin is a line's end and its indentation."""
     if s.is_null or s.ion_type not in _BRACKETS:
-        return write_text(s)
+        return _write(s)
     opening, comma, closing = _BRACKETS[s.ion_type]
     inner = margin + indent
     if s.ion_type is IonType.STRUCT:
@@ -68,12 +78,36 @@ def _lay_out(s: IonSlice, indent: str, margin: str) -> str:
 
 def write_text(s: IonSlice) -> str:
     """
-    Write a value as Ion text on one line, without version marker.
+    Write a value as Ion text on one line, without version marker, as `to_text` does.
 
     Raises:
         IonDecodeError: broken bytes, or a bound exceeded.
-        IonEncodeError: amazon.ion cannot write a timestamp in it.
+        IonEncodeError: amazon.ion cannot write a timestamp in it; or it is the symbol
+            `$ion_1_0`, which is no value at the top level of a stream.
     """
+    _check_alone(s)
+    return _write(s)
+
+
+def _check_alone(s: IonSlice) -> None:
+    """
+    Refuse the one value that a stream cannot have at its top level, however it is spelled.
+
+    "Any encoding of `$ion_1_0` that does not match the forms specified above are system values
+    that have no processing semantics (a NOP)" (Ion 1.0 symbols specification, "Ion Version
+    Markers"; ion-tests has them in good/equivs/nonIVMNoOps.ion): every reader drops it.
+    """
+    if s.ion_type is not IonType.SYMBOL or s.is_null or s.annotations:
+        return
+    symbol = scalar_of(s)
+    if (symbol if isinstance(symbol, str) else symbol.text) == _MARKER:
+        raise IonEncodeError(
+            f"expected a value, found the symbol {_MARKER}, which readers of Ion drop where it "
+            "stands alone; put it into a list or struct, or annotate it"
+        )
+
+
+def _write(s: IonSlice) -> str:
     start = s.value_start()
     prefix = _prefix(s) if start != s.start else ""
     kind = s.ion_type
@@ -143,15 +177,15 @@ def _blob(s: IonSlice) -> str:
 
 
 def _list(s: IonSlice) -> str:
-    return "[" + ",".join(map(write_text, iter_elements(s))) + "]"
+    return "[" + ",".join(map(_write, iter_elements(s))) + "]"
 
 
 def _sexp(s: IonSlice) -> str:
-    return "(" + " ".join(map(write_text, iter_elements(s))) + ")"
+    return "(" + " ".join(map(_write, iter_elements(s))) + ")"
 
 
 def _struct(s: IonSlice) -> str:
-    members = [f"{_symbol_text(name)}:{write_text(one)}" for name, one in iter_fields(s)]
+    members = [f"{_symbol_text(name)}:{_write(one)}" for name, one in iter_fields(s)]
     return "{" + ",".join(members) + "}"
 
 
