@@ -1,7 +1,7 @@
 """
 Several pyqldb clients at once on a server, each a process, for as long as is wanted.
 
-    python -m tests.soak.http_clients --seconds 600
+    python -m tests.soak.http_clients --seconds 600 --clients 4
 
 What they do and what is checked afterwards is that of `clients`. The server is the command, in a
 process of its own, whose memory is watched. A client retries conflicts for ever, and breaks off at
@@ -29,7 +29,7 @@ from tests.soak.clients import (
     Run,
     Tally,
     is_over,
-    parse_seconds,
+    parse_options,
     prepare,
     report,
     resident_mb,
@@ -45,7 +45,7 @@ _FIRST_WAIT_MS: Final = 5
 _LONGEST_WAIT_MS: Final = 100
 
 
-def run_processes(folder: Path, seconds: float) -> Run:
+def run_processes(folder: Path, seconds: float, clients: int = CLIENTS) -> Run:
     """
     Let clients work in processes of their own; the ledger is `folder`/clients.ledger, made here.
 
@@ -59,18 +59,18 @@ def run_processes(folder: Path, seconds: float) -> Run:
     try:
         assert server.stdout is not None
         url = json.loads(server.stdout.readline())["url"]
-        clients = [
+        at_work = [
             _start([sys.executable, "-m", _MODULE, "--be", url, str(number), str(seconds)])
-            for number in range(CLIENTS)
+            for number in range(clients)
         ]
-        seen_mb = _watch(clients, server.pid, seconds)
-        tallies = [_result(client) for client in clients]
+        seen_mb = _watch(at_work, server.pid, seconds)
+        tallies = [_result(client) for client in at_work]
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate()
     if server.returncode != 0:
         raise RuntimeError(f"the server ended with {server.returncode}")
-    return Run(tallies, seen_mb)
+    return Run(tallies, seen_mb, seconds)
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:
@@ -117,16 +117,16 @@ def _wait_ms(attempt: int, error: Any, _transaction_id: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run four clients for some time, and check what they leave; or be one of them."""
+    """Run clients for some time, and check what they leave; or be one of them."""
     if arguments[:1] == ["--be"]:
         url, number, seconds_text = arguments[1:]
         _be_a_client(url, int(number), float(seconds_text))
         return 0
-    seconds = parse_seconds(arguments)
+    seconds, clients = parse_options(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        done = run_processes(Path(folder), seconds)
+        done = run_processes(Path(folder), seconds, clients)
         with Ledger.open(Path(folder) / f"{_LEDGER}.ledger") as ledger:
-            return report(done, ledger, seconds)
+            return report(done, ledger)
 
 
 if __name__ == "__main__":
