@@ -26,6 +26,7 @@ from urllib.parse import quote
 from qldb_stream.errors import LedgerFileError
 from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 from qldb_stream.ledger._migrate import migrate
+from qldb_stream.ledger._pragma import read_pragma
 from qldb_stream.ledger._problems import cannot_read_log, is_unwritable, translated
 from qldb_stream.ledger._schema import APPLICATION_ID, PRAGMAS, SCHEMA, SCHEMA_VERSION
 
@@ -95,7 +96,7 @@ def connect_writer(path: str, settings: Mapping[str, str]) -> sqlite3.Connection
             _check_file(connection, path)
             connection.executescript(PRAGMAS)
             migrate(connection)
-            if _pragma(connection, "application_id") == 0:
+            if read_pragma(connection, "application_id") == 0:
                 _make_ledger(connection, settings)
         except BaseException:
             connection.close()
@@ -134,7 +135,7 @@ def _check_reader(connection: _Reader, path: str) -> _Reader:
     """Refuse what is no ledger of this version, and close it then."""
     try:
         _check_file(connection, path)
-        if _pragma(connection, "application_id") == 0:
+        if read_pragma(connection, "application_id") == 0:
             raise LedgerFileError(path, "it is empty; open it to write, to make a ledger")
         _check_current(connection, path)
     except BaseException:
@@ -188,7 +189,7 @@ class _FrozenReader(_Reader):
 def _clear_away(path: str) -> None:
     """Let SQLite remove an empty log: the last connection that may write does, under its lock."""
     with closing(_connect(f"file:{quote(path)}?mode=rw", uri=True)) as last:
-        _pragma(last, "schema_version")  # only a connection that has read knows of the log
+        read_pragma(last, "schema_version")  # only a connection that has read knows of the log
 
 
 def _connect(
@@ -212,7 +213,7 @@ def _check_file(connection: sqlite3.Connection, path: str) -> None:
     Raises:
         LedgerFileError: it is something else.
     """
-    application_id = _pragma(connection, "application_id")
+    application_id = read_pragma(connection, "application_id")
     if application_id == 0:
         with closing(connection.execute("SELECT count(*) FROM sqlite_schema")) as cursor:
             if cursor.fetchone() == (0,):
@@ -223,7 +224,7 @@ def _check_file(connection: sqlite3.Connection, path: str) -> None:
             "expected a ledger, found a SQLite database that is not a ledger of this package; "
             "name the ledger's own file",
         )
-    version = _pragma(connection, "user_version")
+    version = read_pragma(connection, "user_version")
     if version > SCHEMA_VERSION:
         raise LedgerFileError(
             path,
@@ -239,19 +240,13 @@ def _check_current(connection: sqlite3.Connection, path: str) -> None:
     Raises:
         LedgerFileError: it is of an older version.
     """
-    version = _pragma(connection, "user_version")
+    version = read_pragma(connection, "user_version")
     if version < SCHEMA_VERSION:
         raise LedgerFileError(
             path,
             f"its format is version {version}, this package reads {SCHEMA_VERSION}; "
             "open it to write once, and it is brought up to date",
         )
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    with closing(connection.execute(f"PRAGMA {name}")) as cursor:
-        value: int = cursor.fetchone()[0]
-    return value
 
 
 def _make_ledger(connection: sqlite3.Connection, settings: Mapping[str, str]) -> None:
@@ -286,7 +281,7 @@ def _is_unread(path: str) -> bool:
         with closing(_connect(f"file:{quote(path)}?mode=rw", uri=True)) as alone:
             alone.execute("PRAGMA busy_timeout = 0")
             alone.execute("PRAGMA locking_mode = EXCLUSIVE")  # and so without PATH-shm
-            _pragma(alone, "schema_version")  # fails where anybody else has it open
+            read_pragma(alone, "schema_version")  # fails where anybody else has it open
             for suffix in ("-wal", "-shm"):
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
     except (OSError, sqlite3.Error):

@@ -8,10 +8,10 @@ an index's pages (`_keys`). The old table's pages are overwritten when they are 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from typing import Final
 
 from qldb_stream.ledger._keys import stored_key
+from qldb_stream.ledger._pragma import read_pragma
 from qldb_stream.ledger._schema import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["migrate"]
@@ -42,9 +42,9 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.Error: it could not be written; the file is as it was.
     """
-    if _pragma(connection, "application_id") != APPLICATION_ID:
+    if read_pragma(connection, "application_id") != APPLICATION_ID:
         return
-    if _pragma(connection, "user_version") != _FIRST:
+    if read_pragma(connection, "user_version") != _FIRST:
         return
     connection.create_function("stored_key", 1, stored_key, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
@@ -56,9 +56,3 @@ def migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    with closing(connection.execute(f"PRAGMA {name}")) as cursor:
-        value: int = cursor.fetchone()[0]
-    return value

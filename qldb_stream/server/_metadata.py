@@ -151,7 +151,7 @@ class Metadata:
         run("PRAGMA synchronous = FULL")
         run("BEGIN EXCLUSIVE")  # with that mode the lock stays after the commit
         run("COMMIT")
-        found = (_pragma(self._connection, "application_id"), self._version())
+        found = run("SELECT * FROM pragma_application_id, pragma_user_version").fetchone()
         if found == (0, 0) and not run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             self._connection.executescript(_SCHEMA)
             self._connection.executescript(_JOBS)
@@ -161,9 +161,6 @@ class Metadata:
             raise LedgerFileError(
                 str(self._path), "it is no file of this server's version; move it away"
             )
-
-    def _version(self) -> int:
-        return _pragma(self._connection, "user_version")
 
     def settings(self, name: str) -> LedgerSettings | None:
         """Give a ledger's settings; None when nothing is kept of it."""
@@ -253,11 +250,6 @@ class Metadata:
 def _job(row: tuple[Any, ...]) -> Job:
     job_id, kind, ledger, created_ms, status, ended_ms, cause, request = row
     return Job(job_id, kind, ledger, created_ms, status, json.loads(request), ended_ms, cause)
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
 
 
 @contextmanager

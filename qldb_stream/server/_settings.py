@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.ledger import Environment
+from qldb_stream.loopback import is_loopback
 from qldb_stream.server._app import RequestLimits
 from qldb_stream.server._front import ConnectionLimits
 from qldb_stream.server._sessions import SESSIONS_PER_LEDGER
@@ -65,7 +65,7 @@ class Settings:
 
 def is_local(address: str) -> bool:
     """Tell whether an address that a socket is bound to is reached from this machine only."""
-    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    return is_loopback(address.partition("%")[0])
 
 
 def fit_to_machine(settings: Settings, address: str) -> Settings:
