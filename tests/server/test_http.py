@@ -295,6 +295,21 @@ def test_a_slow_head_is_given_up(small: Server, sent: bytes) -> None:
         assert is_closed(connection)
 
 
+def test_a_head_that_drips_is_given_up(small: Server) -> None:
+    """Bytes that come one by one give it no more time than a head has."""
+
+    def drip() -> None:
+        for byte in head():
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)  # a head of a hundred bytes takes seconds so
+
+    with connect(small) as connection:
+        began = time.monotonic()
+        with pytest.raises(ConnectionError):
+            drip()
+        assert time.monotonic() - began < len(head()) * 0.02
+
+
 def test_an_idle_connection_is_closed(small: Server) -> None:
     """After its last answer."""
     with connect(small) as connection:
