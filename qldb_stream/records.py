@@ -18,11 +18,12 @@ from qldb_stream.events import (
     BlockSummary,
     Metadata,
     Revision,
+    RevisionDetails,
     RevisionSummary,
 )
 from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
 
-__all__ = ["iter_records"]
+__all__ = ["iter_records", "to_record"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -34,12 +35,24 @@ def iter_records(block: Block) -> Iterator[IonSlice]:
 
     The `qldbStreamArn` of a block that came from no stream is empty.
     """
+    yield to_record(block.summary)
     stream_arn = block.summary.stream_arn or ""
-    yield _record(stream_arn, "BLOCK_SUMMARY", _summary(block.summary))
     for revision in block.revisions:
         if revision.metadata is not None:
-            details = _details(revision, revision.metadata)
-            yield _record(stream_arn, "REVISION_DETAILS", details)
+            yield to_record(RevisionDetails(stream_arn, revision))
+
+
+def to_record(event: BlockSummary | RevisionDetails) -> IonSlice:
+    """
+    Write the record that would carry an event; its `buf` is that record and nothing else.
+
+    A revision must have its metadata: one without is a leaf of its block's summary.
+    """
+    if isinstance(event, BlockSummary):
+        return _record(event.stream_arn or "", "BLOCK_SUMMARY", _summary(event))
+    metadata = event.revision.metadata
+    assert metadata is not None, "a bare hash has no record"
+    return _record(event.stream_arn, "REVISION_DETAILS", _details(event.revision, metadata))
 
 
 def _record(stream_arn: str, record_type: str, payload: dict[str, Any]) -> IonSlice:

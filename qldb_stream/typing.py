@@ -264,6 +264,9 @@ class Inbox(Protocol):
     def quarantined(self) -> Iterator[Quarantined]:
         """Iterate over what could not be read, in the order in which it came."""
 
+    def discard_quarantined(self, until_s: float) -> int:
+        """Remove what could not be read and came until a moment; give its number."""
+
     def status(self) -> InboxStatus:
         """Sum up what it holds."""
 

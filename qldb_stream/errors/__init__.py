@@ -33,6 +33,10 @@ from qldb_stream.errors._delivery import (
     SourceError,
     StaleTokenError,
 )
+from qldb_stream.errors._inbox import (
+    InboxFileError,
+    InboxUnavailableError,
+)
 from qldb_stream.errors._integrity import (
     BacklogError,
     ChainBreakError,
@@ -82,6 +86,8 @@ __all__ = [
     "ExportError",
     "ForeignFileError",
     "HashMismatchError",
+    "InboxFileError",
+    "InboxUnavailableError",
     "IncompleteBlockError",
     "IntegrityError",
     "IonDecodeError",

@@ -19,7 +19,9 @@ from qldb_stream.report._inbox import (
     ParkedBlock,
     ParkReason,
     Quarantined,
+    SinkWait,
     WaitingStrand,
+    WaitState,
 )
 from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
@@ -46,8 +48,10 @@ __all__ = [
     "Quarantined",
     "ReplayReport",
     "SinkSummary",
+    "SinkWait",
     "StoredRevision",
     "StrandReport",
     "VerifyReport",
+    "WaitState",
     "WaitingStrand",
 ]
