@@ -55,8 +55,7 @@ def append_block(store: Store, sealed: Sealed, changes: Changes) -> None:
         connection.executemany(_INSERT_ENTRY, map(_entry_row, changes.added))
     if changes.tables:
         _write_catalog(store, changes)
-    if changes.redaction is not None:
-        erase(store, [changes.redaction.erasure()])
+    erase(store, changes.redacted)
 
 
 def _entry_row(entry: Entry) -> Entry:

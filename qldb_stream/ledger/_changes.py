@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -10,10 +11,10 @@ from qldb_stream.ion import load_slice
 from qldb_stream.ledger._catalog import Catalog, Index, Table
 from qldb_stream.ledger._keys import Keys, keys_of
 from qldb_stream.ledger._occ import CommitRecord
-from qldb_stream.ledger._pending import Draft, PendingDocument, PendingRedaction
-from qldb_stream.ledger._store import Store, document_of
+from qldb_stream.ledger._pending import Draft, PendingDocument
+from qldb_stream.ledger._store import Store, StoredRevision, document_of
 
-__all__ = ["Changes", "Entry", "find_changes", "iter_new_entries", "keys_after"]
+__all__ = ["Changes", "Entry", "erasure_record", "find_changes", "iter_new_entries", "keys_after"]
 
 Entry = tuple[int, bytes, str]
 """An index entry: index number, key, document id."""
@@ -33,7 +34,7 @@ class Changes:
         tables: tables whose definition changed.
         created: indexes that are new, each with its table, to be built.
         dropped: numbers of the indexes that are no longer.
-        redaction: the revision whose data goes.
+        redacted: stored revisions whose data goes.
     """
 
     sequence_no: int
@@ -44,21 +45,32 @@ class Changes:
     tables: Sequence[Table]
     created: list[tuple[Table, Index]]
     dropped: list[int]
-    redaction: PendingRedaction | None
+    redacted: Sequence[StoredRevision]
 
     def record(self) -> CommitRecord:
         """Say what changed, for transactions that are open."""
-        redacted = [] if self.redaction is None else [self.redaction.revision]
-        ids = [(one.table_no, name) for one in redacted for name in (one.document_id, None)]
         return CommitRecord(
             self.sequence_no,
             frozenset(name for table in self.tables for name in (table.id, table.name)),
             frozenset([document.table.no for document in self.documents]),
             frozenset([entry[:2] for entry in (*self.removed, *self.added, *self.kept)]),
             frozenset([(document.table.no, document.id) for document in self.documents]),
-            frozenset([one.sequence_no for one in redacted]),
-            frozenset(ids),
+            *_redacted_keys(self.redacted),
         )
+
+
+def erasure_record(sequence_no: int, redacted: Sequence[StoredRevision]) -> CommitRecord:
+    """Say what the erasing of stored revisions changed, beside any block."""
+    nothing: frozenset[Any] = frozenset()
+    return CommitRecord(sequence_no, nothing, nothing, nothing, nothing, *_redacted_keys(redacted))
+
+
+def _redacted_keys(
+    redacted: Sequence[StoredRevision],
+) -> tuple[frozenset[int], frozenset[tuple[int, str | None]]]:
+    """Name the blocks in which revisions are redacted, and the histories."""
+    ids = [(one.table_no, name) for one in redacted for name in (one.document_id, None)]
+    return frozenset([one.sequence_no for one in redacted]), frozenset(ids)
 
 
 def find_changes(
@@ -104,7 +116,7 @@ def find_changes(
         draft.tables,
         created,
         dropped,
-        draft.redaction,
+        [] if draft.redaction is None else [draft.redaction.revision],
     )
 
 

@@ -14,14 +14,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from qldb_stream.errors import LedgerFileError
-from qldb_stream.ledger._damage import reading
-from qldb_stream.ledger._store import Store, document_of
+from qldb_stream.errors import DecodeError, LedgerFileError
+from qldb_stream.ion import load_slice
+from qldb_stream.ledger._damage import damaged, reading
+from qldb_stream.ledger._store import Store, StoredRevision, document_of
 
-__all__ = ["Erasure", "clear_log", "count_pending", "erase"]
-
-Erasure = tuple[int, bytes]
-"""A revision's number, and H(data) of the data that goes."""
+__all__ = ["clear_log", "count_pending", "erase"]
 
 _ERASE: Final = "UPDATE revision SET data = NULL, data_hash = ?2 WHERE no = ?1 AND data IS NOT NULL"
 
@@ -33,20 +31,34 @@ INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = val
 _DONE: Final = "DELETE FROM setting WHERE name = ?"
 
 
-def erase(store: Store, erasures: Sequence[Erasure]) -> None:
+def erase(store: Store, revisions: Sequence[StoredRevision]) -> None:
     """
     Exchange revisions' data for its hash; the caller begins and ends SQLite's transaction.
 
+    Args:
+        store: where they are.
+        revisions: as they are stored, each with its data and once.
+
     Raises:
-        sqlite3.Error: it could not be written; the caller rolls back.
+        LedgerFileError: a revision's data has been damaged.
+        sqlite3.Error: it could not be written. The caller rolls back.
     """
-    if not erasures:
+    if not revisions:
         return
-    changed = store.connection.executemany(_ERASE, erasures).rowcount
-    if changed != len(erasures):
+    rows = [(one.no, _data_hash(store, one)) for one in revisions]
+    changed = store.connection.executemany(_ERASE, rows).rowcount
+    if changed != len(rows):
         raise sqlite3.IntegrityError("a revision to redact has no data any more")
     store.connection.execute(_NOTE, (_PENDING, changed))
     document_of.cache_clear()
+
+
+def _data_hash(store: Store, revision: StoredRevision) -> bytes:
+    assert revision.data is not None, "what has no data is not redacted"
+    try:
+        return load_slice(revision.data).hash()
+    except DecodeError as exc:
+        raise damaged(store.path, f"document {revision.document_id}") from exc
 
 
 def count_pending(store: Store) -> int:

@@ -33,7 +33,6 @@ from qldb_stream.ion import load_slice
 from qldb_stream.ledger._append import append_block
 from qldb_stream.ledger._changes import Changes, find_changes
 from qldb_stream.ledger._ddl import Numbers
-from qldb_stream.ledger._erase import Erasure, erase
 from qldb_stream.ledger._hashes import metadata_hash
 from qldb_stream.ledger._ids import ID_CHARACTERS
 from qldb_stream.ledger._merkle import append_leaf, node_of
@@ -78,7 +77,6 @@ class Mirrored:
         sealed: its rows, and the ledger's state after it.
         changes: what it changes beside the journal.
         learnt: ids of tables that were made with ids of ours, as (id, number).
-        erasures: what its redactions erase.
         indexes_kept: names of tables of which a DROP INDEX could not be mapped.
         left_out: names of fields that the facts do not know.
     """
@@ -86,13 +84,12 @@ class Mirrored:
     sealed: Sealed
     changes: Changes
     learnt: list[tuple[str, int]]
-    erasures: list[Erasure]
     indexes_kept: tuple[str, ...]
     left_out: tuple[str, ...]
 
     def outcome(self) -> MirroredBlock:
         """Say what it came to."""
-        written, erased = len(self.sealed.revisions), len(self.erasures)
+        written, erased = len(self.sealed.revisions), len(self.changes.redacted)
         return MirroredBlock(written, erased, self.indexes_kept, self.left_out)
 
 
@@ -135,10 +132,9 @@ def append_mirrored(store: Store, mirrored: Mirrored, settings: dict[str, str]) 
     # Before the tables are updated, which looks them up by number and id.
     store.connection.executemany(_RENAME_TABLE, mirrored.learnt)
     append_block(store, mirrored.sealed, mirrored.changes)
-    erase(store, mirrored.erasures)
 
 
-def find_erasures(state: State, block: Block, store: Store) -> list[Erasure]:
+def find_erasures(state: State, block: Block, store: Store) -> list[StoredRevision]:
     """
     Find what a repeated block shows as redacted and the mirror still has.
 
@@ -158,7 +154,7 @@ def find_erasures(state: State, block: Block, store: Store) -> list[Erasure]:
     if not redacted:
         return []
     return [
-        (row.no, load_slice(row.data).hash())
+        row
         for row in store.block_revisions(stored)
         if row.hash in redacted and row.data is not None
         # What the hash does not confirm is some other document's end, and is left alone.
@@ -240,12 +236,12 @@ class _Copy:
         tables = list(walk.changed.values())
         draft = Draft(self._block.summary.transaction_id, (), list(self._pending.values()), tables)
         changes = find_changes(state.size, draft, state.catalog, {})
+        changes = attrs.evolve(changes, redacted=self._redacted())
         before = state.catalog.by_no
         return Mirrored(
             self._seal(),
             changes,
             [(t.id, t.no) for t in tables if t.no in before and before[t.no].id != t.id],
-            self._erasures(),
             tuple(walk.indexes_kept),
             _unknown_fields(self._block),
         )
@@ -336,14 +332,13 @@ class _Copy:
 
     # --- redactions --------------------------------------------------------------------------
 
-    def _erasures(self) -> list[Erasure]:
+    def _redacted(self) -> list[StoredRevision]:
         info = self._block.summary.redaction_info
         if info is None:
             return []
         found = [self._find_redacted(redacted) for redacted in info.revisions]
         # Should one be named twice, it is erased once.
-        data = {row.no: row.data for row in found if row.data is not None}
-        return [(no, load_slice(one).hash()) for no, one in data.items()]
+        return list({row.no: row for row in found if row.data is not None}.values())
 
     def _find_redacted(self, redacted: RedactedRevision) -> StoredRevision:
         """Find the revision that a redaction names; one that is not current any more."""

@@ -7,10 +7,9 @@ from typing import Any
 
 import attrs
 
-from qldb_stream.ion import IonSlice, load_slice
+from qldb_stream.ion import IonSlice
 from qldb_stream.ledger._catalog import Table
 from qldb_stream.ledger._damage import damaged
-from qldb_stream.ledger._erase import Erasure
 from qldb_stream.ledger._ids import ID_CHARACTERS
 from qldb_stream.ledger._keys import Keys
 from qldb_stream.ledger._prepared import PreparedStatement
@@ -77,11 +76,6 @@ class PendingRedaction:
     revision: StoredRevision
     table_id: str
     strand_id: str
-
-    def erasure(self) -> Erasure:
-        """Give what the commit does to the stored revision."""
-        assert self.revision.data is not None, "what has no data is not redacted"
-        return self.revision.no, load_slice(self.revision.data).hash()
 
     def as_struct(self) -> dict[str, Any]:
         """Give what names it: the statement's row, and the entry in redactionInfo."""

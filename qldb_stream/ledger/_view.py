@@ -48,7 +48,8 @@ class View:
         redaction: the revision that the transaction redacts.
         strand_id: the journal's.
         base_keys: keys of documents as the snapshot has them, where an index told them.
-        doomed: whether blocks of the snapshot were rolled back, so that it cannot commit.
+        doomed: whether blocks of the snapshot were rolled back, or data that it read were erased
+            beside any block, so that it cannot commit.
         read_ios: how many documents and revisions were read, each time anew (facts 5.7).
         write_ios: how many documents and index entries were written (facts 5.7).
         trail: what was read last, to name a document that turns out to be damaged.

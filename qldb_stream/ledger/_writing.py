@@ -28,10 +28,10 @@ import attrs
 from qldb_stream.errors import LedgerFileError, OccConflictError, StaleTokenError
 from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ledger._append import append_block
-from qldb_stream.ledger._changes import Changes, find_changes
+from qldb_stream.ledger._changes import Changes, erasure_record, find_changes
 from qldb_stream.ledger._damage import damaged, reading
 from qldb_stream.ledger._ddl import Numbers
-from qldb_stream.ledger._erase import Erasure, clear_log, count_pending, erase
+from qldb_stream.ledger._erase import clear_log, count_pending, erase
 from qldb_stream.ledger._mirror import MirroredBlock, append_mirrored, find_erasures, mirror_block
 from qldb_stream.ledger._occ import CommitLog
 from qldb_stream.ledger._options import Options
@@ -40,7 +40,7 @@ from qldb_stream.ledger._problems import file_error
 from qldb_stream.ledger._recent import RecentKeys
 from qldb_stream.ledger._seal import Sealed, seal
 from qldb_stream.ledger._state import State
-from qldb_stream.ledger._store import Store
+from qldb_stream.ledger._store import Store, StoredRevision
 from qldb_stream.ledger._transaction import Transaction
 from qldb_stream.ledger._turns import Line, Ticket, serve
 from qldb_stream.ledger._view import View
@@ -53,11 +53,20 @@ _TOKEN: Final = "mirror_token"
 
 @attrs.define(eq=False)
 class _Group:
-    """A run of commits that share one SQLite transaction."""
+    """
+    A run of commits that share one SQLite transaction.
+
+    Attributes:
+        before: the state that everybody else sees meanwhile.
+        owner: the thread that commits in it.
+        failed: whether it was rolled back.
+        erased: whether data were erased beside any block, which everybody sees at once.
+    """
 
     before: State
     owner: int
     failed: bool = False
+    erased: bool = False
 
 
 class Writing:
@@ -198,15 +207,23 @@ class Writing:
                 return None
             mirrored = mirror_block(self._state, block, self.store, self.numbers)
             work = partial(append_mirrored, self.store, mirrored, {_TOKEN: str(token)})
-            self._must_clear_log |= bool(mirrored.erasures)
+            self._must_clear_log |= bool(mirrored.changes.redacted)
             self._store(mirrored.sealed, mirrored.changes, work, own_views=0)
         return mirrored.outcome()
 
-    def _erase(self, erasures: list[Erasure]) -> None:
-        if erasures:
-            self._must_clear_log = True
-            with self.store.lock:
-                self._write(partial(erase, self.store, erasures))
+    def _erase(self, revisions: list[StoredRevision]) -> None:
+        """Erase data beside any block; who has read it, or redacts there too, cannot commit."""
+        if not revisions:
+            return
+        self._must_clear_log = True
+        with self.store.lock:
+            if self._group is not None:
+                self._group.erased = True
+            self._write(partial(erase, self.store, revisions))
+            # Not into the log: who begins now reads the same blocks, and would conflict too.
+            record = erasure_record(self._state.size, revisions)
+            for view in self._open:
+                view.doomed |= view.reads.conflicts_with(record)
 
     def _validate(self, transaction: Transaction) -> None:
         view = transaction.view
@@ -286,7 +303,7 @@ class Writing:
             self._state = self.store.state()
         self._log.forget_from(self._state.size)
         self._recent.clear()
-        if self._state.size != before.size:
+        if self._state.size != before.size or (self._group is not None and self._group.erased):
             for view in self._open:
                 view.doomed = True
 

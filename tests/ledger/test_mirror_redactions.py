@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from qldb_stream.errors import ReplayRefusedError
+from qldb_stream.errors import (
+    LedgerFileError,
+    OccConflictError,
+    ReplayRefusedError,
+    StatementError,
+)
 from qldb_stream.events import Block, RedactionInfo, RevisionKind
 from qldb_stream.ion import to_slice
 from qldb_stream.ledger import Ledger, MirroredBlock
@@ -168,3 +173,105 @@ def test_a_revision_that_is_named_twice_is_erased_once(mirror: Ledger) -> None:
     ] * 2
     info = RedactionInfo(to_slice({"revisions": twice}))
     assert MirroredBlock(0, 1) == mirror.mirror(linked(blocks[2], block(3), info))
+
+
+HISTORY = "SELECT VALUE h.data FROM history(Things) AS h"
+GONE = [None, {"name": "nobody"}]
+
+
+def shown_redacted(full: Block) -> Block:
+    """A copy of a block, delivered late, in which its only revision is redacted."""
+    revision = full.revisions[0]
+    gone = attrs.evolve(revision, data_ion=None, data_hash=data_hash(revision.data))
+    return Block(full.summary, (gone,))
+
+
+def erase_by_block(mirror: Ledger, blocks: list[Block]) -> None:
+    """The block that redacts is mirrored."""
+    assert mirror.mirror(blocks[3]) == MirroredBlock(0, 1)
+
+
+def erase_by_copy(mirror: Ledger, blocks: list[Block]) -> None:
+    """A late copy shows the redaction."""
+    assert mirror.mirror(shown_redacted(blocks[1])) is None
+
+
+ERASING = pytest.mark.parametrize("erase", [erase_by_block, erase_by_copy])
+
+
+@ERASING
+@pytest.mark.parametrize("where", ["", " WHERE h.metadata.id = '{id}'"])
+def test_open_readers_of_history_conflict_with_an_erasure(
+    mirror: Ledger, erase: Callable[[Ledger, list[Block]], None], where: str
+) -> None:
+    """They saw the data, then none; others commit, and so does whoever begins afterwards."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    text = HISTORY + where.format(id=blocks[1].revisions[0].document_id)
+    reader, other, late = [mirror.start_transaction() for _ in range(3)]
+    assert [{"name": SECRET}, {"name": "nobody"}] == ask(reader, text)
+    assert [{"name": "nobody"}] == ask(other, "SELECT * FROM Things")
+    erase(mirror, blocks)
+    assert GONE == ask(reader, text)
+    with pytest.raises(OccConflictError):
+        reader.commit()
+    other.commit()
+    late.abort()
+    again = mirror.start_transaction()
+    assert GONE == ask(again, text)
+    again.commit()
+
+
+def test_a_reader_that_asks_after_a_late_copy_goes_on(mirror: Ledger) -> None:
+    """It never saw the data, though its snapshot is older."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    reader = mirror.start_transaction()
+    erase_by_copy(mirror, blocks)
+    assert GONE == ask(reader, HISTORY)
+    reader.commit()
+
+
+def test_a_redaction_of_what_a_late_copy_erases_conflicts(mirror: Ledger) -> None:
+    """Between the statement and its commit the data went: that is no damage of the file."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    transaction = mirror.start_transaction()
+    (table_id,) = run(mirror, "SELECT VALUE tableId FROM information_schema.user_tables")
+    address = {"strandId": mirror.strand_id, "sequenceNo": 1}
+    arguments = (address, table_id, blocks[1].revisions[0].document_id)
+    ask(transaction, "EXEC REDACT_REVISION ?, ?, ?", *arguments)
+    erase_by_copy(mirror, blocks)
+    with pytest.raises(OccConflictError):
+        transaction.commit()
+    with pytest.raises(StatementError, match="is redacted already"):
+        run(mirror, "EXEC REDACT_REVISION ?, ?, ?", *arguments)
+
+
+def test_a_reader_beside_a_group_that_erases_and_fails(tmp_path: Path) -> None:
+    """It saw no data, and the data came back: it cannot commit."""
+    blocks = redacted_chain()
+    with Ledger.open(tmp_path / "mirror.ledger") as mirror:
+        fill(mirror, blocks[:3])
+        with pytest.raises(LedgerFileError), mirror.group_commit():  # noqa: PT012 - one group
+            erase_by_copy(mirror, blocks)
+            reader = mirror.start_transaction()
+            assert GONE == ask(reader, HISTORY)
+            connection = mirror._journal.store.connection  # noqa: SLF001 - to make SQLite fail
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+            mirror.mirror(linked(blocks[2], block(3, written(3, 2, 0, {"pad": "x" * 99_999}))))
+        with pytest.raises(OccConflictError):
+            reader.commit()
+        assert [{"name": SECRET}, {"name": "nobody"}] == run(mirror, HISTORY)
+
+
+def test_damaged_data_is_not_erased(mirror: Ledger) -> None:
+    """Its hash would be another one; the document is named, and the block is not stored."""
+    blocks = redacted_chain()
+    fill(mirror, blocks[:3])
+    store = mirror._journal.store  # noqa: SLF001 - to tamper
+    store.query("UPDATE revision SET data = x'E00100EAFF' WHERE no = 1")
+    with pytest.raises(LedgerFileError, match="document"):
+        mirror.mirror(blocks[3])
+    assert 3 == mirror.mirrored_blocks
