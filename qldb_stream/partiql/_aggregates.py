@@ -9,7 +9,7 @@ from typing import Any, Final
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._arithmetic import compute, exact, number_of
 from qldb_stream.partiql._context import Frame
-from qldb_stream.partiql._holding import Holding
+from qldb_stream.partiql._holding import Holding, charge_values, large_size
 from qldb_stream.partiql._scope import AggregateCall
 from qldb_stream.partiql._values import group_key, is_unknown, order_key
 
@@ -17,12 +17,13 @@ from qldb_stream.partiql._values import group_key, is_unknown, order_key
 class Fold:
     """One aggregate while rows go by; NULL and MISSING are passed over."""
 
-    __slots__ = ("_call", "_count", "_holding", "_seen", "_value")
+    __slots__ = ("_call", "_count", "_held", "_holding", "_seen", "_value")
 
     def __init__(self, call: AggregateCall, holding: Holding) -> None:
         self._call = call
         self._holding = holding
         self._count = 0
+        self._held = 0
         self._value: Any = None
         self._seen: set[bytes] | None = set() if call.distinct else None
 
@@ -33,15 +34,24 @@ class Fold:
             self._count += 1
             return
         value = argument(frame)
-        if is_unknown(value) or (self._seen is not None and self._is_repeated(value)):
+        if is_unknown(value):
+            return
+        charge_values(frame, value, self._value)
+        if self._seen is not None and self._is_repeated(value):
             return
         self._count += 1
         if self._call.name != "COUNT":
-            number = number_of(value, self._failure)
-            first = self._value is None
-            self._value = (
-                number if first else _STEPS[self._call.name](self._value, number, self._failure)
-            )
+            self._take(number_of(value, self._failure))
+
+    def _take(self, number: Any) -> None:
+        """Fold a number; what comes of it is held, and may be long."""
+        if self._value is not None:
+            number = _STEPS[self._call.name](self._value, number, self._failure)
+        self._value = number
+        size = large_size(number)
+        if size > self._held:
+            self._holding.grow(size - self._held)
+            self._held = size
 
     def _is_repeated(self, value: Any) -> bool:
         """Tell, for DISTINCT, whether an equal value was met before; take note of it."""
@@ -87,12 +97,17 @@ def _order(number: Any) -> Any:
     return number if key is None else key[1]
 
 
+def _are_ints(a: Any, b: Any) -> bool:
+    """Tell whether Python compares them fast, however long they are."""
+    return isinstance(a, int) and isinstance(b, int)
+
+
 def _least(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return min(a, b, key=_order)
+    return min(a, b) if _are_ints(a, b) else min(a, b, key=_order)
 
 
 def _greatest(a: Any, b: Any, _: Callable[[str], PartiqlEvaluationError]) -> Any:
-    return max(a, b, key=_order)
+    return max(a, b) if _are_ints(a, b) else max(a, b, key=_order)
 
 
 _STEPS: Final = {"SUM": _add, "AVG": _add, "MIN": _least, "MAX": _greatest}

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame
-from qldb_stream.partiql._holding import check_size, evaluate_all
+from qldb_stream.partiql._holding import check_size, evaluate_all, make_operands
 from qldb_stream.partiql._numbers import to_decimal
 from qldb_stream.partiql._values import NUMBERS, TEXTS, Kind, is_unknown, kind_of, text_of
 
@@ -34,17 +34,20 @@ _CONTEXT: Final = decimal.Context(
 # An int beyond this has no business in a document, and multiplying on would take minutes.
 _MAX_INT_BITS: Final = 1 << 16
 
-# Dividing a parameter's megabit takes seconds; what may come of arithmetic is divided.
+# Dividing a parameter's megabit takes seconds, and making a decimal of it a tenth; what may come of
+# arithmetic can be an operand.
 _MAX_OPERAND_BITS: Final = 1 << 17
 
 
-def make_arithmetic(operator: str, left: Evaluate, right: Evaluate, failure: Failure) -> Evaluate:
-    """Make one of `+ - * / %`."""
+def make_arithmetic(
+    operator: str, left: Evaluate, right: Evaluate, failure: Failure, *, light: bool = False
+) -> Evaluate:
+    """Make one of `+ - * / %`; `light` says that the right operand builds nothing."""
     name = _OPERATIONS[operator]
+    operands = make_operands(left, right, light=light)
 
     def arithmetic(frame: Frame) -> Any:
-        a = left(frame)
-        b = right(frame)
+        a, b = operands(frame)
         if is_unknown(a) or is_unknown(b):
             return None
         return compute(name, number_of(a, failure), number_of(b, failure), failure)
@@ -116,6 +119,8 @@ def compute(name: str, a: Any, b: Any, failure: Failure) -> Any:
 
 def exact(number: Any, failure: Failure) -> Decimal:
     """Make a decimal of a number, a float by its shortest digits; Ion's decimals are finite."""
+    if isinstance(number, int) and number.bit_length() > _MAX_OPERAND_BITS:
+        raise failure("number out of range")
     if not isinstance(number, float):
         return to_decimal(number)
     if not math.isfinite(number):

@@ -15,6 +15,7 @@ from qldb_stream.partiql._compile import (
 from qldb_stream.partiql._context import Evaluate, Frame
 from qldb_stream.partiql._scope import Scope
 from qldb_stream.partiql._values import decoded
+from qldb_stream.partiql._walk import is_light
 from qldb_stream.partiql.ast import Case, Expr
 
 
@@ -43,7 +44,8 @@ def _compile_when(operand: Expr | None, condition: Expr, scope: Scope) -> Evalua
     compiled = compile_expression(condition, scope)
     if operand is None:
         return compiled
-    return make_equal(compile_expression(operand, scope), compiled, negated=False)
+    value = compile_expression(operand, scope)
+    return make_equal(value, compiled, negated=False, light=is_light(condition))
 
 
 COMPILERS[Case] = _compile_case

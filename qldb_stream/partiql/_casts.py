@@ -19,7 +19,7 @@ from qldb_stream.ion import IonType, retyped
 from qldb_stream.partiql._arithmetic import exact, number_of
 from qldb_stream.partiql._context import Evaluate, Frame
 from qldb_stream.partiql._formats import parse_ion_timestamp, write_ion_timestamp
-from qldb_stream.partiql._numbers import to_decimal
+from qldb_stream.partiql._holding import charge_values
 from qldb_stream.partiql._values import (
     LOBS,
     MAX_DIGITS,
@@ -49,7 +49,9 @@ def make_cast(value: Evaluate, type_name: str, failure: Failure) -> Evaluate:
     """Make CAST; the type's name is one of the tree's."""
 
     def cast(frame: Frame) -> Any:
-        return cast_value(value(frame), type_name, failure)
+        found = value(frame)
+        charge_values(frame, found)
+        return cast_value(found, type_name, failure)
 
     return cast
 
@@ -115,7 +117,8 @@ def _to_decimal(value: Any, kind: Kind, failure: Failure) -> Any:
     if kind is Kind.BOOL:
         return Decimal(int(bool(value)))
     if kind in NUMBERS:
-        return exact(number_of(value, failure), failure)
+        number = exact(number_of(value, failure), failure)
+        return _bounded(number, failure) if kind is Kind.INT else number
     return _parsed_decimal(text_of(value) or "", failure) if kind in TEXTS else MISSING
 
 
@@ -149,8 +152,10 @@ def _to_string(value: Any, kind: Kind, failure: Failure) -> Any:
         return str(text_of(value) or "")
     if kind is Kind.BOOL:
         return "true" if value else "false"
-    if kind in (Kind.INT, Kind.DECIMAL):
-        return str(_bounded(to_decimal(value), failure))
+    if kind is Kind.INT:
+        return str(_bounded(exact(int(value), failure), failure))
+    if kind is Kind.DECIMAL:
+        return str(_bounded(Decimal(value), failure))
     if kind is Kind.FLOAT:
         return repr(float(value))
     return write_ion_timestamp(value, failure) if kind is Kind.TIMESTAMP else MISSING

@@ -4,15 +4,18 @@ Operators as functions of frames: comparison, logic, IN, LIKE, BETWEEN, IS.
 Three-valued throughout: an unknown operand gives NULL. Operands that have no order
 with each other (a number and a text) give MISSING, PartiQL's rule for schemaless
 data: a row that does not fit is passed over, it does not fail the statement.
+
+`light` says of an operator that its operands behind the first build nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame, charge
+from qldb_stream.partiql._holding import Holding, charge_values, make_operands
 from qldb_stream.partiql._like import LikeTooCostlyError, like_matcher
 from qldb_stream.partiql._values import (
     MISSING,
@@ -29,6 +32,9 @@ from qldb_stream.partiql._values import (
 
 _SAME_TYPE: Final = frozenset({str, int, bool, bytes})
 
+# What looking at one of many items takes, in steps; four are as much as a row.
+_STEPS_OF_AN_ITEM: Final = 1 << 10
+
 # IS accepts a kind's own name; INT8 and the like are gone when the tree is built.
 _IS_KINDS: Final = {
     "NULL": frozenset({Kind.NULL, Kind.MISSING}),
@@ -37,7 +43,7 @@ _IS_KINDS: Final = {
 }
 
 
-def make_equal(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
+def make_equal(left: Evaluate, right: Evaluate, *, negated: bool, light: bool = False) -> Evaluate:
     """Make `=` or `<>`."""
 
     def equal(frame: Frame) -> bool | None:
@@ -46,27 +52,43 @@ def make_equal(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
         kind = type(a)
         if kind is type(b) and kind in _SAME_TYPE:
             return (a == b) is not negated
-        if is_unknown(a) or is_unknown(b):
-            return None
-        return is_equal(a, b) is not negated
+        return _equal(frame, a, b, negated=negated)
 
-    return equal
+    operands = make_operands(left, right, light=light)
+
+    def equal_held(frame: Frame) -> bool | None:
+        a, b = operands(frame)
+        return _equal(frame, a, b, negated=negated)
+
+    return equal if light else equal_held
 
 
-def make_ordered(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+def _equal(frame: Frame, a: Any, b: Any, *, negated: bool) -> bool | None:
+    if is_unknown(a) or is_unknown(b):
+        return None
+    charge_values(frame, a, b)
+    return is_equal(a, b) is not negated
+
+
+def make_ordered(
+    operator: str, left: Evaluate, right: Evaluate, *, light: bool = False
+) -> Evaluate:
     """Make `<`, `<=`, `>` or `>=`."""
     test = _ORDERS[operator]
+    operands = make_operands(left, right, light=light)
 
     def ordered(frame: Frame) -> Any:
-        return _compare(test, left(frame), right(frame))
+        a, b = operands(frame)
+        return _compare(frame, test, a, b)
 
     return ordered
 
 
-def _compare(test: Callable[[Any, Any], bool], a: Any, b: Any) -> Any:
+def _compare(frame: Frame, test: Callable[[Any, Any], bool], a: Any, b: Any) -> Any:
     """Compare two values that may have no order with each other."""
     if is_unknown(a) or is_unknown(b):
         return None
+    charge_values(frame, a, b)
     first = order_key(a)
     second = order_key(b)
     if first is None or second is None or first[0] != second[0]:
@@ -82,13 +104,16 @@ _ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def make_between(value: Evaluate, low: Evaluate, high: Evaluate, *, negated: bool) -> Evaluate:
+def make_between(
+    value: Evaluate, low: Evaluate, high: Evaluate, *, negated: bool, light: bool = False
+) -> Evaluate:
     """Make `[NOT] BETWEEN`: `value >= low AND value <= high`."""
+    operands = make_operands(value, low, high, light=light)
 
     def between(frame: Frame) -> Any:
-        middle = value(frame)
-        above = _compare(_ORDERS[">="], middle, low(frame))
-        below = _compare(_ORDERS["<="], middle, high(frame))
+        middle, least, most = operands(frame)
+        above = _compare(frame, _ORDERS[">="], middle, least)
+        below = _compare(frame, _ORDERS["<="], middle, most)
         if above is False or below is False:
             return negated
         if above is True and below is True:
@@ -98,17 +123,33 @@ def make_between(value: Evaluate, low: Evaluate, high: Evaluate, *, negated: boo
     return between
 
 
-def make_in_items(value: Evaluate, items: tuple[Evaluate, ...], *, negated: bool) -> Evaluate:
+def make_in_items(
+    value: Evaluate, items: tuple[Evaluate, ...], *, negated: bool, light: bool = False
+) -> Evaluate:
     """Make `[NOT] IN (a, b)`, which needs no list to be built."""
 
     def contained(frame: Frame) -> bool | None:
-        return _is_in(value(frame), (item(frame) for item in items), negated=negated)
+        charge(frame, len(items) * _STEPS_OF_AN_ITEM)
+        return _is_in(frame, value(frame), (item(frame) for item in items), negated=negated)
 
-    return contained
+    def contained_held(frame: Frame) -> bool | None:
+        charge(frame, len(items) * _STEPS_OF_AN_ITEM)
+        with Holding(frame) as holding:
+            sought = value(frame)
+            holding.add(sought)
+            return _is_in(frame, sought, (item(frame) for item in items), negated=negated)
+
+    return contained if light else contained_held
 
 
-def make_in(value: Evaluate, collection: Evaluate, *, negated: bool) -> Evaluate:
-    """Make `[NOT] IN expr`; anything but a collection on the right gives MISSING."""
+def make_in(
+    value: Evaluate, collection: Evaluate, *, negated: bool, light: bool = False
+) -> Evaluate:
+    """
+    Make `[NOT] IN expr`; anything but a collection on the right gives MISSING.
+
+    The collection comes first: `light` says that the value builds nothing.
+    """
 
     def contained(frame: Frame) -> Any:
         items = collection(frame)
@@ -116,20 +157,31 @@ def make_in(value: Evaluate, collection: Evaluate, *, negated: bool) -> Evaluate
             return None
         if kind_of(items) not in SEQUENCES:
             return MISSING
-        return _is_in(value(frame), items, negated=negated)
+        if light:
+            sought = value(frame)
+        else:
+            with Holding(frame) as holding:
+                holding.add(items)
+                sought = value(frame)
+        charge(frame, len(items) * _STEPS_OF_AN_ITEM)
+        return _is_in(frame, sought, items, negated=negated)
 
     return contained
 
 
-def _is_in(value: Any, items: Any, *, negated: bool) -> bool | None:
+def _is_in(frame: Frame, value: Any, items: Iterable[Any], *, negated: bool) -> bool | None:
     """Look for an equal item; NULL among the items leaves a miss open."""
     if is_unknown(value):
         return None
+    kind = type(value)
     open_end = False
     for item in items:
         if is_unknown(item):
             open_end = True
-        elif is_equal(value, decoded(item)):
+            continue
+        if kind is not type(item) or kind not in _SAME_TYPE:
+            charge_values(frame, value, item)
+        if is_equal(value, decoded(item)):
             return not negated
     return None if open_end else negated
 
@@ -151,13 +203,14 @@ def make_like(
     failure: Callable[[str], PartiqlEvaluationError],
     *,
     negated: bool,
+    light: bool = False,
 ) -> Evaluate:
     """Make `[NOT] LIKE pattern [ESCAPE character]`."""
+    parts = (value, pattern) if escape is None else (value, pattern, escape)
+    evaluate = make_operands(*parts, light=light)
 
     def like(frame: Frame) -> Any:
-        operands = [value(frame), pattern(frame)]
-        if escape is not None:
-            operands.append(escape(frame))
+        operands = evaluate(frame)
         if any(is_unknown(operand) for operand in operands):
             return None
         if any(kind_of(operand) not in TEXTS for operand in operands):

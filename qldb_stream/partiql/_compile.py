@@ -30,7 +30,7 @@ from qldb_stream.partiql._compare import (
 )
 from qldb_stream.partiql._context import PARAMETERS, RAW_PARAMETERS, Evaluate, Frame, touch
 from qldb_stream.partiql._functions import compile_call
-from qldb_stream.partiql._holding import evaluate_all
+from qldb_stream.partiql._holding import evaluate_all, make_operands
 from qldb_stream.partiql._scope import AggregateCall, Scope
 from qldb_stream.partiql._values import (
     MISSING,
@@ -42,7 +42,7 @@ from qldb_stream.partiql._values import (
     member_of,
     text_of,
 )
-from qldb_stream.partiql._walk import pos_of
+from qldb_stream.partiql._walk import is_light, pos_of
 from qldb_stream.partiql.ast import (
     Aggregate,
     BagExpr,
@@ -240,7 +240,7 @@ def _compile_step(value: Evaluate, step: Step, scope: Scope) -> Evaluate:
     if isinstance(step, FieldStep):
         return _field(value, step.name, case_sensitive=step.case_sensitive)
     assert isinstance(step, IndexStep)
-    return _element(value, compile_expression(step.index, scope))
+    return _element(value, compile_expression(step.index, scope), light=is_light(step.index))
 
 
 def _field(value: Evaluate, name: str, *, case_sensitive: bool) -> Evaluate:
@@ -250,9 +250,11 @@ def _field(value: Evaluate, name: str, *, case_sensitive: bool) -> Evaluate:
     return field
 
 
-def _element(value: Evaluate, index: Evaluate) -> Evaluate:
+def _element(value: Evaluate, index: Evaluate, *, light: bool) -> Evaluate:
+    operands = make_operands(value, index, light=light)
+
     def element(frame: Frame) -> Any:
-        return element_of(value(frame), index(frame))
+        return element_of(*operands(frame))
 
     return element
 
@@ -365,13 +367,14 @@ def _compile_binary(expr: Binary, scope: Scope) -> Evaluate:
     left = compile_expression(expr.left, scope)
     right = compile_expression(expr.right, scope)
     operator = expr.operator
+    light = is_light(expr.right)
     if operator in ("=", "<>"):
-        return make_equal(left, right, negated=operator == "<>")
+        return make_equal(left, right, negated=operator == "<>", light=light)
     if operator in ("<", "<=", ">", ">="):
-        return make_ordered(operator, left, right)
+        return make_ordered(operator, left, right, light=light)
     if operator == "||":
         return make_concatenation(left, right, failure_at(scope, expr))
-    return make_arithmetic(operator, left, right, failure_at(scope, expr))
+    return make_arithmetic(operator, left, right, failure_at(scope, expr), light=light)
 
 
 def _compile_logical(expr: Logical, scope: Scope) -> Evaluate:
@@ -383,8 +386,10 @@ def _compile_in(expr: In, scope: Scope) -> Evaluate:
     value = compile_expression(expr.value, scope)
     if isinstance(expr.collection, ListExpr):
         items = tuple(compile_expression(item, scope) for item in expr.collection.items)
-        return make_in_items(value, items, negated=expr.negated)
-    return make_in(value, compile_expression(expr.collection, scope), negated=expr.negated)
+        light = is_light(*expr.collection.items)
+        return make_in_items(value, items, negated=expr.negated, light=light)
+    collection = compile_expression(expr.collection, scope)
+    return make_in(value, collection, negated=expr.negated, light=is_light(expr.value))
 
 
 def _compile_is(expr: Is, scope: Scope) -> Evaluate:
@@ -397,6 +402,7 @@ def _compile_between(expr: Between, scope: Scope) -> Evaluate:
         compile_expression(expr.low, scope),
         compile_expression(expr.high, scope),
         negated=expr.negated,
+        light=is_light(expr.low, expr.high),
     )
 
 
@@ -408,6 +414,7 @@ def _compile_like(expr: Like, scope: Scope) -> Evaluate:
         escape,
         failure_at(scope, expr),
         negated=expr.negated,
+        light=is_light(expr.pattern) and (expr.escape is None or is_light(expr.escape)),
     )
 
 

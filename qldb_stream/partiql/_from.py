@@ -26,9 +26,11 @@ from qldb_stream.partiql._context import (
     TableRef,
     bind,
 )
+from qldb_stream.partiql._holding import Holding
 from qldb_stream.partiql._lookups import LookupPlan, conjuncts, depth_of, make_lookups
 from qldb_stream.partiql._scope import Origin, Scope, Variable
 from qldb_stream.partiql._values import MISSING, Kind, decoded, kind_of
+from qldb_stream.partiql._walk import is_light
 from qldb_stream.partiql.ast import Expr, FieldStep, History, Identifier, Path, Source
 
 COMMITTED_PREFIX: Final = "_ql_committed_"
@@ -62,6 +64,7 @@ class SourcePlan:
     slot: int
     at_slot: int
     by_slot: int
+    is_light: bool  # computing the collection builds nothing
 
     def iter_bound(self, frame: Frame) -> Iterator[str | None]:
         """Bind row after row that fulfils the conditions; yield its document id."""
@@ -85,16 +88,26 @@ class SourcePlan:
     def _iter_rows(self, frame: Frame) -> Iterable[tuple[str | None, Any, Any]]:
         """Yield (document id, position, value)."""
         if self.collection is not None:
-            return _iter_collection(self.collection(frame))
+            found = self.collection(frame)
+            return _iter_collection(found) if self.is_light else _iter_held(frame, found)
         return self._iter_table(frame)
 
     def _iter_table(self, frame: Frame) -> Iterator[tuple[str | None, Any, Any]]:
-        found = [plan.evaluate(frame) for plan in self.lookups]
-        lookups = tuple(lookup for lookup in found if lookup is not None)
-        bounds = tuple(bound(frame) for bound in self.bounds)
-        assert self.table is not None
-        for document_id, value in frame[CONTEXT].sources.iter_rows(self.table, lookups, bounds):
-            yield document_id, MISSING, value
+        with Holding(frame) as holding:
+            found = [plan.evaluate(frame, holding) for plan in self.lookups]
+            lookups = tuple(lookup for lookup in found if lookup is not None)
+            bounds = tuple(bound(frame) for bound in self.bounds)
+            assert self.table is not None
+            rows = frame[CONTEXT].sources.iter_rows(self.table, lookups, bounds)
+            for document_id, value in rows:
+                yield document_id, MISSING, value
+
+
+def _iter_held(frame: Frame, value: Any) -> Iterator[tuple[None, Any, Any]]:
+    """Range over a value that was built for this, and is there until all has gone by."""
+    with Holding(frame) as holding:
+        holding.add(value)
+        yield from _iter_collection(value)
 
 
 def _iter_collection(value: Any) -> Iterator[tuple[None, Any, Any]]:
@@ -224,6 +237,7 @@ def _make_plan(
         variable.slot,
         _position_slot(source, variable, scope),
         _slot_after(scope, variable, by=True) if source.by is not None else 0,
+        is_light(source.item),
     )
 
 

@@ -16,6 +16,7 @@ import attrs
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import CONTEXT, Evaluate, Frame
 from qldb_stream.partiql._formats import to_string, to_timestamp
+from qldb_stream.partiql._holding import charge_values, evaluate_all
 from qldb_stream.partiql._scope import Scope
 from qldb_stream.partiql._times import date_add, date_diff, extract
 from qldb_stream.partiql._values import (
@@ -75,7 +76,8 @@ def compile_call(
     lenient = function.lenient
 
     def call(frame: Frame) -> Any:
-        values = [argument(frame) for argument in arguments]
+        values = evaluate_all(frame, arguments)
+        charge_values(frame, *values)
         if not lenient and any(is_unknown(value) for value in values):
             return None
         return apply(values, failure)

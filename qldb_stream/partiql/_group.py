@@ -16,7 +16,7 @@ import attrs
 from qldb_stream.partiql._aggregates import Fold
 from qldb_stream.partiql._compile import compile_expression, ion_value
 from qldb_stream.partiql._context import Evaluate, Frame, bind
-from qldb_stream.partiql._holding import Holding
+from qldb_stream.partiql._holding import Holding, charge_values, evaluate_all
 from qldb_stream.partiql._scope import AggregateCall, Grouping, Scope, Variable, spelling
 from qldb_stream.partiql._values import MISSING, Bag, group_key
 from qldb_stream.partiql.ast import Clauses, FieldStep, GroupKey, Identifier, Path
@@ -55,7 +55,8 @@ class GroupPlan:
     ) -> Iterator[None]:
         groups: dict[tuple[bytes, ...], _Group] = {}
         for _ in matches:
-            values = [key(frame) for key, _ in self.keys]
+            values = evaluate_all(frame, [key for key, _ in self.keys])
+            charge_values(frame, *values)
             identity = tuple(map(group_key, values))
             group = groups.get(identity)
             if group is None:

@@ -1,6 +1,9 @@
 """
 How much of a statement's rows is held in memory: by ORDER BY, groups, DISTINCT, sub-queries.
 
+Operands count as well, while others are evaluated after them. And since what is done to large
+values takes long, whoever executes is told of that here, too.
+
 Rows that go by cost nothing; what must be kept until all rows are known is told to
 `Context.hold`, where whoever executes may bound it. Sizes are estimates, and rather too
 high: a slice keeps the whole document that it is a part of.
@@ -8,8 +11,9 @@ high: a slice keeps the whole document that it is a part of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Self
 
 from qldb_stream.ion import IonSlice
@@ -20,6 +24,10 @@ _VALUE_BYTES: Final = 64
 
 # Not worth counting: a statement has no more than 50,000 of those.
 _SMALL_BYTES: Final = 256
+
+# What it takes to write digits in decimal, which is how a long int is compared with decimals: 70 ms
+# for 128 KB, so that the clock is looked at after each of these.
+_STEPS_OF_A_BYTE: Final = 32
 
 # Never large.
 _FIXED: Final = frozenset({bool, type(None), float})
@@ -44,7 +52,11 @@ class Holding:
     def add(self, *values: Any) -> None:
         """Hold some values; what `Context.hold` raises passes through."""
         if self._hold is not None:
-            size = sum(map(size_of, values))
+            self.grow(sum(map(size_of, values)))
+
+    def grow(self, size: int) -> None:
+        """Hold so many bytes more; what `Context.hold` raises passes through."""
+        if self._hold is not None:
             self._bytes += size
             self._hold(size)
 
@@ -60,11 +72,8 @@ def evaluate_all(frame: Frame, parts: Sequence[Evaluate]) -> list[Any]:
         for part in parts:
             value = part(frame)
             values.append(value)
-            kind = type(value)
-            if kind in _FIXED:
-                continue
-            size = len(value) if kind is str else _written_size(value)
-            if size >= _SMALL_BYTES:
+            size = large_size(value)
+            if size:
                 held += size
                 charge(frame, size)
                 hold(size)
@@ -72,6 +81,27 @@ def evaluate_all(frame: Frame, parts: Sequence[Evaluate]) -> list[Any]:
         if held:
             hold(-held)
     return values
+
+
+def make_operands(*parts: Evaluate, light: bool) -> Callable[[Frame], Sequence[Any]]:
+    """
+    Make what evaluates operands, in order.
+
+    Args:
+        parts: each compiled.
+        light: all but the first of them build nothing, so that nothing needs to be held.
+    """
+    if light:
+        return lambda frame: [part(frame) for part in parts]
+    return partial(evaluate_all, parts=parts)
+
+
+def charge_values(frame: Frame, *values: Any) -> None:
+    """Tell an execution's `check` of values that are compared, or made keys of."""
+    if frame[CONTEXT].check is not None:
+        size = sum([large_size(value) for value in values])
+        if size:
+            charge(frame, size * _STEPS_OF_A_BYTE)
 
 
 def check_size(frame: Frame, size: int) -> None:
@@ -83,6 +113,15 @@ def check_size(frame: Frame, size: int) -> None:
             hold(size)
         finally:
             hold(-size)
+
+
+def large_size(value: Any) -> int:
+    """Estimate how many bytes a value takes when it is written; 0 where that is not much."""
+    kind = type(value)
+    if kind in _FIXED:
+        return 0
+    size = len(value) if kind is str else _written_size(value)
+    return size if size >= _SMALL_BYTES else 0
 
 
 def _written_size(value: Any) -> int:

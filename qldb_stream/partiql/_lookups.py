@@ -15,9 +15,10 @@ from typing import Final
 import attrs
 
 from qldb_stream.partiql._context import Evaluate, Frame, Lookup, LookupUse, TableKind
+from qldb_stream.partiql._holding import Holding, evaluate_all
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import SEQUENCES, decoded, is_unknown, kind_of
-from qldb_stream.partiql._walk import walk
+from qldb_stream.partiql._walk import is_light, walk
 from qldb_stream.partiql.ast import (
     Binary,
     Expr,
@@ -41,10 +42,15 @@ class LookupPlan:
     field: str | None
     values: tuple[Evaluate, ...]
     spread: bool  # the one value is a collection, its elements are the values
+    is_light: bool  # computing the values builds nothing
 
-    def evaluate(self, frame: Frame) -> Lookup | None:
+    def evaluate(self, frame: Frame, holding: Holding) -> Lookup | None:
         """Compute the values for the rows further left; None when there is nothing to say."""
-        values = [decoded(value(frame)) for value in self.values]
+        if self.is_light:
+            values = [decoded(value(frame)) for value in self.values]
+        else:
+            values = [decoded(value) for value in evaluate_all(frame, self.values)]
+            holding.add(*values)
         if len(values) == 1 and type(values[0]) is str:  # most look-ups: an id
             return None if self.spread else Lookup(self.field, (values[0],))
         if self.spread:
@@ -84,7 +90,7 @@ def make_lookups(
             computed = tuple(compile_expression(value, scope) for value in values)
             field = _field_of(target, scope, source)
             use = LookupUse(field, "=" if isinstance(condition, Binary) else "IN")
-            plans.append(LookupPlan(use, field, computed, spread))
+            plans.append(LookupPlan(use, field, computed, spread, is_light(*values)))
             break
     return tuple(plans)
 

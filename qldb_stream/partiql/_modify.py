@@ -17,6 +17,7 @@ from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._compile import compile_expression, compile_raw, failure_at, ion_value
 from qldb_stream.partiql._context import Frame, TableKind
 from qldb_stream.partiql._documents import Key, with_inserted, with_value, without_value
+from qldb_stream.partiql._holding import Holding, large_size
 from qldb_stream.partiql._scope import Scope, Variable
 from qldb_stream.partiql._values import MISSING, TEXTS, Kind, decoded, is_unknown, kind_of, text_of
 from qldb_stream.partiql._walk import pos_of
@@ -35,7 +36,7 @@ from qldb_stream.partiql.ast import (
 )
 
 Failure = Callable[[str], PartiqlEvaluationError]
-Prepare = Callable[[Frame], Callable[[Any], Any]]
+Prepare = Callable[[Frame, Holding], Callable[[Any], Any]]
 MaybeKey = Callable[[Frame], Key | None]
 
 # What an edit returns for a document that is to be deleted.
@@ -47,8 +48,8 @@ class OperationPlan:
     """
     What is done to each matched document.
 
-    `prepare` reads everything it needs from the bound row and returns the edit, which
-    turns a document into the next one, or into DELETED. Equal edits are one, and with
+    `prepare` reads everything it needs from the bound row, notes it as held, and returns the
+    edit, which turns a document into the next one, or into DELETED. Equal edits are one, and with
     `backwards` the last comes first: so what is removed leaves the ordinals before it.
     """
 
@@ -59,7 +60,7 @@ class OperationPlan:
 
 def compile_delete() -> OperationPlan:
     """Compile DELETE."""
-    return OperationPlan(lambda _: lambda _document: DELETED, 1)
+    return OperationPlan(lambda _frame, _holding: lambda _document: DELETED, 1)
 
 
 def compile_operation(operation: Operation, scope: Scope, table: Variable) -> OperationPlan:
@@ -88,8 +89,8 @@ def check_document(value: Any, failure: Failure) -> Any:
 def _compile_set(operation: SetFields, scope: Scope, table: Variable) -> OperationPlan:
     parts = tuple(_compile_assignment(part, scope, table) for part in operation.assignments)
 
-    def prepare(frame: Frame) -> Callable[[Any], Any]:
-        edits = [part(frame) for part in parts]
+    def prepare(frame: Frame, holding: Holding) -> Callable[[Any], Any]:
+        edits = [part(frame, holding) for part in parts]
 
         def edit(document: Any) -> Any:
             for change in edits:
@@ -107,9 +108,10 @@ def _compile_assignment(part: Assignment, scope: Scope, table: Variable) -> Prep
     value = compile_raw(part.value, scope)
     failure = failure_at(scope, part)
 
-    def prepare(frame: Frame) -> Callable[[Any], Any]:
+    def prepare(frame: Frame, holding: Holding) -> Callable[[Any], Any]:
         keys = _keys(path, frame)
         new = value(frame)
+        holding.grow(large_size(new))
         if new is MISSING:
             raise failure("SET needs a value, found missing")
         new = ion_value(new)
@@ -126,9 +128,10 @@ def _compile_insert(operation: InsertInto, scope: Scope, table: Variable) -> Ope
     key = None if operation.key is None else compile_expression(operation.key, scope)
     failure = failure_at(scope, operation.target)
 
-    def prepare(frame: Frame) -> Callable[[Any], Any]:
+    def prepare(frame: Frame, holding: Holding) -> Callable[[Any], Any]:
         keys = _keys(path, frame)
         new = value(frame)
+        holding.grow(large_size(new))
         if new is MISSING:
             raise failure("INSERT INTO needs a value, found missing")
         place = None if key is None else _plain_key(key(frame), failure)
@@ -143,7 +146,7 @@ def _compile_remove(operation: Remove, scope: Scope, table: Variable) -> Operati
     if not path:
         return compile_delete()
 
-    def prepare(frame: Frame) -> Callable[[Any], Any]:
+    def prepare(frame: Frame, _: Holding) -> Callable[[Any], Any]:
         return _Removal(tuple(_keys(path, frame)), failure)
 
     return OperationPlan(prepare, 1, backwards=True)

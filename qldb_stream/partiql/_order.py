@@ -21,7 +21,7 @@ import attrs
 
 from qldb_stream.errors import PartiqlEvaluationError
 from qldb_stream.partiql._context import Evaluate, Frame
-from qldb_stream.partiql._holding import Holding
+from qldb_stream.partiql._holding import Holding, charge_values
 from qldb_stream.partiql._values import (
     LOBS,
     NUMBERS,
@@ -33,6 +33,7 @@ from qldb_stream.partiql._values import (
     is_unknown,
     iter_members,
     kind_of,
+    order_key,
     text_of,
 )
 
@@ -70,7 +71,8 @@ def _write_key(value: Any, key: list[Any]) -> None:
     kind = kind_of(value)
     key.append(_RANKS[kind])
     if kind in NUMBERS:
-        key += (0,) if value != value else (1, value)  # noqa: PLR0124 - only NaN differs from itself
+        found = order_key(value)  # a long int as a decimal, which compares fast; none of NaN
+        key += (0,) if found is None else (1, found[1])
     elif kind in TEXTS:
         key.append(text_of(value) or "")
     elif kind is Kind.TIMESTAMP:
@@ -95,21 +97,13 @@ def _write_key(value: Any, key: list[Any]) -> None:
         key.append(_END)
 
 
-class _Descending:
-    """A sort key that compares the other way round."""
+class _Descending(tuple[Any, ...]):
+    """A sort key that compares the other way round; a tuple, so that its size is counted."""
 
-    __slots__ = ("_key",)
+    __slots__ = ()
 
-    def __init__(self, key: list[Any]) -> None:
-        self._key: Final = key
-
-    def __lt__(self, other: _Descending) -> bool:
-        return other._key < self._key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Descending) and self._key == other._key
-
-    __hash__ = None  # type: ignore[assignment]  # compared, never looked up
+    def __lt__(self, other: tuple[Any, ...]) -> bool:
+        return tuple(other) < tuple(self)
 
 
 @attrs.frozen
@@ -125,6 +119,7 @@ class SortPlan:
         value = self.evaluate(frame)
         if is_unknown(value):
             return not self.nulls_first, None
+        charge_values(frame, value)
         key = sort_key(value)
         return self.nulls_first, _Descending(key) if self.descending else key
 
@@ -169,7 +164,7 @@ class Arrangement:
         rows: Iterable[Keyed] = self._iter_keyed(frame, matches, project)
         with Holding(frame) as holding:
             if self.distinct:
-                rows = _iter_distinct(rows, holding)
+                rows = _iter_distinct(frame, rows, holding)
             if self.keys:
                 rows = _iter_held(rows, last, holding)
                 rows = sorted(rows, key=_first) if last is None else _smallest(last, rows)
@@ -201,10 +196,11 @@ def _iter_held(rows: Iterable[Keyed], most: int | None, holding: Holding) -> Ite
         yield row
 
 
-def _iter_distinct(rows: Iterable[Keyed], holding: Holding) -> Iterator[Keyed]:
+def _iter_distinct(frame: Frame, rows: Iterable[Keyed], holding: Holding) -> Iterator[Keyed]:
     """Leave out rows that are equal to an earlier one; NULL and MISSING are equal here."""
     seen: set[bytes] = set()
     for row in rows:
+        charge_values(frame, row[1])
         key = group_key(row[1])
         if key not in seen:
             holding.add(key)

@@ -143,7 +143,7 @@ class ModifyPlan:
         with Holding(frame) as holding:
             for document_id in iter_matches(frame, self._ranges):
                 assert document_id is not None, "a table's rows carry their document ids"
-                edit = self._operation.prepare(frame)
+                edit = self._operation.prepare(frame, holding)
                 if document_id not in edits:
                     holding.add(document_id, frame[slot])
                     edits[document_id] = frame[slot], {}

@@ -208,6 +208,8 @@ def is_equal(left: Any, right: Any) -> bool:
     kind = type(left)
     if kind is type(right) and kind in _SAME_TYPE:
         return bool(left == right)
+    if _FAMILIES[kind_of(left)] is not _FAMILIES[kind_of(right)]:
+        return False
     if isinstance(left, int) and left.bit_length() > _SHORT_INT_BITS and _is_far(left, right):
         return False
     if isinstance(right, int) and right.bit_length() > _SHORT_INT_BITS and _is_far(right, left):
@@ -216,12 +218,20 @@ def is_equal(left: Any, right: Any) -> bool:
 
 
 def _is_far(number: int, other: Any) -> bool:
-    """Tell of a long int, without converting it, that a decimal has more or fewer digits."""
+    """Tell of a long int, without converting it, that a number has more or fewer digits."""
     if not isinstance(other, Decimal):
-        return False
+        return isinstance(other, float)
     digits = number.bit_length() * math.log10(2)
     return not digits - 3 < other.adjusted() < digits + 3
 
+
+# The kind that stands for all whose values may be equal to each other.
+_FAMILIES: Final = {
+    **{kind: kind for kind in Kind},
+    **dict.fromkeys(NUMBERS, Kind.INT),
+    **dict.fromkeys(TEXTS, Kind.STRING),
+    **dict.fromkeys(LOBS, Kind.BLOB),
+}
 
 # Types whose own `==` is PartiQL's as long as both sides have it.
 _SAME_TYPE: Final = frozenset({str, int, bool, bytes, Decimal})

@@ -7,7 +7,18 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.partiql.ast import Node
+from qldb_stream.partiql.ast import (
+    FieldStep,
+    Identifier,
+    IndexStep,
+    IonLiteral,
+    Literal,
+    Node,
+    Parameter,
+    Path,
+)
+
+_LIGHT: Final = (Literal, IonLiteral, Parameter, Identifier)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -45,6 +56,22 @@ def _field_names(kind: type[Node]) -> tuple[str, ...]:
         names = tuple(field.name for field in attrs.fields(kind) if field.type not in plain)
         _NODE_FIELDS[kind] = names
     return names
+
+
+def is_light(*nodes: Node) -> bool:
+    """
+    Tell whether expressions build nothing: constants, parameters, and fields of what is there.
+
+    What is evaluated before them needs not be counted while they are.
+    """
+    return all(
+        isinstance(node.root if isinstance(node, Path) else node, _LIGHT)
+        and all(
+            isinstance(step.index if isinstance(step, IndexStep) else step, (*_LIGHT, FieldStep))
+            for step in (node.steps if isinstance(node, Path) else ())
+        )
+        for node in nodes
+    )
 
 
 def pos_of(node: Node) -> int:

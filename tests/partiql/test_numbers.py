@@ -7,13 +7,19 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from qldb_stream.partiql import index_key
+from qldb_stream.partiql import Context, index_key
 from qldb_stream.partiql._arithmetic import compute
 from qldb_stream.partiql._compare import make_equal, make_ordered
-from qldb_stream.partiql._context import Evaluate
+from qldb_stream.partiql._context import Evaluate, Frame, make_frame
 from qldb_stream.partiql._numbers import to_decimal
+from tests.partiql.tables import Tables
 
 HUGE = (1 << 1_000_000) - 1  # its Decimal() takes two seconds, with the lock held
+
+
+def frame() -> Frame:
+    """A frame without variables."""
+    return make_frame(Context(Tables({})), 3)
 
 
 def always(value: object) -> Evaluate:
@@ -34,16 +40,16 @@ def test_huge_ints_meet_decimals() -> None:
     same = to_decimal(HUGE)
     equal = make_equal(lambda _: HUGE, lambda _: same, negated=False)
     next_one = to_decimal(HUGE + 1)
-    assert equal([]) is True
-    for far in (Decimal("1.5"), Decimal("1e400000"), next_one):
-        assert make_equal(always(HUGE), always(far), negated=False)([]) is False
-        assert make_equal(always(far), always(HUGE), negated=True)([]) is True
-    assert make_ordered("<", lambda _: HUGE, lambda _: next_one)([]) is True
-    assert make_ordered("<", lambda _: HUGE, lambda _: same)([]) is False
+    assert equal(frame()) is True
+    for far in (Decimal("1.5"), Decimal("1e400000"), next_one, 1e308, "x", [HUGE]):
+        assert make_equal(always(HUGE), always(far), negated=False)(frame()) is False
+        assert make_equal(always(far), always(HUGE), negated=True)(frame()) is True
+    assert make_ordered("<", lambda _: HUGE, lambda _: next_one)(frame()) is True
+    assert make_ordered("<", lambda _: HUGE, lambda _: same)(frame()) is False
     assert index_key(HUGE) == index_key(same)
     assert index_key(HUGE) != index_key(to_decimal(HUGE - 1))
-    assert make_ordered(">", lambda _: -HUGE, lambda _: Decimal("1.5"))([]) is False
-    assert make_ordered(">", lambda _: HUGE, lambda _: Decimal("1.5"))([]) is True
+    assert make_ordered(">", lambda _: -HUGE, lambda _: Decimal("1.5"))(frame()) is False
+    assert make_ordered(">", lambda _: HUGE, lambda _: Decimal("1.5"))(frame()) is True
 
 
 def test_huge_ints_are_no_operands() -> None:
