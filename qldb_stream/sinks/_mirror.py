@@ -25,7 +25,7 @@ __all__ = ["MirrorSink"]
 
 class MirrorSink:
     """
-    Mirror blocks into an embedded ledger; a `qldb_stream.typing.Sink`.
+    Mirror blocks into an embedded ledger; a `qldb_stream.typing.ErasingSink`.
 
     Attributes:
         ledger: the mirror, empty or mirrored into before; closed with the sink.
@@ -95,6 +95,24 @@ class MirrorSink:
             reached = self._apply_run(blocks, position, token, stored)
         self._count(stored)
         return reached
+
+    def erase(self, blocks: Sequence[Block], token: int) -> None:
+        """
+        Erase the documents that are redacted in these copies of blocks, durably on return.
+
+        Blocks that the mirror has not are passed over, and so is a revision that is current
+        in it still: the block that redacts it comes later, and erases it then.
+
+        Raises:
+            ConflictError: a copy is of another block than the one that is here.
+            StaleTokenError: the mirror has seen a higher token.
+            LedgerFileError: the file could not be written; nothing is erased.
+        """
+        with self.ledger.group_commit():
+            for block in blocks:
+                is_ours = block.address.strand_id == self.ledger.strand_id
+                if is_ours and block.address.sequence_no < self.ledger.mirrored_blocks:
+                    self.ledger.mirror(block, token=token)
 
     def summary(self) -> SinkSummary:
         """Say what became of the blocks that are durable; redactions were carried out."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from amazon.ion import simpleion
 
 from qldb_stream import ion
 from qldb_stream.errors import (
@@ -347,3 +348,18 @@ def test_ddl_is_not_compiled() -> None:
     """Asking for a plan of a statement that has none is our own bug."""
     with pytest.raises(AssertionError):
         compile_statement(parse_statement("CREATE TABLE T"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("SET t.a = 3", "{a: 3, b: 0}"),
+        ("REMOVE t.a", "{b: 0}"),
+        ("SET t.b = t.a", "{a: 1, a: 2, b: 1}"),
+    ],
+)
+def test_a_repeated_name_is_set_and_removed_as_one(operation: str, expected: str) -> None:
+    """SET leaves one member of the name, REMOVE none; a path reads the first."""
+    document = simpleion.loads("{a: 1, a: 2, b: 0}")
+    changed = after(f"FROM T AS t {operation}", document)
+    assert ion.ion_hash(simpleion.loads(expected)) == ion.ion_hash(changed)

@@ -16,6 +16,7 @@ from qldb_stream.errors import (
     LedgerFileError,
     QldbStreamError,
     ReplayRefusedError,
+    StaleTokenError,
     UsageError,
 )
 from qldb_stream.events import Block
@@ -26,6 +27,7 @@ from qldb_stream.report import Gap, Position, SinkSummary
 from qldb_stream.sinks._mirror import MirrorSink
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.testing import JournalShape, make_journal
+from qldb_stream.typing import ErasingSink
 from tests.ledger.chains import chain, ddl, linked
 from tests.ledger.support import memory, run
 from tests.replay.blocks import STRAND, block
@@ -222,3 +224,23 @@ def test_another_block_of_a_number_that_is_there_is_a_conflict(ledger: Ledger) -
         sink.apply([other], after(other), 1)
     assert isinstance(caught.value, QldbStreamError)
     assert (STRAND, 0) == (caught.value.strand_id, caught.value.sequence_no)
+
+
+def test_late_copies_erase(ledger: Ledger) -> None:
+    """What a copy shows as redacted goes; other strands, and blocks to come, are passed over."""
+    shape = JournalShape(redactions=0.5)
+    full = list(make_journal(3, blocks=30, shape=shape))
+    late = list(make_journal(3, blocks=30, shape=shape).with_erased())
+    doomed = [number for number, one in enumerate(late) if one.revisions != full[number].revisions]
+    assert doomed
+    sink = MirrorSink(ledger)
+    sink.erase(late, 1)
+    has = doomed[-1] + 1
+    sink.apply(full[:has], after(full[has - 1]), 1)
+    sink.erase([*chain(CREATED), *late], 1)
+    sink.apply(full[has:], after(full[-1]), 1)
+    sink.erase(late, 1)
+    assert [one.revisions for one in late] == [one.revisions for one in ledger.blocks()]
+    assert isinstance(sink, ErasingSink)
+    with pytest.raises(StaleTokenError):
+        sink.erase(late[:1], 0)
