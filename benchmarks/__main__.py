@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import imports, ledger, memory, partiql, records, replay, server
+from benchmarks import imports, inbox, ledger, memory, partiql, records, replay, server
 from benchmarks._timing import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "ledger": ledger.run,
     "server": server.run,
     "memory": memory.run,
+    "inbox": inbox.run,
     "imports": imports.run,
 }
 

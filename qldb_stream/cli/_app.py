@@ -24,8 +24,9 @@ from qldb_stream.cli._ledger import ledger
 from qldb_stream.cli._output import explain, print_json
 from qldb_stream.cli._replay import replay
 from qldb_stream.cli._standard import complain, give_up_output, is_output_broken, mend_streams
+from qldb_stream.cli._status import status
 from qldb_stream.cli._verify import verify
-from qldb_stream.errors import LedgerFileError, QldbStreamError, UsageError
+from qldb_stream.errors import InboxFileError, LedgerFileError, QldbStreamError, UsageError
 from qldb_stream.report import ReplayReport, VerifyReport
 
 __all__ = ["app", "run"]
@@ -52,7 +53,7 @@ def app() -> None:
     """Read, prove and deliver the journal of an Amazon QLDB ledger."""
 
 
-for _command in (demo, inspect, verify, replay, ids, compare, ledger):
+for _command in (demo, inspect, verify, replay, ids, compare, status, ledger):
     app.add_command(_command)
 
 
@@ -78,7 +79,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _USAGE
     except click.ClickException as error:
         return _fail(arguments, _one_sentence(error.format_message()), _USAGE)
-    except (UsageError, LedgerFileError) as error:
+    except (UsageError, LedgerFileError, InboxFileError) as error:
         return _fail(arguments, explain(error), _USAGE)
     except QldbStreamError as error:
         return _fail(arguments, explain(error), _PROBLEM)

@@ -6,20 +6,23 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
+from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
-from qldb_stream.report import ProblemCode
+from qldb_stream.report import ParkedBlock, ParkReason, Position, ProblemCode
 from qldb_stream.testing import JournalShape, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| (`[^|]+`) \|", re.MULTILINE)
+STATUS_LISTS = ("strands", "waits", "positions", "leases", "parked")
 NAME = re.compile(r"`([^`]+)`")
 
 
@@ -68,6 +71,18 @@ def damage(path: str) -> None:
     connection.close()
 
 
+def fill_inbox(path: str) -> None:
+    """Make an inbox in which something stands in every list."""
+    journal = make_journal(3, blocks=4)
+    inbox = SqliteInbox(path)
+    blocks = list(journal)
+    inbox.put(blocks, 1.0)
+    inbox.lease(journal.strand_id, 60.0, 1.0)
+    inbox.store_position("a", Position(journal.strand_id, 1, blocks[1].block_hash, start=0), 1)
+    inbox.park(ParkedBlock("a", blocks[1], ParkReason.REFUSED, "", datetime.now(UTC)))
+    inbox.close()
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -94,6 +109,8 @@ def printed(run: Run) -> dict[str, set[str]]:
     ]
     select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
     queried = [run(*select, *more).json() for more in ((), ("--explain",))]
+    fill_inbox("inbox")
+    said = run("status", "inbox", "--json").json()
     return {
         "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
@@ -111,6 +128,8 @@ def printed(run: Run) -> dict[str, set[str]]:
         "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
+        "status": keys([said]),
+        **{f"status: {x}": keys(said[x]) for x in STATUS_LISTS},
         "ledger check": keys(checked),
         "ledger check: problems": keys(each for said in checked for each in said["problems"]),
         "ledger export": keys([exported]),
