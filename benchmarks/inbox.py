@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -12,9 +13,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import attrs
+
+from benchmarks._ledgers import FOLDER as BENCH
 from benchmarks._timing import Row, ceiling_row
 from qldb_stream.assembly import BlockAssembler
-from qldb_stream.events import NEED_MORE, Event, Undecodable
+from qldb_stream.events import NEED_MORE, BlockAddress, Event, Undecodable
 from qldb_stream.inbox import open_inbox
 from qldb_stream.ordering import Sequencer
 from qldb_stream.parsers.record import parse_record
@@ -22,7 +26,7 @@ from qldb_stream.report import Position
 from qldb_stream.testing import make_journal, shuffled
 
 SMALL = 10_000
-# A million takes a quarter of an hour, most of it the making of records: ask for it.
+# A million takes minutes, most of it the making of records: ask for it.
 LARGE = int(os.environ.get("QLDB_STREAM_BENCH_EVENTS", "100000"))
 WINDOW = 10_000
 BATCH = 500
@@ -37,10 +41,42 @@ def run() -> list[Row]:
         ratio = large[part] / small[part]
         value = f"{ratio:.2f}x  ({large[part]:.0f} us against {small[part]:.0f} us)"
         rows.append(Row(f"{part}, {LARGE:,} waiting, of {SMALL:,}", value, "<= 2x", ratio <= 2))
+    rows += _sequencer_rows()
     rows.append(ceiling_row("  peak memory", large["peak_mb"], "MB", CEILING_MB))
     rows.append(Row("  of that, with 10,000 waiting", f"{small['peak_mb']:.0f} MB"))
     rows.append(Row("  on disk", f"{large['disk_mb']:.0f} MB"))
     return rows
+
+
+def _sequencer_rows() -> list[Row]:
+    """Say what a block costs in the sequencer, while all of them wait for the first one."""
+    small, large = _sequence(SMALL), _sequence(LARGE)
+    value = f"{large / small:.2f}x  ({large:.1f} us against {small:.1f} us)"
+    return [Row(f"order, {LARGE:,} waiting, of {SMALL:,}", value, "<= 2x", large <= 2 * small)]
+
+
+def _sequence(blocks: int) -> float:
+    """Feed blocks shuffled in windows, the first one last; give microseconds of CPU a block."""
+    pattern = next(iter(make_journal(7, blocks=1)))
+    strand_id = pattern.address.strand_id
+    numbers = [*shuffled(range(1, blocks), 7, window=WINDOW), 0]
+    waiting = [
+        attrs.evolve(
+            pattern, summary=attrs.evolve(pattern.summary, address=BlockAddress(strand_id, number))
+        )
+        for number in numbers
+    ]
+    sequencer = Sequencer(0, limit=blocks)
+    gc.collect()
+    gc.disable()
+    started = time.process_time()
+    for block in waiting:
+        sequencer.feed(block)
+    for _ in range(blocks):
+        assert sequencer.next_block() is not NEED_MORE
+    seconds = time.process_time() - started
+    gc.enable()
+    return seconds / blocks * 1e6
 
 
 def _measure(events: int) -> dict[str, float]:
@@ -64,7 +100,8 @@ def _batches(events: int) -> Iterator[list[Event]]:
 
 def _work(events: int) -> dict[str, float]:
     """Put all events, then take every block out in order; give microseconds of CPU an event."""
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    BENCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BENCH) as folder:
         path = Path(folder) / "bench.inbox"
         inbox = open_inbox(str(path))
         put_s = 0.0

@@ -15,7 +15,9 @@ from qldb_stream.report import Gap, ParkedBlock, ParkReason, Position
 from qldb_stream.testing import JournalShape, make_journal
 from tests.cli.conftest import Run
 
-JOURNAL = make_journal(5, blocks=12, shape=JournalShape(tables=1, least_revisions=2))
+JOURNAL = make_journal(
+    5, blocks=12, shape=JournalShape(tables=1, least_revisions=2, most_revisions=3)
+)
 STRAND = JOURNAL.strand_id
 RECORDS = [list(map(parse_record, records)) for records in JOURNAL.iter_block_records()]
 
