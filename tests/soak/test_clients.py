@@ -60,7 +60,7 @@ def test_clients_of_a_server_work_for_minutes_in_its_flat_memory(
 
 def test_memory_that_grows_is_seen() -> None:
     """After the first minute of a long run, or the first quarter of a short one."""
-    grows = [100.0 + number for number in range(40)]
+    grows = [100.0 + 2 * number for number in range(40)]
     flat = [20.0 * number for number in range(4)] + [80.0] * 36
     Run([Tally()], flat, 600.0).check_memory()
     for seconds in (600.0, 60.0):
