@@ -34,7 +34,14 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 import attrs
 import pluggy
 
-from qldb_stream.report import Guarantee, SinkSummary
+from qldb_stream.report import (
+    BatchDone,
+    BlockDelivered,
+    BlockParked,
+    GapFound,
+    Guarantee,
+    SinkSummary,
+)
 from qldb_stream.typing import Sink
 
 __all__ = [
@@ -45,6 +52,10 @@ __all__ = [
     "SummarizingSink",
     "hookimpl",
     "hookspec",
+    "qldb_stream_batch_done",
+    "qldb_stream_block_delivered",
+    "qldb_stream_block_parked",
+    "qldb_stream_gap_found",
     "qldb_stream_register_sinks",
 ]
 
@@ -88,7 +99,8 @@ class SinkType:
     `scheme` is lower case, a letter first, then letters, digits, ``+``, ``-`` or ``.``.
     `summary` is one line for people, who find it by `qldb-stream sinks`. The rest says what the
     pipeline may do: `guarantee`; `can_park`, whether blocks may be parked (not where each
-    builds on all before it); `takes_filtered`, whether it takes blocks that a filter changed.
+    builds on all before it); `takes_filtered`, whether it takes blocks that a filter changed. A
+    sink whose modes differ in these has attributes of the same names, which then count.
     """
 
     scheme: str
@@ -116,3 +128,27 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:  # type: ignore[empty-bo
     Called whenever sinks are listed or one is opened, so it must be quick: import what
     a sink needs when it is opened. A scheme that somebody else has is refused.
     """
+
+
+# What observers are told. They are called in the thread that delivers, after the fact and one by
+# one; what they answer is not used. One that raises is named once and disturbs nothing.
+
+
+@hookspec
+def qldb_stream_block_delivered(event: BlockDelivered) -> None:
+    """Take note that a sink has durably applied a block; called for each, in order."""
+
+
+@hookspec
+def qldb_stream_block_parked(event: BlockParked) -> None:
+    """Take note that a block was put aside for a sink; it is durable in the inbox."""
+
+
+@hookspec
+def qldb_stream_gap_found(event: GapFound) -> None:
+    """Take note that missing blocks hold a strand back; called once for each hole and sink."""
+
+
+@hookspec
+def qldb_stream_batch_done(event: BatchDone) -> None:
+    """Take note that a sink has applied a run of blocks; called after its blocks were told."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -30,7 +31,15 @@ from qldb_stream.hookspecs import PROJECT, SinkType
 from qldb_stream.sinks.url import SCHEME, SinkUrl, mask_url, parse_sink_url
 from qldb_stream.typing import Sink
 
-__all__ = ["Plugins", "check_sink_url", "load_plugins", "open_sink"]
+__all__ = [
+    "Observers",
+    "Plugins",
+    "check_sink_url",
+    "find_sink_type",
+    "load_observers",
+    "load_plugins",
+    "open_sink",
+]
 
 BUILT_IN: Final = (
     "qldb_stream.sinks.jsonl",
@@ -39,6 +48,13 @@ BUILT_IN: Final = (
 )
 
 _SINKS_HOOK: Final = "qldb_stream_register_sinks"
+_OBSERVING: Final = (
+    "qldb_stream_batch_done",
+    "qldb_stream_block_delivered",
+    "qldb_stream_block_parked",
+    "qldb_stream_gap_found",
+)
+_LOG: Final = logging.getLogger(__name__)
 _LOADING: Final = "(loading)"
 _OPENING: Final = "open"
 
@@ -65,11 +81,7 @@ def load_plugins() -> Plugins:
         All that works, and a `PluginError` for each thing that does not. A plug-in of
         which one sink type is bad keeps its others.
     """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    for module in BUILT_IN:
-        manager.register(importlib.import_module(module), module)
-    broken = list(_register_installed(manager))
+    manager, broken = _make_manager()
     found: dict[str, tuple[str, SinkType]] = {}
     for name, plugin in manager.list_name_plugin():
         broken += _collect_sinks(manager, name, plugin, found)
@@ -79,6 +91,61 @@ def load_plugins() -> Plugins:
         {scheme: name for scheme, (name, _) in in_order},
         tuple(broken),
     )
+
+
+class Observers:
+    """
+    Who is told what happens; see the hooks of `qldb_stream.hookspecs`.
+
+    Attributes:
+        broken: what observers did wrong, once for each of them and each hook.
+    """
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self.broken: list[PluginError] = []
+        # Each is called alone: pluggy would stop for all at the first exception.
+        self._calls: dict[str, list[pluggy.HookImpl]] = {
+            name: getattr(manager.hook, name).get_hookimpls() for name in _OBSERVING
+        }
+
+    def __bool__(self) -> bool:
+        """Say whether there is anybody to tell."""
+        return any(self._calls.values())
+
+    def tell(self, hook: str, event: object) -> None:
+        """Call a hook of every observer; whoever raises is named in `broken` and in the log."""
+        for impl in self._calls[hook]:
+            try:
+                impl.function(**({"event": event} if impl.argnames else {}))
+            except Exception as exc:  # noqa: BLE001 - a stranger's hook may raise anything
+                self._name(PluginError(impl.plugin_name, hook, f"raised {type(exc).__name__}"))
+
+    def _name(self, error: PluginError) -> None:
+        if error not in self.broken:
+            self.broken.append(error)
+            _LOG.warning("%s", error)
+
+
+def load_observers(*more: object) -> Observers:
+    """
+    Find every installed observer.
+
+    Args:
+        more: objects whose methods or functions are marked with `hookimpl`, told as well.
+    """
+    manager, _ = _make_manager()
+    for plugin in more:
+        manager.register(plugin)
+    return Observers(manager)
+
+
+def _make_manager() -> tuple[pluggy.PluginManager, list[PluginError]]:
+    """Register our own plug-ins and what is installed; answer what is wrong with the latter."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for module in BUILT_IN:
+        manager.register(importlib.import_module(module), module)
+    return manager, list(_register_installed(manager))
 
 
 def open_sink(url: str, **options: str) -> Sink:
@@ -109,6 +176,16 @@ def check_sink_url(url: str, **options: str) -> None:
         UsageError: as `open_sink` says, what the sink itself refuses apart.
     """
     _find(url, options)
+
+
+def find_sink_type(url: str) -> SinkType:
+    """
+    Give the kind of sink that a URL names, without opening it.
+
+    Raises:
+        UsageError: as `check_sink_url` says.
+    """
+    return _find(url, {})[1]
 
 
 def _find(url: str, more: Mapping[str, str]) -> tuple[str, SinkType, SinkUrl]:

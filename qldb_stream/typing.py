@@ -28,6 +28,7 @@ __all__ = [
     "ErasingSink",
     "Inbox",
     "Item",
+    "LiveSource",
     "MentioningSink",
     "Readable",
     "ReadableSink",
@@ -73,6 +74,21 @@ class Source(Protocol):
 
     def items(self) -> Iterator[Item]:
         """Iterate over everything the source holds; may be called again."""
+
+
+@runtime_checkable
+class LiveSource(Source, Protocol):
+    """A source without an end that is told what is safe, and can be asked to end."""
+
+    def acknowledge(self, count: int) -> None:
+        """
+        Take note that the next `count` items it has given are durable elsewhere.
+
+        Called in the order in which they were given, from another thread than `items` runs in.
+        """
+
+    def stop(self) -> None:
+        """End `items` soon, from another thread; what was not acknowledged comes again."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from qldb_stream.errors._decode import (
 )
 from qldb_stream.errors._delivery import (
     DeliveryError,
+    LeaseHeldError,
     ReplayRefusedError,
     SinkRefusedError,
     SinkUnavailableError,
@@ -93,6 +94,7 @@ __all__ = [
     "IonDecodeError",
     "IonEncodeError",
     "LambdaAbortedError",
+    "LeaseHeldError",
     "LedgerAddressError",
     "LedgerError",
     "LedgerFileError",

@@ -8,6 +8,7 @@ from qldb_stream.errors._root import Disposition, QldbStreamError
 
 __all__ = [
     "DeliveryError",
+    "LeaseHeldError",
     "ReplayRefusedError",
     "SinkRefusedError",
     "SinkUnavailableError",
@@ -33,6 +34,20 @@ class DeliveryError(QldbStreamError):
     """A sink did not take what it was given."""
 
     disposition = Disposition.RETRY
+
+
+@attrs.frozen
+class LeaseHeldError(DeliveryError):
+    """A strand on which another worker works for this sink."""
+
+    sink: str
+    strand_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"another worker delivers strand {self.strand_id} to sink {self.sink}; "
+            "its lease runs out if it died"
+        )
 
 
 @attrs.frozen

@@ -8,16 +8,24 @@ the same run without a sink.
 
 from __future__ import annotations
 
+from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._foreign import closing_sink
-from qldb_stream.pipeline._run import Pipeline, iter_checked, verify_source
+from qldb_stream.pipeline._pipeline import Pipeline, verify_source
+from qldb_stream.pipeline._retry import RetryPolicy
+from qldb_stream.pipeline._run import iter_checked
 from qldb_stream.pipeline._tally import Tally
+from qldb_stream.pipeline._target import CheckpointedSink
 
 __all__ = [
     "CheckedBlock",
+    "CheckpointedSink",
+    "Clock",
     "Order",
     "Pipeline",
     "PipelineCore",
+    "RetryPolicy",
+    "SystemClock",
     "Tally",
     "Verdict",
     "closing_sink",

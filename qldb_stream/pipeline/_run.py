@@ -1,141 +1,152 @@
 """
-`run`: one bounded source, from its items to a sink and a report.
+`run`: one bounded source, from its items to each sink and a report.
 
 This is the thin edge around `PipelineCore`: `iter_checked` reads the source and asks for
-the sink's positions, `Pipeline` hands what comes out over. `verify_source` is the same
-run without a sink, so what a replay refuses is what verification names.
+a sink's positions, a pass hands what comes out over. Without a sink it is the same run, so what
+a replay refuses is what verification names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 
 import attrs
 
-from qldb_stream.errors import UsageError
+from qldb_stream.errors import BacklogError, QldbStreamError, SourceError, UsageError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Need, RevisionDetails
-from qldb_stream.ordering import check_numbers
-from qldb_stream.pipeline._core import NO_GAPS, CheckedBlock, PipelineCore
-from qldb_stream.pipeline._delivery import BATCH_BLOCKS, Delivery
+from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
+from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
-from qldb_stream.plugins import check_sink_url, open_sink
-from qldb_stream.report import Gap, Position, ReplayReport, VerifyReport
-from qldb_stream.typing import Item, Sink
+from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
+from qldb_stream.pipeline._rules import DeliveryRules
+from qldb_stream.pipeline._target import SinkPlan
+from qldb_stream.report import (
+    Gap,
+    GapFound,
+    Position,
+    ProblemCode,
+    ReplayReport,
+    SinkReport,
+    VerifyReport,
+)
+from qldb_stream.typing import Item
 
-__all__ = ["Pipeline", "iter_checked", "verify_source"]
+__all__ = ["Passes", "iter_checked"]
 
 
-class Pipeline:
+class Passes:
     """
-    Delivers a journal to a sink: assembled, in order, verified, from where the sink is.
+    One run over a source: a pass for each sink, or one without.
 
     Args:
-        sink: a sink, which stays open; a URL, which is opened for the run; or None to
-            verify alone.
-        start: the number of the first block, where the sink has nothing; for all
-            strands, or by strand. None begins with the first block that the source has.
-        accept_gaps: missing blocks that the owner has declared, by strand.
-        batch_blocks: how many blocks are applied together at most.
-        token: the fencing token of whoever holds the strands; 0 for a run of its own.
-
-    Raises:
-        UsageError: the URL names no sink that there is, or has options that it does not
-            take; a number is negative, or a gap ends before it begins. Whether the sink can
-            be opened, `run` finds out.
+        plans: the sinks; none to verify alone.
+        rules: how blocks are delivered.
+        start: as `Pipeline` takes it.
+        gaps: declared gaps by strand.
+        token: the fencing token where no inbox gives one.
     """
 
     def __init__(
         self,
-        sink: Sink | str | None,
-        *,
-        start: int | Mapping[str, int] | None = None,
-        accept_gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
-        batch_blocks: int = BATCH_BLOCKS,
-        token: int = 0,
+        plans: tuple[SinkPlan, ...],
+        rules: DeliveryRules,
+        start: int | Mapping[str, int] | None,
+        gaps: Mapping[str, Sequence[Gap]],
+        token: int,
     ) -> None:
-        if batch_blocks < 1:
-            raise UsageError(f"batch_blocks is {batch_blocks}, at least one must be applied")
-        if token < 0:
-            raise UsageError(f"token is {token}, fencing tokens are 0 or more")
-        check_numbers(start, accept_gaps)
-        if isinstance(sink, str):
-            check_sink_url(sink)
-        self._sink = sink
+        self._plans = plans
+        self._rules = rules
         self._start = start
-        self._gaps = accept_gaps
-        self._batch_blocks = batch_blocks
+        self._gaps = gaps
         self._token = token
-        self._run: _Run | None = None
-
-    @property
-    def report(self) -> ReplayReport:
-        """
-        Sum up the last run so far; also after it ended in an error.
-
-        Before the first run everything in it is zero.
-        """
-        return ReplayReport(VerifyReport()) if self._run is None else self._run.report()
+        self._runs: list[_Run] = []
+        self._failures: dict[str, str] = {}
 
     def run(self, source: Input) -> ReplayReport:
-        """
-        Verify a bounded source and deliver what may be delivered.
+        """Read the source once for each sink; see `Pipeline.run`."""
+        if len(self._plans) > 1 and isinstance(source, Iterator):
+            raise UsageError(
+                "several sinks read the source once each, and an iterator can be read once: give "
+                "a source, or a list"
+            )
+        if not self._plans:
+            self._pass(source, None)
+        for plan in self._plans:
+            try:
+                self._run_sink(plan, source)
+            except (UsageError, SourceError, BacklogError):
+                raise  # what all sinks have to do with
+            except QldbStreamError as exc:
+                if len(self._plans) == 1:
+                    raise
+                self._failures[plan.name] = str(exc)
+        return self.report()
 
-        A strand stops at the first block that is missing, incomplete, of two versions or
-        fails a check: nothing of it is delivered from there on, and the rest of the
-        source is verified all the same. Blocks that the sink has are passed over.
+    def report(self) -> ReplayReport:
+        """Sum up what has come of it so far."""
+        if len(self._plans) < 2:  # noqa: PLR2004 - none, or one
+            return self._runs[0].report() if self._runs else ReplayReport(VerifyReport())
+        found = {run.name: run.report() for run in self._runs}
+        sinks = tuple(
+            [
+                SinkReport(
+                    plan.name,
+                    found.get(plan.name, ReplayReport(VerifyReport())),
+                    self._failures.get(plan.name),
+                )
+                for plan in self._plans
+            ]
+        )
+        return _sum(sinks)
 
-        Args:
-            source: a `Source`, or any iterable of events, or of whole blocks such as
-                `parse_export` and `Ledger.blocks` give. An iterable waits in memory to
-                its end, within a limit; with a start, only until its turn has come. An
-                empty one is no error: the report says `nothing_readable`.
+    def _run_sink(self, plan: SinkPlan, source: Input) -> None:
+        inbox = self._rules.inbox
+        with ExitStack() as closing:
+            target = plan.open(inbox)
+            if plan.is_ours:
+                closing.enter_context(closing_sink(target.own))
+            tokens: Tokens = FixedToken(self._token)
+            if inbox is not None:
+                inbox.register(plan.name)
+                tokens = leases = Leases(inbox, plan.name, self._rules.lease_s, self._rules.clock)
+                closing.callback(_release, leases)
+            self._pass(source, Delivery(target, self._rules, tokens))
 
-        Returns:
-            What was verified and what was applied.
-
-        Raises:
-            UsageError: the sink that a URL names cannot be opened, the source cannot be read
-                or yields something else, or a start
-                leaves a hole behind what the sink has.
-            SourceError: the source changed or failed while it was read.
-            BacklogError: an iterable has more out of order than may wait.
-            QldbStreamError: whatever the sink raised. In all cases `report` tells how far
-                the run came, and the sink's position is that of the blocks it applied.
-        """
-        if not isinstance(self._sink, str):
-            return self._run_with(self._sink, source)
-        with closing_sink(open_sink(self._sink)) as sink:
-            return self._run_with(sink, source)
-
-    def _run_with(self, sink: Sink | None, source: Input) -> ReplayReport:
+    def _pass(self, source: Input, delivery: Delivery | None) -> None:
         order = order_of(source, has_start=self._start is not None)
         core = PipelineCore(order, start=self._start, gaps=self._gaps)
-        delivery = None
-        if sink is not None:
-            delivery = Delivery(sink, batch_blocks=self._batch_blocks, token=self._token)
-        self._run = _Run(core, delivery, self._gaps)
-        self._run.read(source)
-        return self._run.report()
+        run = _Run(core, delivery, self._gaps)
+        self._runs.append(run)
+        run.read(source)
+        if delivery is not None:
+            self._tell_gaps(delivery.name, run.report().verification)
+
+    def _tell_gaps(self, sink: str, report: VerifyReport) -> None:
+        for problem in report.problems:
+            if problem.code is ProblemCode.GAP and problem.strand_id is not None:
+                first, now_s = problem.sequence_no or 0, self._rules.clock.now_s()
+                event = GapFound(sink, problem.strand_id, first, now_s)
+                self._rules.observers.tell("qldb_stream_gap_found", event)
 
 
-def verify_source(source: Input) -> VerifyReport:
-    """
-    Verify everything that a bounded source holds; never stops at what is wrong.
+def _release(leases: Leases) -> None:
+    with suppress(QldbStreamError):  # it runs out by itself
+        leases.release_all()
 
-    Args:
-        source: as `Pipeline.run` takes it.
 
-    Returns:
-        Every check's outcome, summed up. `nothing_readable` says that there was not one
-        record.
-
-    Raises:
-        UsageError: the source cannot be read.
-        SourceError: the source changed or failed while it was read.
-        BacklogError: an iterable has more out of order than may wait.
-    """
-    return Pipeline(None).run(source).verification
+def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
+    """Sum up the reports of several sinks."""
+    whole = next((sink for sink in sinks if sink.failure is None), sinks[0])
+    return attrs.evolve(
+        whole.report,
+        applied=sum(sink.report.applied for sink in sinks),
+        skipped=sum(sink.report.skipped for sink in sinks),
+        documents=sum(sink.report.documents for sink in sinks),
+        parked=tuple([parked for sink in sinks for parked in sink.report.parked]),
+        sinks=sinks,
+    )
 
 
 def iter_checked(
@@ -193,6 +204,7 @@ class _Run:
     def __init__(
         self, core: PipelineCore, delivery: Delivery | None, gaps: Mapping[str, Sequence[Gap]]
     ) -> None:
+        self.name = "" if delivery is None else delivery.name
         self._core = core
         self._delivery = delivery
         self._gaps = gaps

@@ -13,6 +13,18 @@ from qldb_stream.report._checks import (
     Problem,
     ProblemCode,
 )
+from qldb_stream.report._delivery import (
+    BatchDone,
+    BatchResult,
+    BlockDelivered,
+    BlockParked,
+    DeliveryReport,
+    GapFound,
+    ItemOutcome,
+    RequeueReport,
+    StrandDelivery,
+    StrandState,
+)
 from qldb_stream.report._inbox import (
     InboxStatus,
     Lease,
@@ -25,16 +37,23 @@ from qldb_stream.report._inbox import (
 )
 from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
-from qldb_stream.report._runs import Level, ReplayReport, StrandReport, VerifyReport
+from qldb_stream.report._runs import Level, ReplayReport, SinkReport, StrandReport, VerifyReport
 from qldb_stream.report._sinks import Guarantee, SinkSummary, StoredRevision
 
 __all__ = [
+    "BatchDone",
+    "BatchResult",
+    "BlockDelivered",
+    "BlockParked",
     "BlockVerification",
     "Check",
     "DeleteRule",
+    "DeliveryReport",
     "Gap",
+    "GapFound",
     "Guarantee",
     "InboxStatus",
+    "ItemOutcome",
     "Lease",
     "LedgerProblem",
     "LedgerReport",
@@ -47,10 +66,14 @@ __all__ = [
     "ProblemCode",
     "Quarantined",
     "ReplayReport",
+    "RequeueReport",
+    "SinkReport",
     "SinkSummary",
     "SinkWait",
     "StoredRevision",
+    "StrandDelivery",
     "StrandReport",
+    "StrandState",
     "VerifyReport",
     "WaitState",
     "WaitingStrand",

@@ -118,6 +118,10 @@ class ReplayReport:
     already: if it got them before the redaction, it still holds the data; and
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
+    `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
+    `sinks` is empty for one sink. For several it has a report for each, and the rest sums them
+    up: `verification` is that of the first that came to its end, counts are sums.
+
     `ids_unresolved`, `indexes_kept` and `paths_unmet` are for people and no part of the JSON
     object.
     """
@@ -134,11 +138,13 @@ class ReplayReport:
     redacted_copies: tuple[tuple[str, int], ...] = ()
     strands_unmet: tuple[str, ...] = ()
     paths_unmet: tuple[str, ...] = ()
+    parked: tuple[tuple[str, int], ...] = ()
+    sinks: tuple[SinkReport, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Say whether no problem was found."""
-        return self.verification.ok
+        """Say whether no problem was found, and no sink of several failed."""
+        return self.verification.ok and all(sink.ok for sink in self.sinks)
 
     @property
     def nothing_readable(self) -> bool:
@@ -147,7 +153,7 @@ class ReplayReport:
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `replay --json` prints."""
-        return self.verification.as_json() | {
+        entry = self.verification.as_json() | {
             "applied": self.applied,
             "skipped": self.skipped,
             "documents": self.documents,
@@ -156,7 +162,29 @@ class ReplayReport:
             "left_out": dict(self.left_out),
             "before_start": self.before_start,
             "strands_unmet": list(self.strands_unmet),
+            "parked": _addresses(self.parked),
         }
+        if not self.sinks:
+            return entry
+        return entry | {"ok": self.ok, "sinks": [sink.as_json() for sink in self.sinks]}
+
+
+@attrs.frozen
+class SinkReport:
+    """What a replay came to for one sink of several; `failure` is what ended it, or None."""
+
+    sink: str
+    report: ReplayReport
+    failure: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Say whether it came to its end, and no problem was found."""
+        return self.failure is None and self.report.ok
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `--json` prints for it."""
+        return {"sink": self.sink, "failure": self.failure} | self.report.as_json()
 
 
 def _addresses(blocks: tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:

@@ -9,8 +9,11 @@ import pytest
 
 from qldb_stream.errors import PluginError, SinkUnavailableError
 from qldb_stream.events import Block
-from qldb_stream.pipeline import CheckedBlock, Verdict
+from qldb_stream.pipeline import CheckedBlock, RetryPolicy, Verdict
 from qldb_stream.pipeline._delivery import Delivery
+from qldb_stream.pipeline._lease import FixedToken
+from qldb_stream.pipeline._rules import DeliveryRules, PerSink
+from qldb_stream.pipeline._target import Target
 from qldb_stream.report import (
     BlockVerification,
     Gap,
@@ -21,6 +24,7 @@ from qldb_stream.report import (
 )
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing.journals import JournalShape, make_journal
+from qldb_stream.typing import Sink
 
 JOURNAL = make_journal(31, blocks=30)
 BLOCKS = list(JOURNAL)
@@ -61,6 +65,12 @@ def checked(block: Block, verdict: Verdict = Verdict.DELIVER, *gaps: Gap) -> Che
     )
 
 
+def make(sink: Sink, batch_blocks: int, token: int = 0) -> Delivery:
+    """Make a delivery that tries nothing again."""
+    rules = DeliveryRules(batch_blocks, PerSink(retry=RetryPolicy(retries=0)))
+    return Delivery(Target("runs", sink), rules, FixedToken(token))
+
+
 def deliver(delivery: Delivery, blocks: Sequence[Block]) -> None:
     """Deliver blocks to the end."""
     for block in blocks:
@@ -71,7 +81,7 @@ def deliver(delivery: Delivery, blocks: Sequence[Block]) -> None:
 def test_runs_are_as_long_as_asked_for() -> None:
     """The last run is what is left over."""
     sink = Runs()
-    delivery = Delivery(sink, batch_blocks=12, token=5)
+    delivery = make(sink, 12, 5)
     deliver(delivery, BLOCKS)
     assert [12, 12, 6] == [len(run) for run in sink.runs]
     assert (BLOCKS, 30, {5}) == (sink.blocks, delivery.applied, sink.tokens)
@@ -82,7 +92,7 @@ def test_long_blocks_make_short_runs() -> None:
     shape = JournalShape(tables=1, updates=0, deletes=0, redactions=0, document_bytes=100_000)
     blocks = list(make_journal(1, blocks=90, shape=shape))
     sink = Runs()
-    deliver(Delivery(sink, batch_blocks=1000, token=0), blocks)
+    deliver(make(sink, 1000, 0), blocks)
     assert blocks == sink.blocks
     assert len(sink.runs) > 1
 
@@ -91,7 +101,7 @@ def test_a_run_has_one_strand() -> None:
     """A position belongs to one strand, and so does what is applied with it."""
     other = list(make_journal(32, blocks=3))
     sink = Runs()
-    deliver(Delivery(sink, batch_blocks=100, token=0), [*BLOCKS[:4], *other])
+    deliver(make(sink, 100, 0), [*BLOCKS[:4], *other])
     assert [[0, 1, 2, 3], [0, 1, 2]] == sink.runs
     assert {BLOCKS[3].address.strand_id, other[0].address.strand_id} == set(sink.positions)
 
@@ -99,7 +109,7 @@ def test_a_run_has_one_strand() -> None:
 def test_a_run_ends_before_a_gap() -> None:
     """A sink that takes only part of a run never notes a gap that lies ahead."""
     sink = Runs(most=1)
-    delivery = Delivery(sink, batch_blocks=100, token=0)
+    delivery = make(sink, 100, 0)
     gap = Gap(2, 2, "lost")
     delivery.add(checked(BLOCKS[0]))
     delivery.add(checked(BLOCKS[1]))
@@ -113,7 +123,7 @@ def test_a_run_ends_before_a_gap() -> None:
 def test_what_is_skipped_or_held_is_not_applied() -> None:
     """Only the verdict DELIVER reaches the sink."""
     sink = Runs()
-    delivery = Delivery(sink, batch_blocks=100, token=0)
+    delivery = make(sink, 100, 0)
     delivery.add(checked(BLOCKS[0], Verdict.SKIP))
     delivery.add(checked(BLOCKS[1]))
     delivery.add(checked(BLOCKS[2], Verdict.HOLD))
@@ -124,7 +134,7 @@ def test_what_is_skipped_or_held_is_not_applied() -> None:
 def test_a_prefix_is_followed_by_the_rest() -> None:
     """A sink may take less than it was given, and gets the rest at once."""
     sink = Runs(most=4)
-    deliver(Delivery(sink, batch_blocks=10, token=0), BLOCKS[:10])
+    deliver(make(sink, 10, 0), BLOCKS[:10])
     assert [10, 6, 2] == [len(run) for run in sink.runs]
     assert BLOCKS[:10] == sink.blocks
 
@@ -132,7 +142,7 @@ def test_a_prefix_is_followed_by_the_rest() -> None:
 def test_a_failure_is_raised_after_counting_what_was_applied() -> None:
     """The report knows what became durable before the sink failed."""
     sink = Runs(fail_after=7)
-    delivery = Delivery(sink, batch_blocks=5, token=0)
+    delivery = make(sink, 5, 0)
     with pytest.raises(SinkUnavailableError) as caught:
         deliver(delivery, BLOCKS)
     assert AWAY == caught.value
@@ -153,7 +163,7 @@ class Away(MemorySink):
 
 def test_a_sink_that_cannot_say_its_position_counts_nothing() -> None:
     """The first failure is the one that is told."""
-    delivery = Delivery(Away(), batch_blocks=1, token=0)
+    delivery = make(Away(), 1, 0)
     with pytest.raises(SinkUnavailableError, match="away at 0"):
         delivery.add(checked(BLOCKS[0]))
     assert 0 == delivery.applied
@@ -169,7 +179,7 @@ class Broken(MemorySink):
 
 def test_a_sink_that_has_nothing_counts_nothing() -> None:
     """A failure at the very first block leaves the report at zero."""
-    delivery = Delivery(Broken(), batch_blocks=1, token=0)
+    delivery = make(Broken(), 1, 0)
     with pytest.raises(SinkUnavailableError, match="away at 0"):
         delivery.add(checked(BLOCKS[0]))
     assert 0 == delivery.applied
@@ -189,7 +199,7 @@ class Buggy(MemorySink):
 
 def test_a_foreign_failure_names_the_sink_and_quotes_nothing() -> None:
     """What is none of our errors becomes one, without the text that may hold contents."""
-    delivery = Delivery(Buggy(), batch_blocks=1, token=0)
+    delivery = make(Buggy(), 1, 0)
     with pytest.raises(PluginError) as caught:
         delivery.add(checked(BLOCKS[0]))
     assert caught.value.plugin.endswith("test_delivery.Buggy")
@@ -203,7 +213,7 @@ def test_our_own_bug_stays_what_it_is() -> None:
     sink = MemorySink()
     sink.blocks = None  # type: ignore[assignment]  # a bug, as it were
     with pytest.raises(TypeError):
-        Delivery(sink, batch_blocks=1, token=0).add(checked(BLOCKS[0]))
+        make(sink, 1, 0).add(checked(BLOCKS[0]))
 
 
 class Idle(MemorySink):
@@ -217,14 +227,14 @@ class Idle(MemorySink):
 
 def test_a_sink_that_takes_nothing_must_say_why() -> None:
     """Without this the delivery would ask for ever."""
-    delivery = Delivery(Idle(), batch_blocks=1, token=0)
+    delivery = make(Idle(), 1, 0)
     with pytest.raises(PluginError, match=r"Idle, hook Sink\.apply: applied no block"):
         delivery.add(checked(BLOCKS[0]))
 
 
 def test_without_a_summary_revisions_and_redactions_are_counted() -> None:
     """Who does not say that it erased something has not."""
-    delivery = Delivery(MemorySink(), batch_blocks=7, token=0)
+    delivery = make(MemorySink(), 7, 0)
     deliver(delivery, BLOCKS)
     documents = sum(r.metadata is not None for block in BLOCKS for r in block.revisions)
     redactions = tuple(
@@ -246,7 +256,7 @@ class Summarizing(MemorySink):
 
 def test_a_sinks_own_summary_is_what_counts() -> None:
     """The report carries all that the sink says."""
-    delivery = Delivery(Summarizing(), batch_blocks=7, token=0)
+    delivery = make(Summarizing(), 7, 0)
     deliver(delivery, BLOCKS[:2])
     expected = ReplayReport(VerifyReport(), 2, 0, 5, (("s", 1),), 2, (("s", 3, "t"),), {"x": 4})
     assert expected == delivery.report(VerifyReport())

@@ -1,0 +1,204 @@
+"""
+What comes in through an inbox: one batch, or whatever waits there.
+
+A batch is put into the inbox before anything is delivered, so its records may be acknowledged
+whatever the sinks do. An inbox in memory is not durable: there, a record may be acknowledged
+when every sink has applied its block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import QldbStreamError, UsageError
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    BlockSummary,
+    ControlRecord,
+    RevisionDetails,
+    RevisionKind,
+)
+from qldb_stream.inbox import MemoryInbox
+from qldb_stream.pipeline._drain import GapsTold, SinkDrain, Start
+from qldb_stream.pipeline._rules import DeliveryRules
+from qldb_stream.pipeline._sinks import OpenSinks
+from qldb_stream.pipeline._target import SinkPlan
+from qldb_stream.report import (
+    BatchResult,
+    DeliveryReport,
+    Gap,
+    ItemOutcome,
+    StrandDelivery,
+    StrandState,
+)
+from qldb_stream.typing import Inbox, Item
+
+__all__ = ["InboxDelivery", "address_of"]
+
+PUT_ITEMS: Final = 500  # items of one transaction of the inbox
+
+
+@attrs.frozen
+class InboxDelivery:
+    """
+    Puts into an inbox and delivers from it to every sink, in the thread of the caller.
+
+    Args:
+        plans: the sinks.
+        inbox: where records wait.
+        rules: how blocks are delivered.
+        sinks: the open sinks.
+        start: the number to begin with where a sink has nothing.
+        gaps: declared gaps by strand.
+        told: the holes that observers know of.
+    """
+
+    plans: tuple[SinkPlan, ...]
+    inbox: Inbox
+    rules: DeliveryRules
+    sinks: OpenSinks
+    start: Start
+    gaps: Mapping[str, Sequence[Gap]]
+    told: GapsTold
+
+    @property
+    def is_durable(self) -> bool:
+        """Say whether what the inbox holds outlives the process."""
+        return not isinstance(self.inbox, MemoryInbox)
+
+    def register(self) -> None:
+        """Let the inbox keep everything for each sink."""
+        for plan in self.plans:
+            self.rules.retrying(plan.name).call(partial(self.inbox.register, plan.name))
+
+    def put(self, items: Sequence[Item | Block]) -> None:
+        """
+        Put items into the inbox.
+
+        Raises:
+            BacklogError: it is full.
+            DeliveryError: it cannot be reached, after retries.
+        """
+        now_s = self.rules.clock.now_s()
+        self.rules.retrying("").call(lambda: self.inbox.put(items, now_s))
+
+    def drain(
+        self,
+        strands: Iterable[str],
+        is_over: Callable[[], bool],
+        behind: Mapping[str, Sequence[int]] | None = None,
+    ) -> DeliveryReport:
+        """
+        Deliver what waits of some strands to every sink.
+
+        Raises:
+            UsageError, PluginError: what was asked for cannot be done.
+        """
+        strands = tuple(strands)
+        found: list[StrandDelivery] = []
+        failed: dict[str, str] = {}
+        for plan in self.plans:
+            try:
+                found += self.drain_sink(plan, strands, is_over, behind or {})
+            except UsageError:
+                raise
+            except QldbStreamError as exc:
+                failed[plan.name] = str(exc)
+        return DeliveryReport(tuple(found), failed)
+
+    def drain_sink(
+        self,
+        plan: SinkPlan,
+        strands: Iterable[str],
+        is_over: Callable[[], bool],
+        behind: Mapping[str, Sequence[int]],
+    ) -> list[StrandDelivery]:
+        """
+        Deliver what waits of some strands to one sink.
+
+        Raises:
+            QldbStreamError: the sink could not be opened.
+        """
+        drain = SinkDrain(
+            self.sinks.get(plan),
+            self.inbox,
+            self.rules,
+            start=self.start,
+            gaps=self.gaps,
+            told=self.told,
+            is_over=is_over,
+        )
+        found = [drain.drain(strand_id, behind.get(strand_id, ())) for strand_id in strands]
+        if any(delivery.state is StrandState.FAILED for delivery in found):
+            self.sinks.drop(plan)
+        return found
+
+    def handle_batch(
+        self, items: Sequence[Item | Block], is_over: Callable[[], bool]
+    ) -> BatchResult:
+        """Put a batch, deliver the strands that it touches, and say what may be acknowledged."""
+        addresses = [address_of(item) for item in items]
+        strands = sorted({at.strand_id for at in addresses if at is not None})
+        behind = redacted_numbers(items)
+        stored, refusal = self._put_all(items)
+        delivery = self.drain(strands, is_over, behind)
+        if refusal is not None and delivery.applied:
+            more, refusal = self._put_all(items[stored:])  # what was delivered made room
+            stored += more
+            if more:
+                delivery = self.drain(strands, is_over, behind)
+        outcomes = tuple(
+            [self._outcome(item, is_stored=n < stored) for n, item in enumerate(items)]
+        )
+        return BatchResult(outcomes, delivery, refusal)
+
+    def _put_all(self, items: Sequence[Item | Block]) -> tuple[int, str | None]:
+        """Put items piece by piece; answer how many, and what kept the rest out."""
+        for first in range(0, len(items), PUT_ITEMS):
+            try:
+                self.put(items[first : first + PUT_ITEMS])
+            except QldbStreamError as exc:
+                return first, str(exc)
+        return len(items), None
+
+    def _outcome(self, item: Item | Block, *, is_stored: bool) -> ItemOutcome:
+        if isinstance(item, ControlRecord):
+            return ItemOutcome.PASSED
+        if not is_stored:
+            return ItemOutcome.REFUSED
+        address = address_of(item)
+        if not self.is_durable and (address is None or not self._is_applied(address)):
+            return ItemOutcome.REFUSED
+        return ItemOutcome.DURABLE if address is not None else ItemOutcome.QUARANTINED
+
+    def _is_applied(self, address: BlockAddress) -> bool:
+        """Say whether every sink has a block."""
+        positions = [self.inbox.position(plan.name, address.strand_id) for plan in self.plans]
+        number = address.sequence_no
+        return all(p and number <= p.sequence_no and number not in p.parked for p in positions)
+
+
+def address_of(item: Item | Block) -> BlockAddress | None:
+    """Give the block that an item belongs to; None for CONTROL and what cannot be read."""
+    if isinstance(item, Block | BlockSummary):
+        return item.address
+    return item.revision.address if isinstance(item, RevisionDetails) else None
+
+
+def redacted_numbers(items: Iterable[Item | Block]) -> dict[str, list[int]]:
+    """Find the blocks, by strand, of which redacted revisions came."""
+    found: dict[str, list[int]] = {}
+    for item in items:
+        revisions = item.revisions if isinstance(item, Block) else ()
+        if isinstance(item, RevisionDetails):
+            revisions = (item.revision,)
+        if any(revision.kind is RevisionKind.REDACTED for revision in revisions):
+            address = address_of(item)
+            assert address is not None
+            found.setdefault(address.strand_id, []).append(address.sequence_no)
+    return found
