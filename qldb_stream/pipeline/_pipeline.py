@@ -236,10 +236,10 @@ class Pipeline:
             UsageError: there is no inbox.
         """
         inbox = self._with_inbox().inbox
-        strands = inbox.strands() if strand_id is None else (strand_id,)
-        for plan in self._plans:
-            for each in strands:
-                yield from inbox.parked(plan.name, each)
+        names = {plan.name for plan in self._plans}
+        for sink, each, _ in inbox.status().parked:
+            if sink in names and strand_id in {None, each}:
+                yield from inbox.parked(sink, each)
 
     def requeue(
         self, strand_id: str, numbers: Collection[int] | None = None, *, sink: str | None = None

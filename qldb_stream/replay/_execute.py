@@ -23,13 +23,14 @@ from qldb_stream.errors import (
     OccConflictError,
     TransactionClosedError,
 )
+from qldb_stream.events import Block
 from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord
-from qldb_stream.replay._rules import IdRule
+from qldb_stream.replay._rules import IdRule, find_ids
 from qldb_stream.replay._settings import Settings, check_settings
-from qldb_stream.replay._state import StrandState, next_state, read_state, write_state
+from qldb_stream.replay._state import StrandState, moved_state, next_state, read_state, write_state
 from qldb_stream.replay._tables import make_own_tables
 from qldb_stream.replay._work import Outcome, Work
 from qldb_stream.report import Position
@@ -86,6 +87,28 @@ class Replay:
             raise refusal(plan.address, str(exc)) from exc
         write_state(txn, work.state)
         return outcome
+
+    def move(self, txn: Transaction, position: Position, token: int) -> None:
+        """
+        Change nothing but the position, in an open transaction; the caller commits.
+
+        Raises:
+            UsageError: earlier blocks were replayed with other rules.
+            StaleTokenError: the destination has seen a higher token.
+        """
+        stored = self._read(txn, position.strand_id)
+        state = moved_state(stored, position, token, self._settings)
+        if state is not None:
+            write_state(txn, state)
+
+    def mentions(self, block: Block) -> frozenset[str]:
+        """
+        Name the documents whose ids would be rewritten in a block's documents.
+
+        With the rule `any` some names may be no document's: strings that look like one.
+        """
+        documents = [r.data_ion for r in block.revisions if r.data_ion is not None]
+        return frozenset(name for each in documents for name in find_ids(each, self._rule))
 
     def check(self, state: StrandState) -> None:
         """

@@ -54,7 +54,7 @@ class StrandState:
     @property
     def complete(self) -> bool:
         """Say whether all that the strand did so far was replayed."""
-        return self.start == 0 and not self.position.gaps
+        return self.start == 0 and not (self.position.gaps or self.position.parked)
 
     def with_table(self, source_id: str, destination_id: str) -> StrandState:
         """Give the same state, knowing one more table."""
@@ -110,6 +110,9 @@ def next_state(
         SequenceGapError: blocks before it are neither applied nor declared.
     """
     address = plan.address
+    if state is not None and address.sequence_no in state.position.parked:
+        # Requeued: the position stays where it is, and names the block no more as parked.
+        return moved_state(state, position, token, settings)
     reached = Position(
         address.strand_id, address.sequence_no, plan.block_hash, position.parked, position.gaps
     )
@@ -123,6 +126,27 @@ def next_state(
         return None
     _check_next(state.position, plan, position)
     return StrandState(reached, token, state.start, state.tables, state.document_id, settings)
+
+
+def moved_state(
+    state: StrandState | None, position: Position, token: int, settings: str
+) -> StrandState | None:
+    """
+    Give the state after a position that no new block leads to, or None when it is there already.
+
+    Raises:
+        UsageError: earlier blocks were replayed with other settings.
+        StaleTokenError: the destination has seen a higher token.
+    """
+    if state is None:
+        start = position.sequence_no if position.start is None else position.start
+        return StrandState(position, token, start, settings=settings)
+    check_settings(position.strand_id, state.settings, settings)
+    if token < state.token:
+        raise StaleTokenError(position.strand_id, state.token, token)
+    if state.position.covers(position):
+        return None
+    return attrs.evolve(state, position=position, token=token, settings=settings)
 
 
 def _check_repeat(stored: Position, plan: BlockPlan) -> None:

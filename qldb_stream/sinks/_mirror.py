@@ -29,7 +29,12 @@ class MirrorSink:
 
     Attributes:
         ledger: the mirror, empty or mirrored into before; closed with the sink.
+        can_park: no block can be left out, because the digest is over all of them.
+        takes_filtered: nor can one be changed.
     """
+
+    can_park = False
+    takes_filtered = False
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -86,7 +91,7 @@ class MirrorSink:
         if position.gaps or position.parked:
             raise ReplayRefusedError(
                 position.strand_id,
-                blocks[0].address.sequence_no,
+                blocks[0].address.sequence_no if blocks else position.sequence_no,
                 "a mirror has no gaps, because its digest is over all blocks; replay the "
                 "journal without mirroring it",
             )

@@ -14,7 +14,15 @@ from hypothesis import given, settings, strategies as st
 from qldb_stream.errors import SinkUnavailableError, UsageError
 from qldb_stream.events import Block, BlockSummary, RevisionDetails
 from qldb_stream.parsers.record import parse_record
-from qldb_stream.pipeline import Order, Pipeline, PipelineCore, Verdict, iter_checked, verify_source
+from qldb_stream.pipeline import (
+    Order,
+    Pipeline,
+    PipelineCore,
+    RetryPolicy,
+    Verdict,
+    iter_checked,
+    verify_source,
+)
 from qldb_stream.report import Gap, Position, ProblemCode, ReplayReport, VerifyReport
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.memory import MemorySink
@@ -294,7 +302,7 @@ class Failing(MemorySink):
 def test_a_failing_sink_loses_no_report(tmp_path: Path) -> None:
     """The error is raised as it is; what was applied until then is told all the same."""
     sink = Failing()
-    pipeline = Pipeline(sink, batch_blocks=5, token=3)
+    pipeline = Pipeline(sink, batch_blocks=5, token=3, retry=RetryPolicy(retries=0))
     assert ReplayReport(VerifyReport()) == pipeline.report
     with pytest.raises(SinkUnavailableError, match="full, token 3"):
         pipeline.run(write_source(tmp_path, RECORDS))

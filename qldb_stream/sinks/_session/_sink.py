@@ -103,6 +103,9 @@ class SessionSink:
             IntegrityError: the first block does not follow on what is applied.
             SinkUnavailableError: another writer kept the transaction from ending.
         """
+        if not blocks:
+            self._move(position, token)
+            return position
         if len(blocks) == 1:
             self._apply_one(blocks[0], position, token)
             self._tally.settle()
@@ -119,6 +122,10 @@ class SessionSink:
         tally.settle()
         return reached
 
+    def mentions(self, block: Block) -> frozenset[str]:
+        """Name the documents whose ids are rewritten in the block's documents."""
+        return self._replay.mentions(block)
+
     def summary(self) -> SinkSummary:
         """Say what became of the blocks that are durable."""
         return self._tally.summary()
@@ -126,6 +133,13 @@ class SessionSink:
     def close(self) -> None:
         """Close the endpoint; applied blocks stay applied."""
         self._endpoint.close()
+
+    def _move(self, position: Position, token: int) -> None:
+        work = partial(self._replay.move, position=position, token=token)
+        try:
+            self._driver.execute_lambda(work)
+        except OccConflictError as exc:
+            raise SinkUnavailableError(self._name, str(exc)) from exc
 
     def _apply_run(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
         reached: Position | None = None

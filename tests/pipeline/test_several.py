@@ -1,0 +1,114 @@
+"""Several sinks in one run: each with its own position, pace and failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qldb_stream.errors import LeaseHeldError, SinkUnavailableError, UsageError
+from qldb_stream.inbox import MemoryInbox, SqliteInbox
+from qldb_stream.pipeline import Pipeline, RetryPolicy
+from qldb_stream.report import ReplayReport
+from qldb_stream.sinks.memory import MemorySink
+from tests.pipeline.inboxes import AwaySink, TestClock, make_pipeline
+from tests.pipeline.support import BLOCKS, RECORDS, STRAND, write_source
+
+NEVER = RetryPolicy(retries=0)
+
+
+def test_each_sink_gets_the_journal_from_where_it_is(tmp_path: Path) -> None:
+    """One that fails does not keep the others from it, and catches up the next time."""
+    one, two, away = MemorySink(), MemorySink(), AwaySink(1)
+    Pipeline(one).run(BLOCKS[:10])
+    pipeline = Pipeline({"one": one, "away": away, "two": two}, retry=NEVER)
+    report = pipeline.run(write_source(tmp_path, RECORDS))
+    assert [(30, 10), (0, 0), (40, 0)] == [
+        (s.report.applied, s.report.skipped) for s in report.sinks
+    ]
+    assert [True, False, True] == [sink.ok for sink in report.sinks]
+    assert (False, 70, 10, 40) == (
+        report.ok,
+        report.applied,
+        report.skipped,
+        report.verification.blocks,
+    )
+    assert "it is away" in str(report.sinks[1].failure)
+    assert (BLOCKS, BLOCKS) == (one.blocks, two.blocks)
+    assert pipeline.run(write_source(tmp_path, RECORDS)).ok
+    assert BLOCKS == away.blocks
+
+
+def test_the_object_of_several_names_each(tmp_path: Path) -> None:
+    """Programs find every sink's numbers beside the sums; of one sink there is no such list."""
+    pipeline = Pipeline(["memory:", f"jsonl:{tmp_path / 'out.jsonl'}"])
+    entry = pipeline.run(write_source(tmp_path, RECORDS)).as_json()
+    assert ["memory:", f"jsonl:{tmp_path / 'out.jsonl'}"] == [s["sink"] for s in entry["sinks"]]
+    assert [40, 40, 80] == [*(s["applied"] for s in entry["sinks"]), entry["applied"]]
+    assert "sinks" not in Pipeline("memory:").run(BLOCKS).as_json()
+
+
+def test_an_iterator_cannot_be_read_for_each() -> None:
+    """It would be empty for the second sink."""
+    with pytest.raises(UsageError, match="an iterator can be read once"):
+        Pipeline({"a": MemorySink(), "b": MemorySink()}).run(iter(BLOCKS))
+
+
+def test_names_are_needed_and_distinct() -> None:
+    """A name is what an inbox knows a sink by."""
+    with pytest.raises(UsageError, match="need names"):
+        Pipeline([MemorySink(), MemorySink()])
+    with pytest.raises(UsageError, match="the same name"):
+        Pipeline(["memory:", "memory:"])
+    with pytest.raises(UsageError, match="at least one sink"):
+        Pipeline([])
+    with pytest.raises(UsageError, match="there is no sink"):
+        Pipeline(["nothing:"])
+    with pytest.raises(UsageError, match="lease_s"):
+        Pipeline("memory:", lease_s=0)
+    with pytest.raises(UsageError, match="needs an inbox"):
+        Pipeline("memory:").drain()
+
+
+def test_a_run_with_an_inbox_takes_leases_and_mirrors_positions(tmp_path: Path) -> None:
+    """The inbox knows where the sink is; a worker that holds the strand is waited for once."""
+    inbox, sink, clock = SqliteInbox(tmp_path / "inbox"), MemorySink(), TestClock()
+    assert make_pipeline(sink, inbox, clock=clock).run(BLOCKS).ok
+    assert sink.positions[STRAND] == inbox.position("sink", STRAND)
+    assert () == inbox.status().leases
+    assert inbox.lease(f"sink/{STRAND}", 1000, clock.now_s()) is not None
+    with pytest.raises(LeaseHeldError, match="another worker"):
+        make_pipeline(sink, inbox, clock=clock).run(BLOCKS)
+    clock.sleep(950)
+    assert 40 == make_pipeline(sink, inbox, clock=clock).run(BLOCKS).skipped
+    inbox.close()
+
+
+def test_retries_are_bounded_in_number_and_time() -> None:
+    """Then the sink's own error is raised, and its position is unchanged."""
+    clock = TestClock()
+    with pytest.raises(SinkUnavailableError):
+        make_pipeline(AwaySink(99), clock=clock, retry=RetryPolicy(retries=3)).run(BLOCKS)
+    assert 3 == len(clock.slept)
+    clock = TestClock()
+    policy = RetryPolicy(retries=1000, base_s=10, most_s=10, within_s=100)
+    with pytest.raises(SinkUnavailableError):
+        make_pipeline(AwaySink(1000), clock=clock, retry=policy).run(BLOCKS)
+    assert 5 < len(clock.slept)
+    assert sum(clock.slept) <= 100
+    with pytest.raises(UsageError, match="base_s is -1"):
+        RetryPolicy(base_s=-1)
+
+
+def test_retries_differ_by_sink() -> None:
+    """One sink is tried again, the other is not."""
+    sinks = {"a": AwaySink(1), "b": AwaySink(1)}
+    report = make_pipeline(sinks, retry={"a": RetryPolicy(), "b": NEVER}).run(BLOCKS)
+    assert [None, "sink away is not available: it is away"] == [s.failure for s in report.sinks]
+
+
+def test_nothing_is_told_before_the_first_run() -> None:
+    """Everything in the report is zero."""
+    assert 0 == Pipeline({"a": "memory:", "b": "memory:"}).report.applied
+    assert isinstance(Pipeline(None).report, ReplayReport)
+    assert MemoryInbox().status().positions == ()
