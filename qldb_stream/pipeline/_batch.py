@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.errors import QldbStreamError, UsageError
+from qldb_stream.errors import BacklogError, QldbStreamError, UsageError
 from qldb_stream.events import (
     Block,
     BlockAddress,
@@ -78,7 +78,7 @@ class InboxDelivery:
 
     def put(self, items: Sequence[Item | Block]) -> None:
         """
-        Put items into the inbox.
+        Put items into the inbox, all or none.
 
         Raises:
             BacklogError: it is full.
@@ -86,6 +86,24 @@ class InboxDelivery:
         """
         now_s = self.rules.clock.now_s()
         self.rules.retrying("").call(lambda: self.inbox.put(items, now_s))
+
+    def put_some(self, items: Sequence[Item | Block]) -> int:
+        """
+        Put the first items, as many as find room; answer how many.
+
+        Raises:
+            BacklogError: there is no room even for one.
+            DeliveryError: it cannot be reached, after retries.
+        """
+        count = len(items)
+        while True:
+            try:
+                self.put(items[:count])
+                return count
+            except BacklogError:
+                if count <= 1:
+                    raise
+                count //= 2
 
     def drain(
         self,
@@ -159,12 +177,13 @@ class InboxDelivery:
 
     def _put_all(self, items: Sequence[Item | Block]) -> tuple[int, str | None]:
         """Put items piece by piece; answer how many, and what kept the rest out."""
-        for first in range(0, len(items), PUT_ITEMS):
+        stored = 0
+        while stored < len(items):
             try:
-                self.put(items[first : first + PUT_ITEMS])
+                stored += self.put_some(items[stored : stored + PUT_ITEMS])
             except QldbStreamError as exc:
-                return first, str(exc)
-        return len(items), None
+                return stored, str(exc)
+        return stored, None
 
     def _outcome(self, item: Item | Block, *, is_stored: bool) -> ItemOutcome:
         if isinstance(item, ControlRecord):

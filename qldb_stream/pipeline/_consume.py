@@ -110,17 +110,16 @@ class Consumer:
 
     def _put(self, batch: Sequence[Item | Block]) -> bool:
         """Put a batch; wait while the inbox is full. False when a stop came first."""
-        while not self._is_over():
+        while batch and not self._is_over():
             self._progress.clear()
             try:
-                self._delivery.put(batch)
-                return True
+                batch = batch[self._delivery.put_some(batch) :]
             except BacklogError:
                 if self._is_stuck():
                     raise
-            self._wake({})
-            self._clock.wait(self._progress, _FULL_S)
-        return False
+                self._wake({})
+                self._clock.wait(self._progress, _FULL_S)
+        return not batch
 
     def _is_stuck(self) -> bool:
         """

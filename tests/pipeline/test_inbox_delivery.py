@@ -282,7 +282,8 @@ def test_a_full_inbox_refuses_the_rest(tmp_path: Path) -> None:
     """What found no room must come again; the result says why."""
     inbox = SqliteInbox(tmp_path / "inbox", limits=InboxLimits(records=5))
     result = make_pipeline(MemorySink(), inbox).handle_batch(items_of(*range(5, 20)))
-    assert len(items_of(*range(5, 20))) == len(result.failed)
+    assert 5 == result.acknowledged
+    assert len(items_of(*range(5, 20))) == 5 + len(result.failed)
     assert result.refusal is not None
     inbox.close()
 
