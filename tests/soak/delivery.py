@@ -355,7 +355,7 @@ class _ProcessRound:
         """Deliver the batches of a worker that were not acknowledged; end the process here."""
         code = 1
         try:
-            fate = Fate(random.Random(f"{self._seed}/{start}"), _kill, 0.01, 0.02)
+            fate = Fate(random.Random(f"{self._seed}/{start}"), _kill, 0.04, 0.03)
             inbox = FragileInbox(SqliteInbox(self._folder / "inbox"), fate)
             acknowledged = self._folder / f"acknowledged-{number}"
             done = acknowledged.read_text().split() if acknowledged.exists() else []
