@@ -193,6 +193,23 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     _print_details(report.verification)
     if report.nothing_readable:
         return
+    for sink in report.sinks:
+        _print_applied(sink.report, sink.sink)
+        if sink.failure is not None:
+            console().print(f"  failed: {escape(make_printable(sink.failure))}", soft_wrap=True)
+    if not report.sinks:
+        _print_applied(report, destination)
+    sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
+    if report.parked:
+        sentence += f", {len(report.parked)} parked"
+    if not report.verification.ok:
+        sentence += f"; {count(len(report.verification.problems), 'problem')} found"
+    if has_failed:
+        sentence += "; then it broke off"
+    print_verdict(ok=report.ok and not has_failed, sentence=sentence)
+
+
+def _print_applied(report: ReplayReport, destination: str) -> None:
     out = console()
     rows = (
         ("blocks applied", report.applied),
@@ -203,12 +220,6 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     out.print(make_table(f"Delivered to {escape(destination)}", ("", "#"), rows))
     for note in _notes(report):
         out.print(f"  {escape(make_printable(note))}", soft_wrap=True)
-    sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
-    if not report.ok:
-        sentence += f"; {count(len(report.verification.problems), 'problem')} found"
-    if has_failed:
-        sentence += "; then it broke off"
-    print_verdict(ok=report.ok and not has_failed, sentence=sentence)
 
 
 def print_problems(problems: Sequence[Problem], title: str = "Problems") -> None:
@@ -245,6 +256,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"redaction pending: block {strand_id}/{sequence_no}"
     if more := len(pending[_PROBLEMS_SHOWN:]):
         yield f"and {more} more redactions pending: `--json` lists them all"
+    for strand_id, sequence_no in report.parked[:_PROBLEMS_SHOWN]:
+        yield f"parked: block {strand_id}/{sequence_no}; `qldb-stream parked list` says why"
     if report.redacted_copies:
         yield (
             f"{count(len(report.redacted_copies), 'block')} that the sink has came with redacted "

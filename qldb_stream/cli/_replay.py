@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import Final
 
 import click
 
+from qldb_stream.cli._delivery import (
+    declare_gaps,
+    delivery_options,
+    gap_options,
+    maybe_inbox,
+    open_sinks,
+    retry_policy,
+    start_option,
+)
+from qldb_stream.cli._delivery_output import print_plan
 from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
-from qldb_stream.cli._output import print_replay, print_report
+from qldb_stream.cli._output import print_json, print_problems, print_replay, print_report
 from qldb_stream.cli._progress import progress
-from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
-from qldb_stream.pipeline import Pipeline, closing_sink
-from qldb_stream.plugins import open_sink
+from qldb_stream.errors import QldbStreamError
+from qldb_stream.pipeline import DryRunSink, OnRefusal, Pipeline, closing_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.sources import FolderSource
@@ -31,33 +39,22 @@ Examples:
   qldb-stream replay archive/ --to ledger:new.ledger --ids paths=Owners.PrimaryOwner.PersonId
   qldb-stream replay archive/ --to ledger:mirror.ledger --mode mirror
   qldb-stream replay archive/ --to jsonl:journal.jsonl --json
+  qldb-stream replay archive/ --to jsonl:a.jsonl --to ledger:b.ledger --inbox deliveries.inbox
+  qldb-stream replay archive/ --to ledger:b.ledger --inbox deliveries.inbox --on-refusal park
+  qldb-stream replay archive/ --to ledger:b.ledger --dry-run
 """
-
-
-_GAP: Final = re.compile(r"([0-9A-Za-z]+):([0-9]+)-([0-9]+)")
-
-
-def _parse_gaps(
-    _context: click.Context,
-    _option: click.Parameter,
-    values: tuple[str, ...],
-) -> tuple[tuple[str, int, int], ...]:
-    """Read STRAND:FIRST-LAST, both included."""
-    found = [_GAP.fullmatch(value) for value in values]
-    if not all(found):
-        raise click.BadParameter("a gap is STRAND:FIRST-LAST, both numbers included")
-    gaps = tuple((gap[1], int(gap[2]), int(gap[3])) for gap in found if gap is not None)
-    for strand_id, first, last in gaps:
-        if first > last:
-            raise click.BadParameter(
-                f"{strand_id}:{first}-{last} ends before it begins: write {last}-{first}"
-            )
-    return gaps
 
 
 @click.command(epilog=EPILOG)
 @files_argument
-@click.option("--to", "url", required=True, metavar="URL", help="The sink: SCHEME:PATH.")
+@click.option(
+    "--to",
+    "urls",
+    required=True,
+    multiple=True,
+    metavar="URL",
+    help="The sink: SCHEME:PATH. May be repeated; then each gets the journal by itself.",
+)
 @click.option(
     "--ids",
     metavar="RULE",
@@ -73,24 +70,24 @@ def _parse_gaps(
     metavar="MODE",
     help="replay: new transactions; mirror: the very blocks, ids and hashes (ledger sinks).",
 )
-@click.option("--start", type=click.IntRange(min=0), help="The first block of the source.")
-@click.option(
-    "--accept-gap",
-    "gaps",
-    metavar="STRAND:FIRST-LAST",
-    multiple=True,
-    callback=_parse_gaps,
-    help="Blocks that are known to be lost; needs --reason. May be repeated.",
-)
-@click.option("--reason", metavar="TEXT", help="Why blocks are lost; kept with the position.")
+@start_option
+@gap_options
+@click.option("--inbox", metavar="INBOX", help="Keeps positions, leases and parked blocks.")
+@delivery_options
+@click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 @json_option
-def replay(
+def replay(  # noqa: PLR0913 - the options of the command
     *,
     files: tuple[str, ...],
-    url: str,
+    urls: tuple[str, ...],
     start: int | None,
     gaps: tuple[tuple[str, int, int], ...],
     reason: str | None,
+    inbox: str | None,
+    on_refusal: OnRefusal,
+    retries: int | None,
+    retry_for: float | None,
+    dry_run: bool,
     as_json: bool,
     **options: str | None,
 ) -> int:
@@ -102,55 +99,67 @@ def replay(
     the sink has. A strand stops at the first block that is missing, incomplete or does not
     verify.
     """
-    accepted = _declare(gaps, reason)
+    accepted = declare_gaps(gaps, reason)
     given = {name: value for name, value in options.items() if value is not None}
     with (
         progress() as report_progress,
         open_files(files, report_progress) as source,
+        maybe_inbox(inbox) as opened,
+        open_sinks(urls, given, opened, parks=on_refusal == "park") as sinks,
     ):
-        sink = _open(url, given)
-        pipeline = Pipeline(sink, start=start, accept_gaps=accepted)
-        failure = _run(pipeline, source, sink)
+        if dry_run:
+            return _plan(sinks, source, start, accepted, as_json=as_json)
+        pipeline = Pipeline(
+            sinks,
+            start=start,
+            accept_gaps=accepted,
+            inbox=opened,
+            on_refusal=on_refusal,
+            retry=retry_policy(retries, retry_for),
+        )
+        failure = _run(pipeline, source, sinks)
     report = pipeline.report
     has_failed = failure is not None
-    tables = partial(print_replay, report, mask_url(url), has_failed=has_failed)
+    tables = partial(print_replay, report, ", ".join(map(mask_url, urls)), has_failed=has_failed)
     print_tables = None if as_json else tables
     return print_report(report, files, print_tables, failure, passed_over=source.passed_over)
 
 
-def _open(url: str, options: Mapping[str, str]) -> Sink:
-    """
-    Open the sink.
-
-    Raises:
-        UsageError: it cannot be opened, also when it may be later: nothing could be begun.
-    """
-    try:
-        return open_sink(url, **options)
-    except DeliveryError as exc:
-        raise UsageError(str(exc)) from exc
+def _plan(
+    sinks: Mapping[str, Sink],
+    source: FolderSource,
+    start: int | None,
+    accepted: Mapping[str, Sequence[Gap]],
+    *,
+    as_json: bool,
+) -> int:
+    """Print what a replay would do to each sink."""
+    planners = {name: DryRunSink(sink, name) for name, sink in sinks.items()}
+    report = Pipeline(planners, start=start, accept_gaps=accepted).run(source)
+    plans = [planner.dry_run() for planner in planners.values()]
+    if as_json:
+        print_json(
+            report.verification.as_json()
+            | {"ok": report.ok, "dry_run": [plan.as_json() for plan in plans]}
+        )
+    else:
+        print_problems(report.verification.problems)
+        for plan in plans:
+            print_plan(plan)
+    if report.nothing_readable:
+        return 2
+    return 0 if report.ok and all(plan.ok for plan in plans) else 1
 
 
 def _run(
-    pipeline: Pipeline, source: FolderSource, sink: Sink
+    pipeline: Pipeline, source: FolderSource, sinks: Mapping[str, Sink]
 ) -> QldbStreamError | KeyboardInterrupt | None:
     """Run to the end, or give what ended it; the pipeline's report tells how far it came."""
     try:
-        with closing_sink(sink):
+        with ExitStack() as closing:
+            for sink in sinks.values():
+                closing.enter_context(closing_sink(sink))
             pipeline.run(source)
     except (QldbStreamError, KeyboardInterrupt) as error:
         return error
     return None
-
-
-def _declare(
-    gaps: tuple[tuple[str, int, int], ...],
-    reason: str | None,
-) -> dict[str, list[Gap]]:
-    """Join declared gaps and their reason, by strand."""
-    if bool(gaps) != bool(reason):
-        raise click.UsageError("--accept-gap and --reason belong together")
-    accepted: dict[str, list[Gap]] = {}
-    for strand_id, first, last in sorted(gaps):
-        accepted.setdefault(strand_id, []).append(Gap(first, last, reason or ""))
-    return accepted

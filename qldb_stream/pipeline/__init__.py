@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
+from qldb_stream.pipeline._dry_run import DryRunSink
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._pipeline import Pipeline, verify_source
 from qldb_stream.pipeline._retry import RetryPolicy
+from qldb_stream.pipeline._rules import OnRefusal
 from qldb_stream.pipeline._run import iter_checked
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.pipeline._target import CheckpointedSink
@@ -21,6 +23,8 @@ __all__ = [
     "CheckedBlock",
     "CheckpointedSink",
     "Clock",
+    "DryRunSink",
+    "OnRefusal",
     "Order",
     "Pipeline",
     "PipelineCore",

@@ -214,3 +214,49 @@ class BatchDone:
     revisions: int
     started_s: float
     ended_s: float
+
+
+@attrs.frozen
+class PlannedTable:
+    """What a replay would do to one table: statements of DDL, and documents by what is done."""
+
+    name: str
+    ddl: int = 0
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+
+
+@attrs.frozen
+class DryRunReport:
+    """
+    What a replay would do to one sink, if it were run.
+
+    `refused` names blocks that cannot be repeated in a ledger, as (strand_id, sequence_no, why);
+    the first ones of `refused_blocks`.
+    """
+
+    sink: str
+    blocks: int
+    tables: tuple[PlannedTable, ...] = ()
+    refused: tuple[tuple[str, int, str], ...] = ()
+    refused_blocks: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Say whether every block can be repeated."""
+        return not self.refused_blocks
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `replay --dry-run --json` prints."""
+        return {
+            "sink": self.sink,
+            "ok": self.ok,
+            "blocks": self.blocks,
+            "tables": [attrs.asdict(table) for table in self.tables],
+            "refused_blocks": self.refused_blocks,
+            "refused": [
+                {"strand_id": strand_id, "sequence_no": number, "detail": why}
+                for strand_id, number, why in self.refused
+            ],
+        }

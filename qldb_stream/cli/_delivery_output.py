@@ -1,0 +1,83 @@
+"""What the commands that deliver print for people; never document contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.markup import escape
+
+from qldb_stream.cli._output import console, count, make_printable, make_table, print_verdict
+from qldb_stream.report import DeliveryReport, DryRunReport, ParkedBlock, RequeueReport
+
+__all__ = ["print_delivery", "print_parked", "print_plan", "print_requeue"]
+
+_SHOWN = 25  # more are a list for `--json`
+
+
+def print_delivery(report: DeliveryReport) -> None:
+    """Print how each sink stands with each strand."""
+    rows = [
+        (s.sink, s.strand_id, s.state.value, s.applied, s.parked, _number(s.position), s.waits_for)
+        for s in report.strands
+    ]
+    columns = ("sink", "strand", "state", "#applied", "#parked", "#at block", "#next")
+    if rows:
+        console().print(make_table("Delivered", columns, rows))
+    for strand in report.strands:
+        if strand.detail:
+            _note(f"{strand.sink}, {strand.strand_id}: {strand.detail}")
+    for sink, failure in report.sinks_failed.items():
+        _note(f"{sink}: {failure}")
+    print_verdict(ok=report.ok, sentence=f"{count(report.applied, 'block')} applied")
+
+
+def print_parked(parked: Iterable[ParkedBlock]) -> None:
+    """Print a line for each parked block, and why it is parked."""
+    found = list(parked)
+    rows = [
+        (
+            p.sink,
+            f"{p.address.strand_id}/{p.address.sequence_no}",
+            p.reason.value,
+            len(p.documents),
+            ", ".join(sorted(p.tables)) or None,
+        )
+        for p in found
+    ]
+    columns = ("sink", "block", "reason", "#documents", "tables")
+    if rows:
+        console().print(make_table("Parked", columns, rows))
+    for p in found:
+        _note(f"{p.address.strand_id}/{p.address.sequence_no}: {p.detail}")
+    console().print(f"{count(len(rows), 'block')} parked")
+
+
+def print_requeue(report: RequeueReport) -> None:
+    """Print what became of requeued blocks."""
+    for number, why in report.refused[:_SHOWN]:
+        _note(f"block {number} is refused again: {why}")
+    for number, cause in report.waiting[:_SHOWN]:
+        _note(f"block {number} comes after block {cause}, which is parked")
+    left = len(report.refused) + len(report.waiting)
+    sentence = f"{count(len(report.applied), 'block')} applied, {left} still parked"
+    print_verdict(ok=report.ok, sentence=sentence)
+
+
+def print_plan(plan: DryRunReport) -> None:
+    """Print what a replay would do."""
+    rows = [(t.name, t.ddl, t.inserts, t.updates, t.deletes) for t in plan.tables]
+    columns = ("table", "#DDL", "#inserts", "#updates", "#deletes")
+    if rows:
+        console().print(make_table(f"Would be done to {escape(plan.sink)}", columns, rows))
+    for strand_id, number, why in plan.refused[:_SHOWN]:
+        _note(f"block {strand_id}/{number} cannot be repeated: {why}")
+    sentence = f"{count(plan.blocks, 'block')} to apply, {plan.refused_blocks} cannot be"
+    print_verdict(ok=plan.ok, sentence=f"{sentence}; nothing was written")
+
+
+def _number(position: object) -> object:
+    return getattr(position, "sequence_no", None)
+
+
+def _note(text: str) -> None:
+    console().print(f"  {escape(make_printable(text))}", soft_wrap=True)

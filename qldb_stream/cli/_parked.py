@@ -1,0 +1,207 @@
+"""`qldb-stream deliver` and `parked`: what waits in an inbox, and what was put aside in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from qldb_stream.cli._delivery import (
+    BLOCK,
+    declare_gaps,
+    delivery_options,
+    gap_options,
+    inbox_argument,
+    maybe_inbox,
+    open_sinks,
+    parse_block,
+    retry_policy,
+    start_option,
+)
+from qldb_stream.cli._delivery_output import print_delivery, print_parked, print_requeue
+from qldb_stream.cli._options import json_option
+from qldb_stream.cli._output import console, make_printable_lines, print_json
+from qldb_stream.errors import UsageError
+from qldb_stream.ion import to_ascii_json
+from qldb_stream.pipeline import OnRefusal, Pipeline
+from qldb_stream.records import iter_records
+from qldb_stream.report import ParkedBlock
+from qldb_stream.typing import Inbox
+
+__all__ = ["deliver", "parked"]
+
+_TO = click.option("--to", "url", required=True, metavar="URL", help="The sink.")
+_SINK = click.option("--sink", metavar="NAME", help="Only of this sink: its URL, or its name.")
+
+
+@click.command()
+@inbox_argument
+@click.option("--to", "urls", required=True, multiple=True, metavar="URL", help="The sink.")
+@start_option
+@gap_options
+@delivery_options
+@json_option
+def deliver(  # noqa: PLR0913 - the options of the command
+    *,
+    inbox: str,
+    urls: tuple[str, ...],
+    start: int | None,
+    gaps: tuple[tuple[str, int, int], ...],
+    reason: str | None,
+    on_refusal: OnRefusal,
+    retries: int | None,
+    retry_for: float | None,
+    as_json: bool,
+) -> int:
+    """
+    Deliver what waits in an inbox; for a scheduler, or by hand.
+
+    What waits for records that have not come stays, and is no failure.
+    """
+    accepted = declare_gaps(gaps, reason)
+    with (
+        maybe_inbox(inbox, must_exist=True) as opened,
+        open_sinks(urls, {}, opened, parks=on_refusal == "park") as sinks,
+    ):
+        pipeline = Pipeline(
+            sinks,
+            start=start,
+            accept_gaps=accepted,
+            inbox=opened,
+            on_refusal=on_refusal,
+            retry=retry_policy(retries, retry_for),
+        )
+        report = pipeline.drain()
+    if as_json:
+        print_json(report.as_json())
+    else:
+        print_delivery(report)
+    return 0 if report.ok else 1
+
+
+@click.group()
+def parked() -> None:
+    """List, show, requeue or give up the blocks that sinks refused."""
+
+
+@parked.command("list")
+@inbox_argument
+@_SINK
+@json_option
+def list_parked(*, inbox: str, sink: str | None, as_json: bool) -> int:
+    """List parked blocks: ids, tables and reasons, no contents."""
+    with maybe_inbox(inbox, must_exist=True) as opened:
+        found = [_entry(each) if as_json else each for each in _iter_parked(opened, sink)]
+    if as_json:
+        print_json({"ok": True, "parked": found})
+    else:
+        print_parked([each for each in found if isinstance(each, ParkedBlock)])
+    return 0
+
+
+@parked.command()
+@inbox_argument
+@click.argument("block", metavar=BLOCK, callback=parse_block)
+@_SINK
+@click.option("--contents", is_flag=True, help="Print the block's records, documents included.")
+@json_option
+def show(
+    *, inbox: str, block: tuple[str, int], sink: str | None, contents: bool, as_json: bool
+) -> int:
+    """Show one parked block; its documents only when --contents asks for them."""
+    with maybe_inbox(inbox, must_exist=True) as opened:
+        found = [
+            each
+            for each in _iter_parked(opened, sink)
+            if (each.address.strand_id, each.address.sequence_no) == block
+        ]
+    if not found:
+        raise UsageError(f"not parked: block {block[0]}/{block[1]}")
+    entries = [_entry(each, contents=contents) for each in found]
+    if as_json:
+        print_json({"ok": True, "parked": entries})
+        return 0
+    for entry in entries:
+        for name, value in entry.items():
+            text = f"{name}: {value}" if name != "records" else "\n".join(value)
+            console().print(make_printable_lines(text), markup=False, soft_wrap=True)
+    return 0
+
+
+@parked.command()
+@inbox_argument
+@click.argument("blocks", metavar=f"[{BLOCK}...]", nargs=-1, callback=parse_block)
+@_TO
+@click.option("--all", "everything", is_flag=True, help="All that are parked for the sink.")
+@json_option
+def requeue(
+    *,
+    inbox: str,
+    blocks: tuple[tuple[str, int], ...],
+    url: str,
+    everything: bool,
+    as_json: bool,
+) -> int:
+    """Apply parked blocks after all, in order; what depends on one that stays, stays too."""
+    if bool(blocks) == everything:
+        raise UsageError(f"name blocks as {BLOCK}, or say --all")
+    with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
+        pipeline = Pipeline(sinks, inbox=opened)
+        wanted: dict[str, list[int] | None] = {}
+        for strand_id, number in blocks:
+            wanted[strand_id] = [*(wanted.get(strand_id) or []), number]
+        if everything:
+            wanted = {each.address.strand_id: None for each in pipeline.parked()}
+        reports = {
+            strand_id: pipeline.requeue(strand_id, numbers) for strand_id, numbers in wanted.items()
+        }
+    ok = all(report.ok for report in reports.values())
+    if as_json:
+        strands = {strand_id: report.as_json() for strand_id, report in reports.items()}
+        print_json({"ok": ok, "strands": strands})
+    else:
+        for report in reports.values():
+            print_requeue(report)
+        if not reports:
+            console().print("nothing is parked")
+    return 0 if ok else 1
+
+
+@parked.command()
+@inbox_argument
+@click.argument("block", metavar=BLOCK, callback=parse_block)
+@_TO
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept with the position.")
+def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str) -> int:
+    """Give a parked block up: the sink never gets it, and its position says why."""
+    with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
+        Pipeline(sinks, inbox=opened).skip(*block, reason)
+    console().print(f"block {block[0]}/{block[1]} is given up", soft_wrap=True)
+    return 0
+
+
+def _iter_parked(inbox: Inbox | None, sink: str | None) -> Iterator[ParkedBlock]:
+    assert inbox is not None
+    for name, strand_id, _ in inbox.status().parked:
+        if sink in {None, name}:
+            yield from inbox.parked(name, strand_id)
+
+
+def _entry(parked_block: ParkedBlock, *, contents: bool = False) -> dict[str, Any]:
+    address = parked_block.address
+    entry = {
+        "sink": parked_block.sink,
+        "strand_id": address.strand_id,
+        "sequence_no": address.sequence_no,
+        "transaction_id": parked_block.block.summary.transaction_id,
+        "reason": parked_block.reason.value,
+        "detail": parked_block.detail,
+        "because_of": parked_block.because_of,
+        "parked_at": parked_block.parked_at.isoformat(),
+        "documents": sorted(parked_block.documents),
+        "tables": sorted(parked_block.tables),
+    }
+    if contents:
+        entry["records"] = [to_ascii_json(record) for record in iter_records(parked_block.block)]
+    return entry
