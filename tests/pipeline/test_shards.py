@@ -37,12 +37,12 @@ def journal(path: Any) -> list[Block]:
     with Ledger.open(path) as ledger:
         driver = ledger.driver()
         driver.execute_lambda(lambda txn: list(txn.execute_statement("CREATE TABLE T")))
+        parameters: list[Any]
         for revision in range(REVISIONS):
             for number in range(DOCUMENTS):
+                text, parameters = "UPDATE T SET r = ? WHERE n = ?", [revision, number]
                 if revision == 0:
                     text, parameters = "INSERT INTO T ?", [{"n": number}]
-                else:
-                    text, parameters = "UPDATE T SET r = ? WHERE n = ?", [revision, number]
 
                 def work(txn: Any, text: str = text, parameters: Any = parameters) -> list[Any]:
                     return list(txn.execute_statement(text, *parameters))
