@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import ParkedBlock, ParkReason, Position, ProblemCode
+from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.testing import JournalShape, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
@@ -83,6 +85,38 @@ def fill_inbox(path: str) -> None:
     inbox.close()
 
 
+def deliveries(run: Run) -> dict[str, set[str]]:
+    """The fields of what concerns inboxes and parked blocks."""
+    strand_id = make_journal(3, blocks=4).strand_id
+    fill_inbox("waiting")
+    dry = run("replay", "in", "--to", "memory:", "--dry-run", "--json").json()
+    inbox = SqliteInbox("waiting")
+    blocks = list(make_journal(3, blocks=4))
+    name = "ledger:other"
+    inbox.park(ParkedBlock(name, blocks[3], ParkReason.REFUSED, "", datetime.now(UTC)))
+    inbox.close()
+    replayed = run("replay", "in", "--to", name, "--json")
+    assert 0 == replayed.code
+    with closing(LedgerSink.open("other")) as sink:
+        position = sink.position(strand_id)
+        assert position is not None
+        sink.apply([], attrs.evolve(position, parked=frozenset({3})), 0)
+    listed = run("parked", "list", "waiting", "--json").json()
+    shown = run("parked", "show", "waiting", f"{strand_id}/3", "--contents", "--json").json()
+    requeued = run("parked", "requeue", "waiting", "--all", "--to", name, "--json").json()
+    delivered = run("deliver", "waiting", "--to", name, "--json").json()
+    return {
+        "replay: parked": {"strand_id", "sequence_no"},
+        "replay: dry_run": keys(dry["dry_run"]),
+        "parked list": keys([listed]),
+        "parked list: parked": keys(shown["parked"]),
+        "parked requeue": keys([requeued]),
+        "parked requeue: strands": keys(requeued["strands"].values()),
+        "deliver": keys([delivered]),
+        "deliver: strands": keys(delivered["strands"]),
+    }
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -109,6 +143,7 @@ def printed(run: Run) -> dict[str, set[str]]:
     ]
     select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
     queried = [run(*select, *more).json() for more in ((), ("--explain",))]
+    several = run("replay", "in", "--to", "memory:", "--to", "ledger:new", "--json").json()
     fill_inbox("inbox")
     said = run("status", "inbox", "--json").json()
     return {
@@ -117,7 +152,9 @@ def printed(run: Run) -> dict[str, set[str]]:
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
         "codes": {code.value for code in ProblemCode},
-        "replay": replayed.keys() - keys(verified),
+        "replay": (replayed.keys() | several.keys()) - keys(verified),
+        "replay: sinks": keys(several["sinks"]) - replayed.keys(),
+        **deliveries(run),
         "replay: redactions_pending": keys(replayed["redactions_pending"]),
         "replay: redacted_copies": keys(again["redacted_copies"]),
         **{
