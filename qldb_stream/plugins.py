@@ -101,11 +101,13 @@ class Observers:
         broken: what observers did wrong, once for each of them and each hook.
     """
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager | None = None) -> None:
+        """Take the hooks of a manager; without one there is nobody to tell."""
         self.broken: list[PluginError] = []
         # Each is called alone: pluggy would stop for all at the first exception.
         self._calls: dict[str, list[pluggy.HookImpl]] = {
-            name: getattr(manager.hook, name).get_hookimpls() for name in _OBSERVING
+            name: [] if manager is None else getattr(manager.hook, name).get_hookimpls()
+            for name in _OBSERVING
         }
 
     def __bool__(self) -> bool:

@@ -33,7 +33,7 @@ from qldb_stream.pipeline._rules import (
 from qldb_stream.pipeline._run import Passes
 from qldb_stream.pipeline._sinks import OpenSinks
 from qldb_stream.pipeline._target import AnySink, SinkPlan, plan_sinks
-from qldb_stream.plugins import load_observers
+from qldb_stream.plugins import Observers, load_observers
 from qldb_stream.report import (
     BatchResult,
     DeliveryReport,
@@ -119,7 +119,7 @@ class Pipeline:
             lease_s,
             SystemClock() if clock is None else clock,
             Random() if chance is None else chance,  # noqa: S311 - spreads tries, hides nothing
-            load_observers(*observers),
+            load_observers(*observers) if self._plans else Observers(),
         )
         self._sinks = OpenSinks(self._rules)
         self._told = GapsTold()

@@ -12,7 +12,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._retry import Retrying, RetryPolicy
-from qldb_stream.plugins import Observers, load_observers
+from qldb_stream.plugins import Observers
 from qldb_stream.typing import Inbox
 
 __all__ = [
@@ -72,7 +72,7 @@ class DeliveryRules:
     lease_s: float = LEASE_S
     clock: Clock = attrs.field(factory=SystemClock)
     chance: Random = attrs.field(factory=Random)
-    observers: Observers = attrs.field(factory=load_observers)
+    observers: Observers = attrs.field(factory=Observers)
 
     def retrying(self, sink: str) -> Retrying:
         """Give the means to retry what a sink failed in."""
