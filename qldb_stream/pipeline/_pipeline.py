@@ -24,6 +24,7 @@ from qldb_stream.pipeline._retry import RetryPolicy
 from qldb_stream.pipeline._rules import (
     BATCH_BLOCKS,
     LEASE_S,
+    BlockFilter,
     DeliveryRules,
     Filter,
     OnRefusal,
@@ -89,7 +90,7 @@ class Pipeline:
         inbox: Inbox | None = None,
         on_refusal: OnRefusal | Mapping[str, OnRefusal] = "halt",
         retry: RetryPolicy | Mapping[str, RetryPolicy] | None = None,
-        filter: Filter | None = None,  # noqa: A002 - the word for it
+        filter: Filter | BlockFilter | None = None,  # noqa: A002 - the word for it
         batch_blocks: int = BATCH_BLOCKS,
         token: int = 0,
         lease_s: float = LEASE_S,
@@ -114,7 +115,7 @@ class Pipeline:
         self._rules = DeliveryRules(
             batch_blocks,
             per_sink,
-            filter,
+            filter.apply if isinstance(filter, BlockFilter) else filter,
             inbox,
             lease_s,
             SystemClock() if clock is None else clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -18,6 +18,7 @@ from qldb_stream.typing import Inbox
 __all__ = [
     "BATCH_BLOCKS",
     "LEASE_S",
+    "BlockFilter",
     "DeliveryRules",
     "Filter",
     "OnRefusal",
@@ -33,6 +34,15 @@ LEASE_S: Final = 60.0
 
 Filter: TypeAlias = Callable[[Block], Block]
 """What changes a block between the verdict and the sink; see `qldb_stream.filters`."""
+
+
+@runtime_checkable
+class BlockFilter(Protocol):
+    """The same as an object, such as `qldb_stream.filters.Filter`."""
+
+    def apply(self, block: Block) -> Block:
+        """Give the block as it is to be delivered."""
+
 
 OnRefusal: TypeAlias = Literal["halt", "park"]
 

@@ -25,7 +25,7 @@ class BrokenFilter:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def __call__(self, block: Block) -> Block:
+    def apply(self, block: Block) -> Block:
         """Fail at the block."""
         if block.address.sequence_no == self.number:
             raise UsageError("it cannot be filtered")
