@@ -169,6 +169,8 @@ class Database:
             ((tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             if tables == 0:
                 return
+            # Another process may have made the inbox between the two looks: all of it at once.
+            application_id = self._pragma("application_id")
         if application_id != APPLICATION_ID:
             raise InboxFileError(
                 self.path, "expected an inbox, found another SQLite database; name the inbox's own"
