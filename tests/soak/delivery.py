@@ -331,9 +331,9 @@ class _ProcessRound:
             if os.WIFSIGNALED(status):
                 self._counts["SIGKILL"] += 1
                 todo.add(number)
-            else:
-                assert 0 == os.waitstatus_to_exitcode(status), f"worker {number} failed"
-            assert starts < _MOST_STARTS
+            elif os.waitstatus_to_exitcode(status) or starts >= _MOST_STARTS:
+                _end(running)
+                raise AssertionError(f"worker {number} failed, after {starts} starts in all")
         time.sleep(0.3)  # leases of the dead run out
         inbox = SqliteInbox(self._folder / "inbox")
         pipeline = self._pipeline(inbox, _wrap_nothing)
@@ -398,6 +398,13 @@ class _ProcessRound:
         sink.close()
         copy = self._folder / "copy.jsonl"
         assert _records(clean) == _records(copy)
+
+
+def _end(running: Iterable[int]) -> None:
+    """End the workers that are left over when one has failed."""
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 class _LateSink:
