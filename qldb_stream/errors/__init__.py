@@ -33,6 +33,7 @@ from qldb_stream.errors._delivery import (
     SourceError,
     StaleTokenError,
 )
+from qldb_stream.errors._filter import FilterError
 from qldb_stream.errors._inbox import (
     InboxFileError,
     InboxUnavailableError,
@@ -84,6 +85,7 @@ __all__ = [
     "EndpointError",
     "EnvelopeError",
     "ExportError",
+    "FilterError",
     "ForeignFileError",
     "HashMismatchError",
     "InboxFileError",
