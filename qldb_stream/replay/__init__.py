@@ -14,6 +14,7 @@ from qldb_stream.replay._operations import (
     Operation,
     TableChange,
 )
+from qldb_stream.replay._parts import is_too_large
 from qldb_stream.replay._plan import order_changes, plan_block, redaction_placeholder
 from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
@@ -41,6 +42,7 @@ __all__ = [
     "Transaction",
     "find_ids",
     "has_own_tables",
+    "is_too_large",
     "iter_ddl",
     "lookup_ids",
     "met_paths",
