@@ -20,6 +20,8 @@ from qldb_stream.replay._protocols import Destination, Driver, Transaction
 from qldb_stream.replay._records import IDS_TABLE, IdRecord, lookup_ids
 from qldb_stream.replay._rules import IdRule, find_ids, met_paths, parse_id_rule, rewrite_ids
 from qldb_stream.replay._state import POSITION_TABLE, StrandState, read_state
+from qldb_stream.replay._statement_mode import StatementReplay
+from qldb_stream.replay._statement_plan import SentStatement, StatementPlan, plan_statements
 from qldb_stream.replay._tables import has_own_tables, was_replayed
 from qldb_stream.replay._work import Outcome
 
@@ -37,6 +39,9 @@ __all__ = [
     "Operation",
     "Outcome",
     "Replay",
+    "SentStatement",
+    "StatementPlan",
+    "StatementReplay",
     "StrandState",
     "TableChange",
     "Transaction",
@@ -49,6 +54,7 @@ __all__ = [
     "order_changes",
     "parse_id_rule",
     "plan_block",
+    "plan_statements",
     "read_state",
     "redaction_placeholder",
     "refusal",

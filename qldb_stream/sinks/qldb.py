@@ -12,6 +12,8 @@ Options of the URL:
   has answered since 2025-07-31. Credentials are boto3's, never part of a URL.
 - ``region=NAME``: the region to sign for.
 - ``ids``, ``base``: as `qldb_stream.sinks.ledger` has them.
+- ``mode=statement``: send the journal's own statements, where they can be sent again
+  (`qldb_stream.replay.plan_statements`); without ``ids``, ``base`` and ``split-blocks``.
 - ``split-blocks=yes``: a block that goes beyond the endpoint's limits is applied in several
   transactions instead of being refused, and the summary names it as not atomic.
 """
@@ -31,7 +33,7 @@ from qldb_stream.errors import (
 )
 from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
 from qldb_stream.replay import Replay, parse_id_rule
-from qldb_stream.sinks._session import SessionSink
+from qldb_stream.sinks._session import SessionSink, StatementSink
 from qldb_stream.sinks.url import mask_url
 
 if TYPE_CHECKING:
@@ -65,24 +67,18 @@ class QldbSink(SessionSink):
             UsageError: an option is none of the values that it may have, or the extra `qldb` is
                 not installed.
         """
-        from qldb_stream.clients import connect_bytes  # sinks are listed without botocore
-
-        if not ledger_name:
-            raise UsageError("qldb: needs a ledger's name, such as qldb:cars?endpoint=URL")
         if base not in {None, "insert"}:
             raise UsageError(f"base={base}: the only value is insert")
-        _check_endpoint(endpoint)
         replay = Replay(parse_id_rule(ids), insert_unknown=base is not None)
-        driver = connect_bytes(ledger_name, endpoint_url=endpoint, region_name=region)
-        name = f"qldb:{ledger_name}"
-        return cls(name, _Endpoint(name, driver), replay, splits=split_blocks)
+        made = _connect(ledger_name, endpoint, region)
+        return cls(made.name, made, replay, splits=split_blocks)
 
 
 class _Endpoint:
     """A driver whose server may be away for a while."""
 
     def __init__(self, name: str, driver: BytesDriver) -> None:
-        self._name: Final = name
+        self.name: Final = name
         self._bytes: Final = driver
 
     def driver(self) -> _Endpoint:
@@ -95,11 +91,27 @@ class _Endpoint:
         try:
             return self._bytes.execute_lambda(query_lambda)
         except (EndpointError, TransactionClosedError) as exc:
-            raise SinkUnavailableError(self._name, str(exc)) from exc
+            raise SinkUnavailableError(self.name, str(exc)) from exc
 
     def close(self) -> None:
         with suppress(EndpointError):  # it is away; there, sessions that nobody uses end
             self._bytes.close()
+
+
+def _connect(ledger_name: str, endpoint: str | None, region: str | None) -> _Endpoint:
+    """
+    Make ready to speak to a ledger; no request is sent yet.
+
+    Raises:
+        UsageError: names that make no sense, or the extra `qldb` is not installed.
+    """
+    from qldb_stream.clients import connect_bytes  # sinks are listed without botocore
+
+    if not ledger_name:
+        raise UsageError("qldb: needs a ledger's name, such as qldb:cars?endpoint=URL")
+    _check_endpoint(endpoint)
+    driver = connect_bytes(ledger_name, endpoint_url=endpoint, region_name=region)
+    return _Endpoint(f"qldb:{ledger_name}", driver)
 
 
 def _check_endpoint(endpoint: str | None) -> None:
@@ -129,6 +141,12 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
             "base", "insert: take up documents whose first versions are missing", None, ("insert",)
         ),
         SinkOption(
+            "mode",
+            "replay: new transactions; statement: the journal's statements",
+            "replay",
+            ("replay", "statement"),
+        ),
+        SinkOption(
             "split-blocks",
             "yes: blocks beyond the endpoint's limits in several transactions",
             "no",
@@ -138,7 +156,13 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
     return [SinkType("qldb", _open, "a ledger behind a qldb-session API, replayed into", options)]
 
 
-def _open(path: str, options: Mapping[str, str]) -> QldbSink:
+def _open(path: str, options: Mapping[str, str]) -> QldbSink | StatementSink:
+    if options.get("mode") == "statement":
+        for name in ("ids", "base", "split-blocks"):
+            if name in options:
+                raise UsageError(f"mode=statement changes no statement, so it has no {name}")
+        made = _connect(path, options.get("endpoint"), options.get("region"))
+        return StatementSink(made.name, made)
     return QldbSink.open(
         path,
         endpoint=options.get("endpoint"),

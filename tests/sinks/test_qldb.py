@@ -294,6 +294,20 @@ def test_references_across_parts(server: Server) -> None:
             apply(sink, given)
 
 
+def test_statement_mode(server: Server) -> None:
+    """The journal's own statements are sent, with parameters that its digests prove."""
+    with Ledger.open(":memory:") as source:
+        driver = source.driver()
+        driver.execute_lambda(lambda txn: list(txn.execute_statement("CREATE TABLE Things")))
+        documents = [{"a": 1}, {"a": 2}]
+        insert = "INSERT INTO Things ?"
+        driver.execute_lambda(lambda txn: list(txn.execute_statement(insert, documents)))
+        with closing(open_sink(f"qldb:copy?mode=statement&endpoint={server.url}")) as sink:
+            assert Pipeline(sink).run(source.blocks()).ok
+
+    assert [1, 2] == sorted(rows(server, "SELECT VALUE t.a FROM Things AS t"))
+
+
 # --- a server that dies ------------------------------------------------------------------------
 
 

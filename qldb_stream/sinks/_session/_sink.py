@@ -13,7 +13,7 @@ returned, and the refusal is raised when the block comes first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, Protocol
@@ -72,11 +72,19 @@ class SessionSink:
         replay: how ids and unknown documents are treated.
         splits: whether a block that the endpoint's limits do not allow is applied in parts;
             None where there is no such choice.
+        plan: makes of a block what `replay` executes.
     """
 
     def __init__(
-        self, name: str, endpoint: Endpoint, replay: Replay, *, splits: bool | None = None
+        self,
+        name: str,
+        endpoint: Endpoint,
+        replay: Replay,
+        *,
+        splits: bool | None = None,
+        plan: Callable[[Block], BlockPlan] = plan_block,
     ) -> None:
+        self._plan = plan
         self._splits = splits
         self._name = name
         self._endpoint = endpoint
@@ -158,7 +166,7 @@ class SessionSink:
         return position
 
     def _apply_one(self, block: Block, position: Position, token: int) -> None:
-        plan = plan_block(block)
+        plan = self._plan(block)
         try:
             self._apply_part(plan, position, token)
         except ReplayRefusedError as exc:
