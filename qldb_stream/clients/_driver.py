@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from qldb_stream.clients._connect import connect
 from qldb_stream.clients._errors import translated_errors
+from qldb_stream.clients._wire import maybe_wire
 from qldb_stream.hashing import dot
 from qldb_stream.ion import ion_hash, iter_text, loads, to_slice
 
@@ -64,6 +65,9 @@ def connect_bytes(ledger_name: str, *, endpoint_url: str | None, **options: Any)
     No request is sent yet.
     """
     driver = connect(ledger_name, endpoint_url=endpoint_url, **options)
+    wire = maybe_wire(driver._client)  # noqa: SLF001 - see the module's head
+    if wire is not None:
+        driver._client = wire  # noqa: SLF001 - see the module's head
     return BytesDriver(driver, endpoint_url or "AWS")
 
 
