@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from qldb_stream.clients._connect import connect
 from qldb_stream.clients._errors import translated_errors
-from qldb_stream.clients._wire import maybe_wire
+from qldb_stream.clients._wire import SessionWire, maybe_wire
 from qldb_stream.hashing import dot
 from qldb_stream.ion import ion_hash, iter_text, loads, to_slice
 
@@ -27,9 +27,10 @@ T = TypeVar("T")
 class BytesDriver:
     """Runs functions in transactions of a pyqldb driver; their errors are this package's."""
 
-    def __init__(self, driver: Any, endpoint: str) -> None:
+    def __init__(self, driver: Any, endpoint: str, wire: SessionWire | None = None) -> None:
         self._driver: Final = driver
         self._endpoint: Final = endpoint
+        self._wire: Final = wire
 
     def execute_lambda(self, query_lambda: Callable[[Any], T]) -> T:
         """
@@ -54,8 +55,12 @@ class BytesDriver:
         Raises:
             LedgerError: they cannot be ended; the server lets them expire.
         """
-        with translated_errors(self._endpoint):
-            self._driver.close()
+        try:
+            with translated_errors(self._endpoint):
+                self._driver.close()
+        finally:
+            if self._wire is not None:
+                self._wire.close()
 
 
 def connect_bytes(ledger_name: str, *, endpoint_url: str | None, **options: Any) -> BytesDriver:
@@ -68,7 +73,7 @@ def connect_bytes(ledger_name: str, *, endpoint_url: str | None, **options: Any)
     wire = maybe_wire(driver._client)  # noqa: SLF001 - see the module's head
     if wire is not None:
         driver._client = wire  # noqa: SLF001 - see the module's head
-    return BytesDriver(driver, endpoint_url or "AWS")
+    return BytesDriver(driver, endpoint_url or "AWS", wire)
 
 
 class _Transaction:
@@ -119,4 +124,4 @@ def _row(holder: dict[str, Any]) -> Any:
     if binary is not None:
         return loads(bytes(binary))
     (value,) = iter_text(holder["IonText"])
-    return value
+    return value.decode()

@@ -74,8 +74,10 @@ class SessionWire:
 
         Raises:
             ClientError: the service refused it (botocore's).
-            EndpointConnectionError: nobody answers (botocore's).
-            ConnectionClosedError: the answer broke off (botocore's).
+            EndpointConnectionError, ConnectTimeoutError, SSLError: nobody answers, or not
+                with a certificate that is trusted (botocore's).
+            ConnectionClosedError, ReadTimeoutError: the answer broke off, or does not come
+                (botocore's).
         """
         body = json.dumps(request, default=_base64).encode()
         with self._turn:
@@ -83,31 +85,47 @@ class SessionWire:
         return _read_answer(self._url, status, headers, answer)
 
     def _exchange(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
-        from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+        from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
         connection = self._connection
-        if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
-            connection.close()  # the server closed it while it was idle
-        try:
-            if connection.sock is None:
-                connection.connect()
-        except OSError as exc:
-            raise EndpointConnectionError(endpoint_url=self._url, error=exc) from exc
+        self._connect()
         assert connection.sock is not None, "it is connected"
         try:
-            # In one piece: `connection.request` sends head and body apart, and wakes a server twice.
+            # In one piece: `connection.request` would wake the server twice, for head and body.
             connection.sock.sendall(self._head(body) + body)
             response = http.client.HTTPResponse(connection.sock, method="POST")
             response.begin()
             answer = response.read(_MAX_ANSWER_BYTES + 1)
+        except TimeoutError as exc:
+            connection.close()
+            raise ReadTimeoutError(endpoint_url=self._url, error=exc) from exc
         except (OSError, http.client.HTTPException) as exc:
             connection.close()
             raise ConnectionClosedError(endpoint_url=self._url, error=exc) from exc
-        if response.will_close or len(answer) > _MAX_ANSWER_BYTES:
+        is_whole = not response.length and len(answer) <= _MAX_ANSWER_BYTES
+        if response.will_close or not is_whole:
             connection.close()
-        if len(answer) > _MAX_ANSWER_BYTES:
+        if not is_whole:
             raise ConnectionClosedError(endpoint_url=self._url)
         return response.status, response.headers, answer
+
+    def _connect(self) -> None:
+        """Open the connection, again if the server closed it while it was idle."""
+        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, SSLError
+
+        connection = self._connection
+        if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
+            connection.close()
+        if connection.sock is not None:
+            return
+        try:
+            connection.connect()
+        except ssl.SSLError as exc:
+            raise SSLError(endpoint_url=self._url, error=exc) from exc
+        except TimeoutError as exc:
+            raise ConnectTimeoutError(endpoint_url=self._url, error=exc) from exc
+        except OSError as exc:
+            raise EndpointConnectionError(endpoint_url=self._url, error=exc) from exc
 
     def _head(self, body: bytes) -> bytes:
         lines = [f"{name}: {value}\r\n" for name, value in self._headers(body).items()]

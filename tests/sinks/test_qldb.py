@@ -278,6 +278,33 @@ def test_a_first_block_in_parts(server: Server) -> None:
     assert 50 == len(rows(server, "SELECT * FROM Things"))
 
 
+def test_another_block_between_parts(server: Server) -> None:
+    """While a block is there in part, no other can be begun in parts: its place is kept."""
+    with closing(QldbSink.open("copy", endpoint=server.url, split_blocks=True)) as sink:
+        apply(sink, MADE)
+        execute = sink._driver.execute_lambda  # noqa: SLF001 - the crash
+        left = iter([True, True, False])
+
+        def once(work: Any) -> Any:
+            if next(left):
+                return execute(work)
+            raise SinkUnavailableError("qldb:copy", "stopped by the test")
+
+        sink._driver.execute_lambda = once  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the crash
+        with pytest.raises(SinkUnavailableError):
+            sink.apply([large_block()], at(1), 1)
+    with closing(QldbSink.open("copy", endpoint=server.url, split_blocks=True)) as sink:
+        other = block(
+            2,
+            *(revision(2, number, 0, {"n": number}) for number in range(100, 150)),
+            statements=["INSERT"],
+            documents={number: (THINGS, [0]) for number in range(100, 150)},
+        )
+        parked = at(2, parked=frozenset({1}))
+        with pytest.raises(ReplayRefusedError, match="block 1 is there in part"):
+            sink.apply([other], parked, 1)
+
+
 def test_references_across_parts(server: Server) -> None:
     """Documents that name one of a later part cannot be applied in parts, and that is said."""
     naming = [revision(1, n, 0, {"next": document_id(n + 1)}) for n in range(59)]
