@@ -61,7 +61,8 @@ def test_errors_are_ours(server: Server) -> None:
     server.stop(at_once=True)
     with pytest.raises(EndpointError):
         run(driver, "SELECT * FROM Car")
-    driver.close()
+    with pytest.raises(EndpointError):
+        driver.close()
 
 
 def test_what_the_function_raises(driver: BytesDriver) -> None:
