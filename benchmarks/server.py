@@ -56,7 +56,7 @@ def run() -> Iterator[Row]:
         for name in ("pyqldb", "node", "bare"):
             with Ledger.open(Path(folder) / f"{name}.ledger", name=name) as ledger:
                 ledger.driver().execute_lambda(lambda txn: txn.execute_statement("CREATE TABLE T"))
-        with _serve(folder) as (url, process):
+        with serve(folder) as (url, process):
             costs: dict[str, Rate] = {}
             for python in interpreters():
                 yield from _pyqldb_rows(python, url, process, costs)
@@ -134,7 +134,7 @@ def _share_rows(clients: dict[str, Rate], bare: dict[str, float], cpu_ms: float)
 
 
 @contextmanager
-def _serve(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serve(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, folder],
         stdin=subprocess.PIPE,

@@ -348,7 +348,9 @@ class Block:
 
     `revisions` are in Merkle-leaf order, hash-only system entries included, one for
     each of `summary.revision_summaries`. Where a filter was at work, `filtered` says so and
-    revisions of tables that are left out are not there; `summary` stays the source's.
+    revisions of tables that are left out are not there; `summary` stays the source's, but that
+    a filter which hides anything takes contents out of `transaction_info`: the texts of
+    statements, DDL of delivered tables apart, and documents of tables that are left out.
     """
 
     summary: BlockSummary

@@ -45,6 +45,7 @@ BUILT_IN: Final = (
     "qldb_stream.sinks.jsonl",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
+    "qldb_stream.sinks.qldb",
 )
 
 _SINKS_HOOK: Final = "qldb_stream_register_sinks"

@@ -13,7 +13,16 @@ from __future__ import annotations
 
 from qldb_stream.clients._compat import load_ionhash
 from qldb_stream.clients._connect import connect
+from qldb_stream.clients._driver import BytesDriver, connect_bytes
 from qldb_stream.clients._errors import translated_errors
 from qldb_stream.clients._sessions import MODELS, boto3_session
 
-__all__ = ["MODELS", "boto3_session", "connect", "load_ionhash", "translated_errors"]
+__all__ = [
+    "MODELS",
+    "BytesDriver",
+    "boto3_session",
+    "connect",
+    "connect_bytes",
+    "load_ionhash",
+    "translated_errors",
+]

@@ -34,6 +34,7 @@ from qldb_stream.errors._delivery import (
     SourceError,
     StaleTokenError,
 )
+from qldb_stream.errors._filter import FilterError
 from qldb_stream.errors._inbox import (
     InboxFileError,
     InboxUnavailableError,
@@ -85,6 +86,7 @@ __all__ = [
     "EndpointError",
     "EnvelopeError",
     "ExportError",
+    "FilterError",
     "ForeignFileError",
     "HashMismatchError",
     "InboxFileError",

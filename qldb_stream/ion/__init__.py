@@ -25,6 +25,7 @@ from qldb_stream.ion._fields import (
     timestamp_of,
 )
 from qldb_stream.ion._json import to_json
+from qldb_stream.ion._replace import LEFT_OUT, LeftOut, replaced
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import (
     dumps,
@@ -58,6 +59,7 @@ from qldb_stream.ion._write_text import to_text, write_text
 
 __all__ = [
     "IVM",
+    "LEFT_OUT",
     "MAX_COPIED_SYMBOLS",
     "MAX_DECIMAL_BYTES",
     "MAX_DECIMAL_EXPONENT",
@@ -68,6 +70,7 @@ __all__ = [
     "Instant",
     "IonSlice",
     "IonType",
+    "LeftOut",
     "SymbolTable",
     "blob_of",
     "dumps",
@@ -88,6 +91,7 @@ __all__ = [
     "parse_timestamp",
     "read_struct",
     "read_value",
+    "replaced",
     "retyped",
     "text_of",
     "timestamp_from",

@@ -30,8 +30,10 @@ from qldb_stream.partiql._plan import (
     compile_statement,
     evaluate_arguments,
 )
+from qldb_stream.partiql._predicate import Predicate, compile_predicate
 from qldb_stream.partiql._split import StatementText, split_statements
 from qldb_stream.partiql._values import MISSING, Bag, index_key, index_key_of
+from qldb_stream.partiql._walk import walk
 from qldb_stream.partiql._words import RESERVED_WORDS
 
 __all__ = [
@@ -46,12 +48,14 @@ __all__ = [
     "ModifyPlan",
     "ParsedStatement",
     "Plan",
+    "Predicate",
     "SelectPlan",
     "SourceAccess",
     "Sources",
     "StatementText",
     "TableKind",
     "TableRef",
+    "compile_predicate",
     "compile_statement",
     "evaluate_arguments",
     "index_key",
@@ -61,4 +65,5 @@ __all__ = [
     "parse_statement",
     "size_of",
     "split_statements",
+    "walk",
 ]

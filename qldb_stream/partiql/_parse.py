@@ -46,11 +46,11 @@ def parse_statement(text: str, *, extensions: bool = False) -> ParsedStatement:
     """
     statement, parameter_count, token_count = parse_whole(text, extensions=extensions)
     if token_count > MAX_HEIGHT:
-        _check_height(text, statement)
+        check_height(text, statement)
     return ParsedStatement(text, statement, parameter_count)
 
 
-def _check_height(text: str, statement: Statement) -> None:
+def check_height(text: str, statement: Node) -> None:
     """Refuse a tree that evaluation could not descend; walks without recursion."""
     waiting: list[tuple[Node, int]] = [(statement, 0)]
     while waiting:

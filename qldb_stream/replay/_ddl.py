@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import attrs
+
 from qldb_stream.errors import LedgerError, ReplayRefusedError
 from qldb_stream.events import BlockAddress
 from qldb_stream.partiql import parse_statement
@@ -73,6 +75,17 @@ def table_of(change: TableChange) -> str | None:
             return table
         case _:
             return None
+
+
+def with_table(change: TableChange, name: str) -> TableChange:
+    """Give a DDL statement as it is about another table; UNDROP, which has an id, as it is."""
+    match change:
+        case CreateTable() | DropTable():
+            return attrs.evolve(change, name=name)
+        case CreateIndex() | DropIndex():
+            return attrs.evolve(change, table=name)
+        case _:
+            return change
 
 
 def _parse_ddl(address: BlockAddress, index: int, text: str) -> TableChange:

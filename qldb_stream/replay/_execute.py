@@ -14,6 +14,7 @@ called when it is committed; `forget` empties it when a commit is in doubt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from qldb_stream.errors import (
@@ -26,11 +27,19 @@ from qldb_stream.errors import (
 from qldb_stream.events import Block
 from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._operations import BlockPlan
+from qldb_stream.replay._parts import part_ends
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord
 from qldb_stream.replay._rules import IdRule, find_ids
 from qldb_stream.replay._settings import Settings, check_settings
-from qldb_stream.replay._state import StrandState, moved_state, next_state, read_state, write_state
+from qldb_stream.replay._state import (
+    StrandState,
+    moved_state,
+    next_part,
+    next_state,
+    read_state,
+    write_state,
+)
 from qldb_stream.replay._tables import make_own_tables
 from qldb_stream.replay._work import Outcome, Work
 from qldb_stream.report import Position
@@ -58,7 +67,15 @@ class Replay:
         """Give the declared paths of ids, each as its field names."""
         return self._rule.paths
 
-    def execute(self, txn: Transaction, plan: BlockPlan, position: Position, token: int) -> Outcome:
+    def execute(
+        self,
+        txn: Transaction,
+        plan: BlockPlan,
+        position: Position,
+        token: int,
+        *,
+        end: int | None = None,
+    ) -> Outcome:
         """
         Carry a plan out in an open transaction; the caller commits.
 
@@ -67,6 +84,8 @@ class Replay:
             plan: the block.
             position: carries the gaps and parked blocks that its owner declared.
             token: the worker's fencing token.
+            end: carry out only the operations up to here, as `parts` says; what was carried
+                out of the block before is passed over.
 
         Raises:
             UsageError: earlier blocks were replayed with other rules.
@@ -76,8 +95,10 @@ class Replay:
         """
         stored = self._read(txn, plan.address.strand_id)
         state = next_state(stored, plan, position, token, self._settings)
-        if state is None:
+        part = None if state is None else next_part(stored, state, plan, end)
+        if part is None:
             return Outcome(applied=False)
+        plan, state = part
         work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
         try:
             outcome = work.run(self._known)
@@ -109,6 +130,15 @@ class Replay:
         """
         documents = [r.data_ion for r in block.revisions if r.data_ion is not None]
         return frozenset(name for each in documents for name in find_ids(each, self._rule))
+
+    def parts(self, plan: BlockPlan) -> Sequence[int]:
+        """
+        Give the ends of the parts in which a block can be applied.
+
+        Raises:
+            ReplayRefusedError: it cannot, since a document names one of a later part.
+        """
+        return part_ends(plan, self._rule)
 
     def check(self, state: StrandState) -> None:
         """

@@ -50,7 +50,7 @@ class BlockPlan:
 
     `redacts` says that the block asked for a redaction, which is not among them.
     `left_out` counts by name the revisions and DDL statements of the source's own
-    `qldb_stream_*` tables.
+    `qldb_stream_*` tables. `is_filtered` says that tables may be missing from it.
     """
 
     address: BlockAddress
@@ -59,3 +59,4 @@ class BlockPlan:
     operations: tuple[Operation, ...] = ()
     redacts: bool = False
     left_out: Mapping[str, int] = attrs.field(factory=dict)
+    is_filtered: bool = False

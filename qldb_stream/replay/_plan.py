@@ -14,6 +14,8 @@ Rules (design, "Replaying into a ledger"):
 - A block whose transactionInfo names a document without a revision is refused: an
   unhashed document id was stripped, or a record is missing.
 - Hash-only system revisions and the source's own `qldb_stream_*` tables are left out.
+- Of a filtered block, DDL is about tables as they are delivered; a withheld document becomes
+  the placeholder of a redacted one.
 
 Ids are the source's; binding them is the executor's job.
 """
@@ -29,7 +31,14 @@ from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, BlockSummary, Metadata, Revision, TableInfo
 from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.partiql.ast import DropTable
-from qldb_stream.replay._ddl import OWN_TABLES, check_table_name, iter_ddl, refusal, table_of
+from qldb_stream.replay._ddl import (
+    OWN_TABLES,
+    check_table_name,
+    iter_ddl,
+    refusal,
+    table_of,
+    with_table,
+)
 from qldb_stream.replay._info import may_hold_ddl, read_last_statements, read_texts
 from qldb_stream.replay._operations import (
     BlockPlan,
@@ -104,7 +113,7 @@ def _plan(block: Block) -> BlockPlan:
     left_out: dict[str, int] = {}
     tables = [
         (index, change)
-        for index, change in _iter_table_changes(summary)
+        for index, change in _iter_delivered_changes(block)
         if not _is_own(table_of(change), left_out)
     ]
     documents = [
@@ -122,6 +131,7 @@ def _plan(block: Block) -> BlockPlan:
         operations,
         summary.redaction_info is not None,
         left_out,
+        block.filtered is not None,
     )
 
 
@@ -152,6 +162,19 @@ def _iter_table_changes(summary: BlockSummary) -> Iterator[tuple[int, TableChang
     info = summary.transaction_info
     if info is not None and may_hold_ddl(info.ion):
         yield from iter_ddl(summary.address, read_texts(info.ion))
+
+
+def _iter_delivered_changes(block: Block) -> Iterator[tuple[int, TableChange]]:
+    """Yield the DDL of a block, with the names under which a filter delivers tables."""
+    for index, change in _iter_table_changes(block.summary):
+        name = table_of(change)
+        if name is None or block.filtered is None:
+            yield index, change
+            continue
+        delivered = block.delivered_name(name)
+        if delivered is not None:
+            check_table_name(block.address, delivered)
+            yield index, with_table(change, delivered)
 
 
 def _in_order(

@@ -16,6 +16,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.errors import ChainBreakError, ConflictError, SequenceGapError, StaleTokenError
+from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._settings import check_settings
@@ -41,7 +42,8 @@ class StrandState:
     `start` is the first block that was replayed. `tables` maps the source's table ids
     that were seen in revisions to the destination's; UNDROP TABLE needs it. `settings` are
     those of the run that wrote it, None from before they were kept. `document_id` is the
-    document that says so, None when there is none yet.
+    document that says so, None when there is none yet. `partial` is a block that is applied
+    in part, and how many of its operations are (`qldb_stream.replay._parts`).
     """
 
     position: Position
@@ -50,6 +52,12 @@ class StrandState:
     tables: Mapping[str, str] = attrs.field(factory=dict)
     document_id: str | None = None
     settings: str | None = None
+    partial: tuple[int, int] | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Say whether a whole block was replayed; else the first one is there in part."""
+        return self.position.sequence_no >= self.start
 
     @property
     def complete(self) -> bool:
@@ -149,6 +157,46 @@ def moved_state(
     return attrs.evolve(state, position=position, token=token, settings=settings)
 
 
+def next_part(
+    stored: StrandState | None, state: StrandState, plan: BlockPlan, end: int | None
+) -> tuple[BlockPlan, StrandState] | None:
+    """
+    Give what is left of a block up to an operation, and the state after it.
+
+    Args:
+        stored: what the destination says, None for nothing yet.
+        state: the state after the whole block.
+        plan: the whole block.
+        end: how many operations are carried out after this; None for all.
+
+    Returns:
+        None when these are carried out already.
+
+    Raises:
+        ReplayRefusedError: another block is there in part.
+    """
+    sequence_no, total = plan.address.sequence_no, len(plan.operations)
+    pending = None if stored is None else stored.partial
+    if pending is None and end is None:
+        return plan, state
+    done = pending[1] if pending is not None and pending[0] == sequence_no else 0
+    end = total if end is None else end
+    if done >= end and end < total:
+        return None
+    rest = attrs.evolve(plan, operations=plan.operations[done:end])
+    if end == total:
+        return rest, attrs.evolve(state, partial=None if done else pending)
+    if pending is not None and not done:
+        problem = f"block {pending[0]} is there in part, and no other can be before it is whole"
+        raise refusal(plan.address, problem)
+    if stored is None:
+        before = Position(plan.address.strand_id, sequence_no - 1, plan.previous_block_hash)
+        stored = attrs.evolve(state, position=before)
+    return rest, attrs.evolve(
+        stored, token=state.token, settings=state.settings, partial=(sequence_no, end)
+    )
+
+
 def _check_repeat(stored: Position, plan: BlockPlan) -> None:
     if plan.address.sequence_no == stored.sequence_no and plan.block_hash != stored.block_hash:
         raise ConflictError(plan.address.strand_id, plan.address.sequence_no, "blockHash")
@@ -194,6 +242,8 @@ def _document(state: StrandState) -> dict[str, Any]:
         document["start"] = state.start
     if position.parked:
         document["parked"] = sorted(position.parked)
+    if state.partial:
+        document["partial"] = list(state.partial)
     if position.gaps:
         document["gaps"] = [attrs.asdict(gap) for gap in position.gaps]
     return document
@@ -211,7 +261,11 @@ def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
     tables = _parse_tables(str(document["tables"]))
     token, start = int(document.get("token", 0)), int(document.get("start", 0))
     settings = str(document["settings"]) if "settings" in document else None
-    return StrandState(position, token, start, tables, document_id, settings)
+    partial = None
+    if "partial" in document:
+        sequence_no, done = document["partial"]
+        partial = (int(sequence_no), int(done))
+    return StrandState(position, token, start, tables, document_id, settings, partial)
 
 
 def _gap(gap: Mapping[str, Any]) -> Gap:

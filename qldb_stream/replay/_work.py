@@ -19,6 +19,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.ion import IonSlice
+from qldb_stream.partiql.ast import UndropTable
 from qldb_stream.replay._ddl import quote, refusal
 from qldb_stream.replay._operations import (
     BlockPlan,
@@ -122,11 +123,19 @@ class Work:
         return self._outcome()
 
     def _change_table(self, change: TableChange) -> None:
+        if self._is_left_out(change):
+            return
         changed = change_table(self._txn, self.state, change)
         if isinstance(changed, str):
             self._kept.append(changed)
         else:
             self.state = changed
+
+    def _is_left_out(self, change: TableChange) -> bool:
+        """Say whether a filter may have left out a table of which there is only the id."""
+        if not self._plan.is_filtered or not isinstance(change, UndropTable):
+            return False
+        return change.table_id not in self.state.tables
 
     def _outcome(self) -> Outcome:
         unresolved = 0

@@ -56,7 +56,8 @@ class SinkSummary:
     which nothing that was applied had an id. `indexes_kept` names what a DROP INDEX could
     not be mapped to, as (strand_id, sequence_no, table). `left_out` counts, by name, the
     revisions and DDL statements of source tables that the sink never takes, and blocks with
-    fields that it cannot keep (`field NAME`).
+    fields that it cannot keep (`field NAME`). `not_atomic` names blocks, as (strand_id,
+    sequence_no), that were applied in several transactions.
     """
 
     documents: int = 0
@@ -65,3 +66,4 @@ class SinkSummary:
     indexes_kept: tuple[tuple[str, int, str], ...] = ()
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     paths_unmet: tuple[str, ...] = ()
+    not_atomic: tuple[tuple[str, int], ...] = ()

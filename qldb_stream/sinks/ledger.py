@@ -7,10 +7,11 @@ Options of the URL:
   rewritten to the destination's; `keep`, the default, changes nothing.
 - ``base=insert``: documents whose first versions are not in the journal are inserted
   where they first appear; without it they are refused.
-- ``mode=replay|mirror``: new transactions that do what the journal did, with ids and hashes
-  of their own, or the very blocks (`qldb_stream.sinks._mirror`). Without it a ledger is
-  replayed into; only into a mirror nothing is replayed unless `mode=replay` says so, because
-  a mirror with transactions of its own takes no more blocks of its source.
+- ``mode=replay|mirror|statement``: new transactions that do what the journal did, with ids and
+  hashes of their own; the very blocks (`qldb_stream.sinks._mirror`); or the journal's own
+  statements, where they can be sent again (`qldb_stream.replay.plan_statements`). Without it a
+  ledger is replayed into; only into a mirror nothing is replayed unless `mode=replay` says so,
+  because a mirror with transactions of its own takes no more blocks of its source.
 
 The ledger keeps both with its position. A later run must have the same, or adds
 ``base=insert``; any other is refused, so that no ledger holds documents of two rules.
@@ -21,14 +22,15 @@ How blocks become transactions is in `qldb_stream.replay`. The file is made when
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
-from qldb_stream.replay import OWN_TABLES, Replay, parse_id_rule
+from qldb_stream.replay import OWN_TABLES, Driver, Replay, parse_id_rule
 from qldb_stream.sinks._mirror import MirrorSink
-from qldb_stream.sinks._session import SessionSink
+from qldb_stream.sinks._session import SessionSink, StatementSink
 
 if TYPE_CHECKING:
     from qldb_stream.ledger import Ledger
@@ -109,18 +111,23 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
         "base", "insert: take up documents whose first versions are missing", None, ("insert",)
     )
     mode = SinkOption(
-        "mode", "replay: new transactions; mirror: the very blocks", None, ("replay", "mirror")
+        "mode",
+        "replay: new transactions; mirror: the very blocks; statement: the journal's statements",
+        None,
+        ("replay", "mirror", "statement"),
     )
     summary = "an embedded ledger, replayed into or mirrored exactly once"
     return [SinkType("ledger", _open, summary, (ids, base, mode))]
 
 
-def _open(path: str, options: Mapping[str, str]) -> LedgerSink | MirrorSink:
+def _open(path: str, options: Mapping[str, str]) -> LedgerSink | MirrorSink | StatementSink:
     if not path:
         raise UsageError("ledger: needs a path, such as ledger:copy.ledger")
     mode = options.get("mode")
     if mode == "mirror":
         return _open_mirror(path, options)
+    if mode == "statement":
+        return _open_statements(path, options)
     sink = LedgerSink.open(path, ids=options.get("ids", "keep"), base=options.get("base"))
     if mode is None and sink.ledger.mirrored_blocks:
         sink.close()
@@ -129,6 +136,34 @@ def _open(path: str, options: Mapping[str, str]) -> LedgerSink | MirrorSink:
             "transactions of its own, after which it takes no more blocks of its source"
         )
     return sink
+
+
+def _open_statements(path: str, options: Mapping[str, str]) -> StatementSink:
+    from qldb_stream.ledger import Ledger  # sinks are listed without loading it
+
+    for name in ("ids", "base"):
+        if name in options:
+            raise UsageError(f"mode=statement changes no statement, so it has no {name}")
+    return StatementSink("ledger", _OwnLedger(Ledger.open(path)))
+
+
+class _OwnLedger:
+    """A ledger file that is gone again when it was made for nothing."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def driver(self) -> Driver:
+        return self._ledger.driver()
+
+    def group_commit(self) -> AbstractContextManager[Any]:
+        return self._ledger.group_commit()
+
+    def close(self) -> None:
+        if self._ledger.is_new and _is_unused(self._ledger):
+            self._ledger.discard()
+        else:
+            self._ledger.close()
 
 
 def _open_mirror(path: str, options: Mapping[str, str]) -> MirrorSink:

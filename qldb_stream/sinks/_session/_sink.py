@@ -13,14 +13,21 @@ returned, and the refusal is raised when the block comes first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
-from qldb_stream.errors import OccConflictError, QldbStreamError, SinkUnavailableError
+from qldb_stream.errors import (
+    OccConflictError,
+    QldbStreamError,
+    ReplayRefusedError,
+    SinkUnavailableError,
+    StatementError,
+    UsageError,
+)
 from qldb_stream.events import Block
 from qldb_stream.replay import (
     BlockPlan,
@@ -31,11 +38,15 @@ from qldb_stream.replay import (
     StrandState,
     Transaction,
     has_own_tables,
+    is_too_large,
     met_paths,
     plan_block,
     read_state,
+    refusal,
 )
 from qldb_stream.report import Position, SinkSummary
+
+_MAY_SPLIT: Final = "split-blocks=yes applies it in several transactions"
 
 
 class Endpoint(Protocol):
@@ -59,9 +70,22 @@ class SessionSink:
         name: the sink in messages, its URL without secrets.
         endpoint: closed with the sink.
         replay: how ids and unknown documents are treated.
+        splits: whether a block that the endpoint's limits do not allow is applied in parts;
+            None where there is no such choice.
+        plan: makes of a block what `replay` executes.
     """
 
-    def __init__(self, name: str, endpoint: Endpoint, replay: Replay) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        replay: Replay,
+        *,
+        splits: bool | None = None,
+        plan: Callable[[Block], BlockPlan] = plan_block,
+    ) -> None:
+        self._plan = plan
+        self._splits = splits
         self._name = name
         self._endpoint = endpoint
         self._driver = endpoint.driver()
@@ -80,7 +104,9 @@ class SessionSink:
             state = self._driver.execute_lambda(partial(_read_state, strand_id=strand_id))
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
-        if state is None:
+        except StatementError as exc:
+            raise UsageError(f"sink {self._name}: {exc}") from exc
+        if state is None or not state.is_begun:
             return None
         self._replay.check(state)
         return attrs.evolve(state.position, start=state.start)
@@ -154,13 +180,32 @@ class SessionSink:
         return position
 
     def _apply_one(self, block: Block, position: Position, token: int) -> None:
-        plan = plan_block(block)
-        work = partial(self._replay.execute, plan=plan, position=position, token=token)
+        plan = self._plan(block)
+        try:
+            self._apply_part(plan, position, token)
+        except ReplayRefusedError as exc:
+            if not is_too_large(plan, exc) or self._splits is None:
+                raise
+            if not self._splits:
+                raise refusal(plan.address, f"{exc.problem}; {_MAY_SPLIT}") from exc.__cause__
+            for end in self._replay.parts(plan):
+                self._apply_part(plan, position, token, end)
+            self._tally.add_split(plan)
+
+    def _apply_part(
+        self, plan: BlockPlan, position: Position, token: int, end: int | None = None
+    ) -> None:
+        """Carry out a plan, or its operations up to one of them, in one transaction."""
+        work = partial(self._replay.execute, plan=plan, position=position, token=token, end=end)
         try:
             outcome = self._driver.execute_lambda(work)
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
+        except StatementError as exc:
+            raise refusal(plan.address, str(exc)) from exc
         self._replay.remember(outcome)
+        if end is not None and end < len(plan.operations):
+            plan = attrs.evolve(plan, redacts=False, left_out={})  # counted with the last part
         self._tally.add(plan, outcome)
 
 
@@ -175,10 +220,15 @@ class _Tally:
         self._redactions: list[tuple[str, int]] = []
         self._kept: list[tuple[str, int, str]] = []
         self._left_out: Counter[str] = Counter()
+        self._split: list[tuple[str, int]] = []
 
     def add(self, plan: BlockPlan, outcome: Outcome) -> None:
         if outcome.applied:
             self._pending.append((plan, outcome))
+
+    def add_split(self, plan: BlockPlan) -> None:
+        """Note a block that was applied in parts, which share no commit with others."""
+        self._split.append((plan.address.strand_id, plan.address.sequence_no))
 
     def drop(self) -> None:
         self._pending.clear()
@@ -212,6 +262,7 @@ class _Tally:
             indexes_kept=tuple(self._kept),
             left_out=dict(self._left_out),
             paths_unmet=tuple(sorted(".".join(path) for path in unmet)),
+            not_atomic=tuple(self._split),
         )
 
 

@@ -1,0 +1,23 @@
+"""Blocks that a filter cannot be sure of."""
+
+from __future__ import annotations
+
+import attrs
+
+from qldb_stream.errors._root import Disposition, QldbStreamError
+
+__all__ = ["FilterError"]
+
+
+@attrs.frozen
+class FilterError(QldbStreamError):
+    """A block that cannot be filtered, so that what must not pass might pass."""
+
+    disposition = Disposition.HALT
+
+    strand_id: str
+    sequence_no: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"block {self.strand_id}/{self.sequence_no} cannot be filtered: {self.problem}"
