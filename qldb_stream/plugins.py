@@ -33,6 +33,7 @@ from qldb_stream.typing import Sink
 __all__ = ["Plugins", "check_sink_url", "load_plugins", "open_sink"]
 
 BUILT_IN: Final = (
+    "qldb_stream.sinks.ion",
     "qldb_stream.sinks.jsonl",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
