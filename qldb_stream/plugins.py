@@ -37,6 +37,7 @@ BUILT_IN: Final = (
     "qldb_stream.sinks.jsonl",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
+    "qldb_stream.sinks.parquet",
 )
 
 _SINKS_HOOK: Final = "qldb_stream_register_sinks"

@@ -18,7 +18,7 @@ from qldb_stream.errors import PluginError, SinkUnavailableError, UsageError
 from qldb_stream.plugins import BUILT_IN, load_plugins, open_sink
 from qldb_stream.sinks.memory import MemorySink
 
-OURS = ("ion", "jsonl", "ledger", "memory")
+OURS = ("ion", "jsonl", "ledger", "memory", "parquet")
 
 GOOD = """
     from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl
@@ -248,7 +248,9 @@ def test_an_unknown_scheme_lists_what_there_is_and_what_is_broken(install: Insta
     install("broken_import", "1 / 0")
     with pytest.raises(UsageError) as caught:
         open_sink("nosuch:x")
-    assert "there is no sink nosuch:, only ion:, jsonl:, ledger:, memory:; " in str(caught.value)
+    assert "there is no sink nosuch:, only ion:, jsonl:, ledger:, memory:, parquet:; " in str(
+        caught.value
+    )
     assert "plug-in plug (broken_import 1.0), hook (loading): ZeroDivision" in str(caught.value)
 
 
