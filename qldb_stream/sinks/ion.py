@@ -19,13 +19,21 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
-from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkType, hookimpl
 from qldb_stream.ion import IonSlice
 from qldb_stream.parsers.carrier import iter_user_records
 from qldb_stream.parsers.marks import NOTE_HEAD_BYTES, frame_note, maybe_note_end
 from qldb_stream.parsers.window import BytesReadable
-from qldb_stream.sinks._archive import FileArchive, Form, Note, check_version, note_bytes
+from qldb_stream.sinks._archive import (
+    OPTIONS,
+    FileArchive,
+    Form,
+    Note,
+    check_version,
+    note_bytes,
+    open_archive,
+)
+from qldb_stream.typing import Sink
 
 __all__ = ["FORMAT", "VERSION", "IonForm", "IonSink", "qldb_stream_register_sinks"]
 
@@ -114,20 +122,24 @@ class IonSink(FileArchive):
         return IonForm.new()
 
     def _read_form(self, head: bytes) -> tuple[Form, int] | None:
-        end = maybe_note_end(head, 0, at_end=True)
-        if end is None:
-            return None
-        try:
-            found = json.loads(head[NOTE_HEAD_BYTES:end])
-        except (ValueError, RecursionError):
-            return None
-        if found.get("format") != FORMAT or found.get("recordType") != "HEADER":
-            return None
-        check_version(self._path, found.get("version"), VERSION)
-        archive_id = found.get("archive")
-        if not isinstance(archive_id, str) or _ID.fullmatch(archive_id) is None:
-            return None
-        return IonForm(archive_id), end
+        return _read_form(head, self._path)
+
+
+def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
+    end = maybe_note_end(head, 0, at_end=True)
+    if end is None:
+        return None
+    try:
+        found = json.loads(head[NOTE_HEAD_BYTES:end])
+    except (ValueError, RecursionError):
+        return None
+    if found.get("format") != FORMAT or found.get("recordType") != "HEADER":
+        return None
+    check_version(where, found.get("version"), VERSION)
+    archive_id = found.get("archive")
+    if not isinstance(archive_id, str) or _ID.fullmatch(archive_id) is None:
+        return None
+    return IonForm(archive_id), end
 
 
 @hookimpl
@@ -138,13 +150,12 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
             "ion",
             _open,
             "a file of stream records in binary Ion, as they were",
+            OPTIONS,
             can_park=False,
             takes_filtered=False,
         )
     ]
 
 
-def _open(path: str, _options: Mapping[str, str]) -> IonSink:
-    if not path:
-        raise UsageError("ion: needs a path: write ion:PATH")
-    return IonSink(path)
+def _open(path: str, options: Mapping[str, str]) -> Sink:
+    return open_archive(path, options, "ion", IonSink, (IonForm.new, _read_form))

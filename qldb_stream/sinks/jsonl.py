@@ -22,11 +22,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
-from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkType, hookimpl
 from qldb_stream.ion import IonSlice, to_ascii_json
 from qldb_stream.parsers.jsonl import FORMAT, VERSION
-from qldb_stream.sinks._archive import FileArchive, Form, Note, check_version, note_bytes
+from qldb_stream.sinks._archive import (
+    OPTIONS,
+    FileArchive,
+    Form,
+    Note,
+    check_version,
+    note_bytes,
+    open_archive,
+)
+from qldb_stream.typing import Sink
 
 __all__ = ["JsonlForm", "JsonlSink", "qldb_stream_register_sinks"]
 
@@ -96,15 +104,19 @@ class JsonlSink(FileArchive):
         return JsonlForm()
 
     def _read_form(self, head: bytes) -> tuple[Form, int] | None:
-        line = head.partition(b"\n")[0]
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):  # brackets nested deeper than Python goes
-            return None
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            return None
-        check_version(self._path, found.get("version"), VERSION)
-        return JsonlForm(), len(line) + 1
+        return _read_form(head, self._path)
+
+
+def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
+    line = head.partition(b"\n")[0]
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):  # brackets nested deeper than Python goes
+        return None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        return None
+    check_version(where, found.get("version"), VERSION)
+    return JsonlForm(), len(line) + 1
 
 
 @hookimpl
@@ -115,13 +127,12 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
             "jsonl",
             _open,
             "a file of JSON lines, each with its record as it was",
+            OPTIONS,
             can_park=False,
             takes_filtered=False,
         )
     ]
 
 
-def _open(path: str, _options: Mapping[str, str]) -> JsonlSink:
-    if not path:
-        raise UsageError("jsonl: needs a path: write jsonl:PATH")
-    return JsonlSink(path)
+def _open(path: str, options: Mapping[str, str]) -> Sink:
+    return open_archive(path, options, "jsonl", JsonlSink, (JsonlForm, _read_form))

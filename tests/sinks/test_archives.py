@@ -21,7 +21,8 @@ from qldb_stream.errors import (
     StaleTokenError,
     UsageError,
 )
-from qldb_stream.events import Block, Filtered, RevisionKind, Undecodable
+from qldb_stream.events import Block, Filtered, RedactionInfo, RevisionKind, Undecodable
+from qldb_stream.ion import to_slice
 from qldb_stream.pipeline import Pipeline, verify_source
 from qldb_stream.plugins import load_plugins, open_sink
 from qldb_stream.report import Position, VerifyReport
@@ -239,6 +240,17 @@ def test_filtered_blocks_are_refused(path: Path) -> None:
             sink.apply([changed], position_at(changed), 0)
     sink.close()
     assert not path.exists()
+
+
+def test_a_redaction_that_cannot_be_read_is_refused_by_block(path: Path) -> None:
+    """The block is named, and nothing of its run is kept."""
+    broken = attrs.evolve(BLOCKS[1].summary, redaction_info=RedactionInfo(to_slice({"x": 1})))
+    sink = SINKS[path.suffix[1:]](path)
+    with pytest.raises(SinkRefusedError) as caught:
+        sink.apply([BLOCKS[0], Block(broken)], position_at(BLOCKS[1]), 0)
+    assert (STRAND, 1) == (caught.value.strand_id, caught.value.sequence_no)
+    assert None is sink.position(STRAND)
+    sink.close()
 
 
 def test_a_disk_that_is_full_changes_nothing(path: Path) -> None:

@@ -288,7 +288,7 @@ def test_odd_names_have_columns_of_their_own(path: Path) -> None:
 
 def test_a_dropped_table_has_no_current_state(path: Path) -> None:
     """Its history stays; it is there again when it is undropped, beside a new one of its name."""
-    made = ["CREATE TABLE T", ("INSERT INTO T ?", {"n": 1})]
+    made: list[Any] = ["CREATE TABLE T", ("INSERT INTO T ?", {"n": 1})]
     blocks = ledger_blocks(
         *made, "DROP TABLE T", 'UNDROP TABLE "{T}"', ("INSERT INTO T ?", {"n": 2})
     )
@@ -452,7 +452,7 @@ def test_the_documented_queries_answer(
     blocks = ledger_blocks(
         "CREATE TABLE Vehicle",
         ("INSERT INTO Vehicle ?", {"VIN": "1N4AL11D75C109151", "Year": 2011}),
-        ("UPDATE Vehicle SET Year = ?", 2012),
+        ('UPDATE Vehicle SET "Year" = ?', 2012),
     )
     write(path.with_name("cars"), blocks)
     text = (REPOSITORY / "docs" / "sinks-files.md").read_text(encoding="utf-8")
