@@ -65,7 +65,9 @@ class Row:
         """
         document = self.document()
         found = columns.values(document) if isinstance(columns, Columns) else columns
-        data = None if document is None else {"data": to_text(document), **found}
+        # A nan equals nothing, not even itself, and is to be compared.
+        plain = {k: "nan" if v != v else v for k, v in found.items()}  # noqa: PLR0124 - a nan
+        data = None if document is None else {"data": to_text(document), **plain}
         return StoredRevision(
             self.strand_id,
             self.sequence_no,

@@ -26,6 +26,7 @@ __all__ = ["ColumnType", "Kind", "as_text", "join", "type_of", "value_for"]
 _INT64_DIGITS: Final = 18
 _DOUBLE_DIGITS: Final = 15  # each whole number of so many digits is a double
 _MAX_DIGITS: Final = 38  # of a decimal128
+_MAX_BITS: Final = 128
 _SCALES: Final = (0, 2, 4, 9, 18, 27)  # steps, so that prices do not change the type each time
 
 # Year to day, then perhaps time and offset; the last six digits of a fraction are microseconds.
@@ -91,7 +92,9 @@ def type_of(value: IonSlice) -> ColumnType | None:
     if kind is IonType.FLOAT:
         return ColumnType(Kind.DOUBLE)
     if kind is IonType.INT:
-        return _number_type(Decimal(int(value.decode())))
+        number = int(value.decode())
+        # Longer ones fit no column, and would take time to be counted.
+        return TEXT if number.bit_length() > _MAX_BITS else _number_type(Decimal(number))
     if kind is IonType.DECIMAL:
         return _number_type(Decimal(value.decode()), is_decimal=True)
     if kind is IonType.TIMESTAMP and _maybe_moment(value) is not None:

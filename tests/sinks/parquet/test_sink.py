@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block, RevisionKind
-from qldb_stream.ion import IonSlice, load_slice
+from qldb_stream.ion import IonSlice, iter_text, load_slice
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
@@ -273,6 +274,54 @@ def test_a_column_widens(
         )
         assert [(value, type_name) for value in expected] == found
     check(path, blocks)
+
+
+TORTURE = """{ n: null, n2: null.int, b: true, i: -0, d: 1d3, d2: -0.0, d3: 1.50000, d4: 1d-40,
+    big: 123456789012345678901234567890123456789, f: 1e0, nn: nan, inf: -inf, t: 2020T,
+    t2: 2020-02-29T, t3: 2020-02-29T10:30-00:00, t4: 9999-12-31T23:59:59.999999+23:59,
+    t5: 0001-01-01T00:00:00.5-01:00, t6: 2020-01-01T00:00:00.1234567Z, s: "a\\0b\\u20ac", s2: "",
+    sym: 'x y', c: {{"clob"}}, bl: {{aGk=}}, l: [1, [2]], se: (a b), st: {a: {b: null}},
+    an: x::1, an2: x::y::"z", '': 1, 'a\\0b': 2, 'a.b': 3, r: 1, r: 2, D: 1 }"""
+
+
+@pytest.mark.parametrize("text", [TORTURE, "[1, 2]", "{}", "x::{a: 1}", '"text"', "null"])
+def test_every_type_of_ion_has_its_place(path: Path, text: str) -> None:
+    """Odd values, names and documents are kept whole, and read back as they are expected."""
+    block = next(b for b in BLOCKS if any(r.kind is RevisionKind.INSERT for r in b.revisions))
+    nested = "[" * 60 + "]" * 60
+    long = text.replace("D: 1", f"deep: {nested}, long: '{'y' * 2**17}', many: 0x{9**9999:x}")
+    data = next(iter_text(long.encode()))
+    revisions = tuple(attrs.evolve(r, data_ion=data) for r in block.revisions if r.metadata)
+    written = attrs.evolve(block, revisions=revisions)
+    write(path, [written])
+    check(path, [written])
+    row = pq.ParquetFile(path / files_of(path)[0]["name"]).read().to_pylist()[0]
+    assert data.hash() == load_slice(row["data"]).hash()
+    if text is not TORTURE:
+        return
+    shown = {
+        "b": True,
+        "i": 0,
+        "d": 1000,
+        "d4": "1E-40",
+        "f": 1.0,
+        "inf": float("-inf"),
+        "t": "2020T",
+        "s": "a\0b\u20ac",
+        "s2": "",
+        "sym": "x y",
+        "se": '["a","b"]',
+        "st": '{"a":{"b":null}}',
+        "an": "1",
+        "an2": "z",
+        "field": 1,
+        "a.b": 3,
+        "r": 1,
+        "l": "[1,[2]]",
+    }
+    assert shown == {name: row[name] for name in shown}
+    assert "n" not in row
+    assert datetime(2020, 2, 29, tzinfo=UTC) == row["t2"]
 
 
 def test_odd_names_have_columns_of_their_own(path: Path) -> None:
