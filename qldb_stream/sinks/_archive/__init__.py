@@ -11,5 +11,16 @@ from __future__ import annotations
 from qldb_stream.sinks._archive._file import FileArchive
 from qldb_stream.sinks._archive._form import Form, Note, check_version, note_bytes
 from qldb_stream.sinks._archive._open import OPTIONS, open_archive
+from qldb_stream.sinks._archive._redact import targets_of, targets_of_copies
 
-__all__ = ["OPTIONS", "FileArchive", "Form", "Note", "check_version", "note_bytes", "open_archive"]
+__all__ = [
+    "OPTIONS",
+    "FileArchive",
+    "Form",
+    "Note",
+    "check_version",
+    "note_bytes",
+    "open_archive",
+    "targets_of",
+    "targets_of_copies",
+]

@@ -150,8 +150,13 @@ class Draft:
         """Write files anew in which `edit` changes or drops a row; only those that keys are in."""
         for name, table in self.tables.items():
             history = self._edited(name, table.columns, table.history, keys, edit)
-            current = self._edited(name, table.columns, table.current, keys, edit)
-            # A document that lost its data is not there now; what is, `refresh` finds.
+
+            def edit_current(row: Row) -> Row | None:
+                # A document that lost its data is not there now; what is, `refresh` finds.
+                edited = edit(row)
+                return None if edited is None or edited.data is None else edited
+
+            current = self._edited(name, table.columns, table.current, keys, edit_current)
             if history != table.history or current != table.current:
                 self.tables[name] = attrs.evolve(
                     table, history=history, current=current, is_current=False

@@ -13,7 +13,7 @@ from qldb_stream.errors import SinkUnavailableError, StaleTokenError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.holding import HeldFile, is_special, maybe_hold
 from qldb_stream.report import Position, SinkSummary, StoredRevision
-from qldb_stream.sinks._archive._redact import targets_of, targets_of_copies
+from qldb_stream.sinks._archive import targets_of, targets_of_copies
 from qldb_stream.sinks.parquet._columns import Columns
 from qldb_stream.sinks.parquet._draft import Draft
 from qldb_stream.sinks.parquet._files import read_stored
