@@ -42,9 +42,11 @@ __all__ = [
 ]
 
 BUILT_IN: Final = (
+    "qldb_stream.sinks.ion",
     "qldb_stream.sinks.jsonl",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
+    "qldb_stream.sinks.parquet",
     "qldb_stream.sinks.qldb",
 )
 

@@ -34,9 +34,10 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
     "qldb": (
         ".venv-qldb",
         (
-            ("--editable", ".[shell,qldb,server]"),
+            ("--editable", ".[shell,qldb,server,parquet]"),
             (
                 "aws-kinesis-agg",
+                "duckdb",
                 "httptools",
                 "hypothesis",
                 "moto[server]",

@@ -18,7 +18,7 @@ from qldb_stream.errors import PluginError, SinkUnavailableError, UsageError
 from qldb_stream.plugins import BUILT_IN, load_plugins, open_sink
 from qldb_stream.sinks.memory import MemorySink
 
-OURS = ("jsonl", "ledger", "memory", "qldb")
+OURS = ("ion", "jsonl", "ledger", "memory", "parquet", "qldb")
 
 GOOD = """
     from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl

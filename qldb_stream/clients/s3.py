@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import ExportError, UsageError
 
-__all__ = ["S3Bucket", "S3Buckets"]
+__all__ = ["S3Bucket", "S3Buckets", "make_client"]
 
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
@@ -36,7 +36,7 @@ class S3Bucket:
         self, bucket: str, client: Any = None, options: Mapping[str, str] | None = None
     ) -> None:
         self.bucket: Final = bucket
-        self._client: Final = _make_client(None) if client is None else client
+        self._client: Final = make_client(None) if client is None else client
         self._options: Final = dict(options or {})
 
     def put(self, key: str, data: bytes) -> None:
@@ -67,7 +67,7 @@ class S3Buckets:
     """
 
     def __init__(self, endpoint_url: str | None = None) -> None:
-        self._client: Final = _make_client(endpoint_url)
+        self._client: Final = make_client(endpoint_url)
 
     def __call__(self, bucket: str, encryption: str, kms_key_arn: str | None) -> S3Bucket:
         """
@@ -86,7 +86,16 @@ class S3Buckets:
         return S3Bucket(bucket, self._client, options)
 
 
-def _make_client(endpoint_url: str | None) -> Any:
+def make_client(endpoint_url: str | None) -> Any:
+    """
+    Make a boto3 client of S3.
+
+    Args:
+        endpoint_url: where S3 is; boto3's own configuration when None.
+
+    Raises:
+        UsageError: boto3 is not installed, or has no region or endpoint to go to.
+    """
     try:
         import boto3
         from botocore.exceptions import BotoCoreError

@@ -23,6 +23,7 @@ from qldb_stream.ion import IVM, MAX_TABLES
 from qldb_stream.parsers import text
 from qldb_stream.parsers.effort import Effort, ShortError
 from qldb_stream.parsers.kpl import MAGIC, frame_end, read_frame
+from qldb_stream.parsers.marks import maybe_note_end
 from qldb_stream.parsers.record import parse_record
 
 __all__ = [
@@ -102,6 +103,12 @@ def read_item(data: bytes, pos: int, *, at_end: bool, effort: Effort, is_trusted
             raise AggregationError(end, "a damaged frame: its fields or its MD5 break here")
         return Item(end, tuple(records), is_frame=True)
     if head == IVM:
+        note_end = maybe_note_end(data, pos, at_end=at_end)
+        if note_end is not None:
+            _need(at_end or note_end <= len(data))
+            if note_end <= len(data) and _follows(data, note_end, at_end=at_end):
+                return Item(note_end, ())
+            raise CarrierError("carrier", pos, "an archive's note that is cut off or damaged")
         end = _record_end(data, pos, at_end=at_end)
         cost = _RECORD_COST * (end - pos)
         effort.need(cost, pos)

@@ -27,6 +27,7 @@ from qldb_stream.errors import DecodeError, ForeignFileError, SourceError, Unrea
 from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records, read_again
 from qldb_stream.parsers.gunzip import is_gzip
+from qldb_stream.parsers.jsonl import is_jsonl, iter_jsonl_records
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundFiles, find_files
@@ -188,18 +189,33 @@ class _Reading:
             else:
                 # How far a compressed file has been read is not known: it counts when done.
                 is_plain = carrier.size == file.size
-                yield from self._fill_from(index, number, meter if is_plain else None, done)
+                is_lines = is_jsonl(opened.head)
+                records = self._iter_records(carrier, is_lines=is_lines)
+                shown = meter if is_plain else None
+                yield from self._fill_from(index, number, records, shown, done)
             yield from opened.problems
             done += file.size
         meter.end()
 
+    def _iter_records(
+        self, carrier: Readable, *, is_lines: bool
+    ) -> Iterator[UserRecord | Undecodable]:
+        if is_lines:
+            return iter_jsonl_records(carrier)
+        return iter_user_records(carrier, seams=self._seams)
+
     def _fill_from(
-        self, index: Index, number: int, meter: _Meter | None, done: int
+        self,
+        index: Index,
+        number: int,
+        records: Iterator[UserRecord | Undecodable],
+        meter: _Meter | None,
+        done: int,
     ) -> Iterator[Undecodable]:
         """Note where one carrier's records stand; yield what is none, or that it has none."""
         carrier = self._carriers[number]
         is_first = True
-        for found in iter_user_records(carrier, seams=self._seams):
+        for found in records:
             if isinstance(found, Undecodable):
                 undecodable: Undecodable | None = found
             else:

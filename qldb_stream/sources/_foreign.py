@@ -41,8 +41,9 @@ _JSONL_RECORD: Final = _RECORD | {"ion"}
 _LEDGER: Final = "a ledger; `qldb-stream compare` and `qldb-stream ids` read ledgers"
 _DATABASE: Final = "a SQLite database that is no ledger of this package; name other files"
 _JSONL: Final = (
-    "a file that the sink jsonl: wrote; this command does not read it, name the records that it "
-    "was written from, or decode each line's `ion` (base64): those are the records"
+    "a file that the sink jsonl: wrote, without its first line; put back the line "
+    '{"recordType":"HEADER","format":"qldb-stream jsonl","version":1}, or decode the `ion` of each '
+    "line (base64): those are the records"
 )
 _EXPORT: Final = (
     "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export` reads them in "

@@ -22,8 +22,9 @@ from qldb_stream.report import Position, ReplayReport
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
+from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, JournalShape, make_delivery, make_journal
-from qldb_stream.typing import Item, Sink
+from qldb_stream.typing import Item, ReadableSink, Sink
 
 BLOCKS = 12
 
@@ -138,6 +139,40 @@ def test_json_lines_hold_each_block_once(
         report = run_to_the_end(open_torn, seed, fate, batch_blocks)
         assert report.ok
         assert clean_lines(seed) == read_lines(file)
+
+
+@settings(max_examples=15)
+@given(seeds, fates, sizes)
+def test_an_archive_in_ion_holds_each_block_once(
+    seed: int, fate: list[str], batch_blocks: int
+) -> None:
+    """Read back, it is the journal with its redactions carried out."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"ion:{folder}/archive.ion"
+        assert run_to_the_end(lambda: open_sink(url), seed, fate, batch_blocks).ok
+        found = MemorySink()
+        assert Pipeline(found).run(open_source(f"{folder}/archive.ion")).ok
+        assert list(journal(seed).with_erased()) == found.blocks
+
+
+@settings(max_examples=10)
+@given(seeds, fates, sizes, st.sampled_from(["close", "apply"]))
+def test_tables_in_parquet_hold_each_revision_once(
+    seed: int, fate: list[str], batch_blocks: int, current: str
+) -> None:
+    """History and current state are what the journal says, its redactions carried out."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"parquet:{folder}/tables?current={current}"
+        assert run_to_the_end(lambda: open_sink(url), seed, fate, batch_blocks).ok
+        sink = open_sink(url)
+        assert isinstance(sink, ReadableSink)
+        expected = list(sink.expect(journal(seed).with_erased()))
+        assert expected == list(sink.history(journal(seed).strand_id, 0, BLOCKS))
+        newest = {stored.document_id: stored for stored in expected}
+        there = {i: stored for i, stored in newest.items() if stored.data is not None}
+        current_ = sink.current(journal(seed).strand_id)
+        assert there == {stored.document_id: stored for stored in current_}
+        sink.close()
 
 
 @settings(max_examples=10)

@@ -11,7 +11,7 @@ from qldb_stream.ledger import Cursor, Executor, Ledger
 from tests.ledger.support import ask, make_cars, memory
 
 # 10 / (250 - a) for a from 0 to 299: row 250 divides by zero, on the second page.
-FAILING = f"SELECT VALUE 10 / (250 - a) FROM <<{','.join(map(str, range(300)))}>> AS a"  # noqa: S608 - numbers
+FAILING = f"SELECT VALUE 10 / (250 - a) FROM <<{','.join(map(str, range(300)))}>> AS a"
 
 
 @pytest.fixture

@@ -178,10 +178,10 @@ def edits() -> Iterator[str]:
     for column in COLUMNS:
         table, _, name = column.partition(".")
         for value in VALUES:
-            one = f"SELECT min({name}) FROM {table}"  # noqa: S608 - our own names
-            yield f"UPDATE OR REPLACE {table} SET {name} = {value} WHERE {name} = ({one})"  # noqa: S608 - our own names
+            one = f"SELECT min({name}) FROM {table}"
+            yield f"UPDATE OR REPLACE {table} SET {name} = {value} WHERE {name} = ({one})"
     for table in ("block", "revision", "document", "entry", "setting", "catalog_table"):
-        yield f"DELETE FROM {table}"  # noqa: S608 - our own names
+        yield f"DELETE FROM {table}"
         yield f"DROP TABLE {table}"
     yield "DELETE FROM block WHERE sequence_no = 3"
     yield "DELETE FROM revision WHERE no = 2"
@@ -255,7 +255,7 @@ def test_the_document_is_named(tmp_path: Path, sound: bytes, statement: str) -> 
         ]
     # A struct that says it goes on beyond the end of what is stored.
     where = f"document_id = '{document_id}' AND data IS NOT NULL"
-    tamper(path, f"UPDATE revision SET data = x'e00100ead48a81' WHERE {where}")  # noqa: S608 - ours
+    tamper(path, f"UPDATE revision SET data = x'e00100ead48a81' WHERE {where}")
     with Ledger.open(path) as ledger, pytest.raises(LedgerFileError) as caught:
         run(ledger, statement)
     assert f"document {document_id} of block {block} is damaged" in caught.value.problem

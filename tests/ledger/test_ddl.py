@@ -204,14 +204,14 @@ def test_tables_are_found_by_id() -> None:
             ledger, "SELECT VALUE tableId FROM information_schema.user_tables WHERE name = 'Car'"
         )
         for name in (f'"{table_id}"', "Car"):
-            assert [{"vin": "A", "miles": 0}] == run(ledger, f"SELECT * FROM {name}")  # noqa: S608 - no SQL
-        assert [{"documentId": car}] == run(ledger, f'UPDATE "{table_id}" SET miles = 1')  # noqa: S608 - no SQL
-        (data,) = run(ledger, f'SELECT VALUE data.miles FROM "_ql_committed_{table_id}"')  # noqa: S608 - no SQL
+            assert [{"vin": "A", "miles": 0}] == run(ledger, f"SELECT * FROM {name}")
+        assert [{"documentId": car}] == run(ledger, f'UPDATE "{table_id}" SET miles = 1')
+        (data,) = run(ledger, f'SELECT VALUE data.miles FROM "_ql_committed_{table_id}"')
         assert 1 == data
         run(ledger, "DROP TABLE Car")
         for name in (f"'{table_id}'", f'"{table_id}"'):
-            assert [{"_1": 2}] == run(ledger, f"SELECT COUNT(*) FROM history({name})")  # noqa: S608 - no SQL
-        for text in (f'SELECT * FROM "{table_id}"', "SELECT * FROM history(Car)"):  # noqa: S608 - no SQL
+            assert [{"_1": 2}] == run(ledger, f"SELECT COUNT(*) FROM history({name})")
+        for text in (f'SELECT * FROM "{table_id}"', "SELECT * FROM history(Car)"):
             with pytest.raises(PartiqlSemanticError, match="No such variable named"):
                 run(ledger, text)
         assert [{"tableId": table_id}] == run(ledger, f'UNDROP TABLE "{table_id}"')

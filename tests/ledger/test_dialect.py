@@ -161,5 +161,5 @@ def test_a_change(people: Ledger, text: str, path: str, expected: list[Any]) -> 
     """Each form of change does to its document what facts 5.1 say, and answers its id."""
     (row,) = run(people, text)
     assert 22 == len(row["documentId"])
-    found = run(people, f"SELECT VALUE p.{path} FROM Person AS p WHERE p.{path} IS NOT NULL")  # noqa: S608 - no SQL
+    found = run(people, f"SELECT VALUE p.{path} FROM Person AS p WHERE p.{path} IS NOT NULL")
     assert sorted(expected) == sorted(found)

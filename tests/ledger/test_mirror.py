@@ -83,7 +83,7 @@ def test_a_mirror_of_a_ledger_equals_it(story: Ledger, mirror: Ledger) -> None:
     assert events(story) == events(mirror)
     for table in ("Person", "Vehicle", "VehicleRegistration"):
         for view in (f"_ql_committed_{table}", f"history({table})"):
-            statement = f"SELECT * FROM {view}"  # noqa: S608 - a test's table
+            statement = f"SELECT * FROM {view}"
             expected, found = run(story, statement), run(mirror, statement)
             assert sorted(map(repr, expected)) == sorted(map(repr, found))
     assert story.digest().tip.sequence_no + 1 == mirror.mirrored_blocks
@@ -232,7 +232,7 @@ def test_current_documents_are_those_that_the_journal_last_said(seed: int, runs:
             rest = rest[size:]
         found: dict[str, Any] = {}
         for name, _, _ in tables(mirror):
-            statement = f"SELECT i, d FROM {name} AS d BY i"  # noqa: S608 - a test's table
+            statement = f"SELECT i, d FROM {name} AS d BY i"
             found |= {row["i"]: row["d"] for row in run(mirror, statement)}
         assert expected == found
 

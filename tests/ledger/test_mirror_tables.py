@@ -55,7 +55,7 @@ def test_tables_of_one_name_are_kept_apart_within_a_block(mirror: Ledger) -> Non
     expected = [("Things", THINGS.table_id, "INACTIVE"), ("Things", OTHER_ID, "ACTIVE")]
     assert expected == tables(mirror)
     assert [{"a": 2}] == run(mirror, "SELECT * FROM Things")
-    history = run(mirror, f"SELECT VALUE h.data FROM history('{THINGS.table_id}') AS h")  # noqa: S608 - a test's id
+    history = run(mirror, f"SELECT VALUE h.data FROM history('{THINGS.table_id}') AS h")
     assert [{"a": 1}] == history
 
 

@@ -8,8 +8,6 @@ outcome is that of a serial order, whatever ran at the same time. At the end the
 verifies, and a naive replay of it gives the documents, indexes and history of both.
 """
 
-# ruff: noqa: S608 - statements are made of table names that are chosen here
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -71,7 +71,7 @@ def test_a_look_up_by_id_conflicts_on_that_document(view: str) -> None:
         condition = "BY id WHERE id = ?" if view == "Car" else "WHERE c.metadata.id = ?"
         for expected, document_id in [(True, first), (False, second), (False, "nothing")]:
             transaction = ledger.start_transaction()
-            ask(transaction, f"SELECT * FROM {view} AS c {condition}", document_id)  # noqa: S608 - of this test
+            ask(transaction, f"SELECT * FROM {view} AS c {condition}", document_id)
             run(ledger, UPDATE_A)
             assert expected is conflicts(transaction)
 

@@ -158,7 +158,7 @@ def _select(node: Select) -> str:
         projection = ", ".join(print_node(item) for item in node.items) or "*"
     clauses = node.clauses or Clauses()
     distinct = "DISTINCT " if clauses.distinct else ""
-    before = f"SELECT {distinct}{projection} FROM {_sources(node.sources)}{_where(node.where)}"  # noqa: S608 - no SQL
+    before = f"SELECT {distinct}{projection} FROM {_sources(node.sources)}{_where(node.where)}"
     return before + _clauses(clauses)
 
 
@@ -213,7 +213,7 @@ def _modify(node: Modify) -> str:
 
 
 def _delete(node: Delete) -> str:
-    return f"DELETE FROM {print_node(node.source)}{_where(node.where)}"  # noqa: S608 - no SQL
+    return f"DELETE FROM {print_node(node.source)}{_where(node.where)}"
 
 
 def _set(node: SetFields) -> str:

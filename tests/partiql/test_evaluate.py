@@ -271,7 +271,7 @@ def test_evaluation_error(expression: str, problem: str) -> None:
 )
 def test_unsupported_before_anything_runs(expression: str, column: int, feature: str) -> None:
     """A function or form that is not known is refused by name when it is compiled."""
-    parsed = parse_statement(f"SELECT VALUE [{expression}] FROM T")  # noqa: S608 - our own parser
+    parsed = parse_statement(f"SELECT VALUE [{expression}] FROM T")
     with pytest.raises(UnsupportedPartiqlError) as caught:
         compile_statement(parsed)
     assert UnsupportedPartiqlError(1, column, feature) == caught.value
@@ -324,7 +324,7 @@ def test_parameters_stay_slices_until_somebody_looks_inside() -> None:
 def test_ion_literals_keep_everything() -> None:
     """Annotations, symbols, typed nulls and precision of a back-tick literal reach the row."""
     text = "x::{a: y, b: null.int, c: 2017T, d: 1.50, e: {{aGk=}}}"
-    plan_rows = rows(f"SELECT VALUE `{text}` FROM << 0 >>")  # noqa: S608 - our own parser
+    plan_rows = rows(f"SELECT VALUE `{text}` FROM << 0 >>")
     (expected,) = ion.iter_text(text)
     assert expected.hash() == ion.ion_hash(plan_rows[0])
 
@@ -351,7 +351,7 @@ def test_the_deepest_statements_can_be_executed(opening: str, closing: str) -> N
     deepest = 0
     for depth in range(1, 70):
         chain = " + 1" * 60
-        text = f"SELECT VALUE {opening * depth}1{chain}{closing * depth} FROM << 0 >>"  # noqa: S608 - no SQL
+        text = f"SELECT VALUE {opening * depth}1{chain}{closing * depth} FROM << 0 >>"
         try:
             plan = compile_statement(parse_statement(text, extensions=True))
         except PartiqlParseError:
@@ -375,7 +375,7 @@ def test_the_deepest_statements_can_be_executed(opening: str, closing: str) -> N
 def test_long_paths_and_froms_can_be_executed_or_are_refused(opening: str, closing: str) -> None:
     """However steps and sources are nested, the parser refuses before Python's bound."""
     for depth in range(1, 200):
-        text = f"SELECT VALUE {opening * depth}{{'a': 0}}{closing * depth} FROM << 0 >>"  # noqa: S608 - no SQL
+        text = f"SELECT VALUE {opening * depth}{{'a': 0}}{closing * depth} FROM << 0 >>"
         try:
             plan = compile_statement(parse_statement(text))
         except PartiqlParseError:

@@ -252,7 +252,7 @@ def asked(text: str, *parameters: Any) -> list[tuple[str, tuple[Lookup, ...]]]:
 )
 def test_lookups_of_a_where_clause(where: str, lookups: tuple[Lookup, ...]) -> None:
     """Only AND-ed `=` and IN on a field or the id are offered to an index (facts 5.7)."""
-    text = f"SELECT * FROM T AS t BY d WHERE {where}"  # noqa: S608 - our own parser
+    text = f"SELECT * FROM T AS t BY d WHERE {where}"
     assert [("T", lookups)] == asked(text, 1)
 
 

@@ -44,7 +44,7 @@ def mapped(ledger: Ledger, number: int) -> str:
 
 def history(ledger: Ledger, table: str = "Things") -> list[tuple[int, Any]]:
     """Version and data of every revision of a table, by version."""
-    statement = f"SELECT h.metadata.version, h.data FROM history({table}) AS h"  # noqa: S608 - a test's table
+    statement = f"SELECT h.metadata.version, h.data FROM history({table}) AS h"
     found = rows(ledger, statement)
     return sorted(((row["version"], row.get("data")) for row in found), key=lambda row: row[0])
 

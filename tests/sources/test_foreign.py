@@ -58,11 +58,6 @@ def _jsonl_without_header(path: Path) -> None:
     path.write_bytes(path.read_bytes().partition(b"\n")[2])
 
 
-def _jsonl_in_gzip(path: Path) -> None:
-    _jsonl(path)
-    path.write_bytes(gzip.compress(path.read_bytes()))
-
-
 def _ledger_in_gzip(path: Path) -> None:
     _ledger(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
@@ -109,9 +104,7 @@ def read(path: Path) -> list[Item]:
         (_ledger, "a ledger; `qldb-stream compare`"),
         (_ledger_in_gzip, "a ledger; `qldb-stream compare`"),
         (_database, "a SQLite database that is no ledger"),
-        (_jsonl, "a file that the sink jsonl: wrote; "),
-        (_jsonl_without_header, "a file that the sink jsonl: wrote; "),
-        (_jsonl_in_gzip, "a file that the sink jsonl: wrote; "),
+        (_jsonl_without_header, "a file that the sink jsonl: wrote, without its first line; "),
         (_export, "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export`"),
         (_large_export, "whole blocks in Ion, as a journal export has them; "),
         (_export_as_text, "whole blocks in Ion, as a journal export has them; "),
