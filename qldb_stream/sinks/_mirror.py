@@ -86,7 +86,7 @@ class MirrorSink:
         if position.gaps or position.parked:
             raise ReplayRefusedError(
                 position.strand_id,
-                blocks[0].address.sequence_no,
+                blocks[0].address.sequence_no if blocks else position.sequence_no,
                 "a mirror has no gaps, because its digest is over all blocks; replay the "
                 "journal without mirroring it",
             )

@@ -13,7 +13,13 @@ from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Gap, Position
 from qldb_stream.testing.kit._bench import Bench
 from qldb_stream.testing.kit._compare import Needle, shown
-from qldb_stream.testing.kit._journals import everything, long_journal, markers_in, with_gap
+from qldb_stream.testing.kit._journals import (
+    deletions,
+    everything,
+    long_journal,
+    markers_in,
+    with_gap,
+)
 from qldb_stream.testing.kit._scenario import Needs, Scenario
 from qldb_stream.testing.kit._worker import position_after
 from qldb_stream.typing import ReadableSink
@@ -74,21 +80,22 @@ def _check_readable(bench: Bench, sink: Any, blocks: Sequence[Block]) -> None:
 
 def _trace(bench: Bench) -> None:
     """Apply block by block; each that writes documents changes what is read back."""
-    blocks = everything()
-    with bench.worker() as worker:
-        before: Any = None
-        for i, block in enumerate(blocks):
-            worker.deliver(blocks[: i + 1], 1)
-            after = bench.content(worker, blocks)
-            kinds = sorted(r.kind.value for r in block.revisions if r.kind in _WRITTEN)
-            bench.check(
-                holds=not kinds or before is None or bool(before != after),
-                problem=f"block {i} left no trace",
-                expected=f"a change for {', '.join(kinds)}",
-                found="what was read back is as before",
-                look_at="how apply treats such revisions; read_back must show deletes too",
-            )
-            before = after
+    for blocks in (everything(), deletions()):
+        with bench.worker() as worker:
+            worker.deliver(blocks[:1])
+            before = bench.content(worker, blocks)
+            for i, block in enumerate(blocks[1:], 1):
+                worker.deliver(blocks[: i + 1], 1)
+                after = bench.content(worker, blocks)
+                kinds = sorted(r.kind.value for r in block.revisions if r.kind in _WRITTEN)
+                bench.check(
+                    holds=not kinds or bool(before != after),
+                    problem=f"block {i} left no trace",
+                    expected=f"a change for {', '.join(kinds)}",
+                    found="what was read back is as before",
+                    look_at="how apply treats such revisions; read_back must show deletes too",
+                )
+                before = after
 
 
 def _empty_run(bench: Bench) -> None:

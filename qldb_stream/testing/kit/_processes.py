@@ -2,7 +2,8 @@
 Deliver in another process, so that it can be killed, or fight with a second one.
 
 The process is `qldb_stream.testing.kit._victim`; it is told what to do as one JSON object, and
-says ``open`` when its sink is open, then ``done``, or ``ended TYPE: text`` when an error ended it.
+says ``open`` when its sink is open, then ``done``, or ``ended DISPOSITION TYPE: text`` when an
+error ended it.
 """
 
 from __future__ import annotations

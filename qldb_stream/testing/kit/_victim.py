@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from qldb_stream.errors import QldbStreamError
+from qldb_stream.errors import Disposition, QldbStreamError
 from qldb_stream.report import Guarantee
 from qldb_stream.testing.kit._journals import long_journal
 from qldb_stream.testing.kit._report import FindingError
@@ -30,7 +30,9 @@ def work(order: Mapping[str, Any], out: IO[str]) -> None:
         worker.deliver(blocks)
         worker.close()
     except (QldbStreamError, FindingError) as error:
-        print(f"ended {type(error).__name__}: {' '.join(str(error).split())}", file=out, flush=True)
+        disposition = getattr(error, "disposition", Disposition.HALT).value
+        text = " ".join(str(error).split())
+        print(f"ended {disposition} {type(error).__name__}: {text}", file=out, flush=True)
     else:
         print("done", file=out, flush=True)
 
