@@ -15,6 +15,7 @@ __all__ = [
     "LedgerAddressError",
     "LedgerError",
     "LedgerFileError",
+    "LedgerHeldError",
     "OccConflictError",
     "PartiqlEvaluationError",
     "PartiqlParseError",
@@ -46,6 +47,16 @@ class LedgerFileError(LedgerError):
 
     def __str__(self) -> str:
         return f"ledger {self.path}: {self.problem}"
+
+
+@attrs.frozen
+class LedgerHeldError(LedgerFileError):
+    """A ledger file that another writer has open, and may let go of later."""
+
+    disposition = Disposition.RETRY
+
+    path: str
+    problem: str
 
 
 @attrs.frozen

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from qldb_stream.errors import LedgerFileError
+from qldb_stream.errors import LedgerFileError, LedgerHeldError
 from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold
 from qldb_stream.ledger._migrate import migrate
 from qldb_stream.ledger._pragma import read_pragma
@@ -48,8 +48,8 @@ def hold_writer_lock(path: str) -> HeldFile | None:
         None for a ledger in memory, which nobody else can open.
 
     Raises:
-        LedgerFileError: another writer has the file open, it is a folder, a device or
-            no path, or its folder cannot be written.
+        LedgerHeldError: another writer has the file open.
+        LedgerFileError: it is a folder, a device or no path, or its folder cannot be written.
     """
     if path == MEMORY:
         return None
@@ -71,7 +71,7 @@ def hold_writer_lock(path: str) -> HeldFile | None:
             "Ledger.open(..., read_only=True))",
         ) from exc
     if held is None:
-        raise LedgerFileError(
+        raise LedgerHeldError(
             path,
             "another writer has it open; close that one, then repeat (to read beside it: "
             "`qldb-stream ledger query --read-only`, or Ledger.open(..., read_only=True))",

@@ -1,7 +1,7 @@
 """
-Public tools for tests: synthetic journals, deliveries, tampering.
+Public tools for tests: synthetic journals, deliveries, tampering, and the kit for sinks.
 
-Journals and deliveries need nothing but the library. The Hypothesis strategies are in
+All of it needs nothing but the library. The Hypothesis strategies are in
 `qldb_stream.testing.strategies`, which this module does not import.
 """
 
@@ -28,6 +28,8 @@ from qldb_stream.testing.journals import (
     make_journal,
     records,
 )
+from qldb_stream.testing.kit import SinkCheckError, SinkReport, check_sink, kit_place
+from qldb_stream.testing.stories import Story
 from qldb_stream.testing.tampering import (
     drop_field,
     edit_field,
@@ -42,8 +44,12 @@ __all__ = [
     "DocumentMaker",
     "Journal",
     "JournalShape",
+    "SinkCheckError",
+    "SinkReport",
+    "Story",
     "aggregate",
     "aggregated",
+    "check_sink",
     "control_record",
     "cut",
     "drop_field",
@@ -52,6 +58,7 @@ __all__ = [
     "flip_bit",
     "get_records_answer",
     "iter_flips",
+    "kit_place",
     "lambda_event",
     "locate_field",
     "make_delivery",

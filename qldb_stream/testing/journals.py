@@ -9,26 +9,15 @@ its Ion itself, and is therefore a second opinion on all of them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from qldb_stream.errors import UsageError
-from qldb_stream.events import (
-    Block,
-    BlockSummary,
-    Metadata,
-    RedactionInfo,
-    Revision,
-    RevisionSummary,
-    TransactionInfo,
-)
 from qldb_stream.hashing import MerkleFrontier
-from qldb_stream.ion import load_slice, to_slice
+from qldb_stream.testing._blocks import block_of
 from qldb_stream.testing._documents import DocumentMaker, make_document, make_id
-from qldb_stream.testing._ion_writer import Symbols, stream
 from qldb_stream.testing._plan import JournalShape, plan_blocks
 from qldb_stream.testing._records import (
     control_record,
@@ -36,13 +25,13 @@ from qldb_stream.testing._records import (
     sealed_details,
     sealed_summary,
 )
-from qldb_stream.testing._seal import Sealer, tx_ms
+from qldb_stream.testing._seal import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qldb_stream.ion import IonSlice
-    from qldb_stream.testing._seal import SealedBlock, SealedRevision
+    from qldb_stream.events import Block
+    from qldb_stream.testing._seal import SealedBlock
 
 __all__ = [
     "DocumentMaker",
@@ -54,7 +43,6 @@ __all__ = [
     "records",
 ]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OPAQUE_SEED: Final = "opaque"
 
 
@@ -75,7 +63,7 @@ class Journal:
 
     def __iter__(self) -> Iterator[Block]:
         for sealed in self._sealed():
-            yield _block(sealed, self.stream_arn, erased=self.shape.erased)
+            yield block_of(sealed, self.stream_arn, erased=self.shape.erased)
 
     def __len__(self) -> int:
         return self.blocks
@@ -122,7 +110,7 @@ class Journal:
 
     def _records(self, sealed: SealedBlock) -> list[bytes]:
         if any(r.data is None and r.data_hash is not None for r in sealed.revisions):
-            return records(_block(sealed, self.stream_arn, erased=self.shape.erased))
+            return records(block_of(sealed, self.stream_arn, erased=self.shape.erased))
         written = [sealed_summary(self.stream_arn, sealed)]
         for revision in sealed.revisions:
             erased = self.shape.erased and revision.plan.doomed
@@ -167,68 +155,3 @@ def make_journal(
 
 
 _MOST_TABLES: Final = 40
-
-
-# --- sealed blocks as Block values ----------------------------------------------------------
-
-
-def _block(sealed: SealedBlock, stream_arn: str, *, erased: bool) -> Block:
-    plan, info, redaction = sealed.plan, sealed.transaction_info, sealed.redaction_info
-    summary = BlockSummary(
-        stream_arn,
-        plan.address,
-        plan.transaction_id,
-        _time(plan.time_ms),
-        sealed.block_hash,
-        sealed.entries_hash,
-        sealed.previous_block_hash,
-        sealed.entries_hash_list,
-        None if info is None else TransactionInfo(_slice(info, sealed.symbols)),
-        None if redaction is None else RedactionInfo(_slice(redaction, sealed.symbols)),
-        tuple(RevisionSummary(leaf, document_id) for leaf, document_id in sealed.leaves),
-    )
-    return Block(summary, tuple(_revisions(sealed, erased=erased)))
-
-
-def _revisions(sealed: SealedBlock, *, erased: bool) -> Iterator[Revision]:
-    """Give the revisions in leaf order, hash-only ones included."""
-    known = iter(sealed.revisions)
-    for leaf, document_id in sealed.leaves:
-        if document_id is None:
-            yield Revision(sealed.plan.address, leaf)
-        else:
-            yield _revision(sealed, next(known), erased=erased)
-
-
-def _revision(sealed: SealedBlock, revision: SealedRevision, *, erased: bool) -> Revision:
-    plan = revision.plan
-    hidden = erased and plan.doomed
-    metadata = Metadata(
-        plan.document_id,
-        plan.version,
-        _time(tx_ms(sealed.plan)),
-        sealed.plan.transaction_id,
-        _slice(revision.metadata, revision.symbols),
-    )
-    return Revision(
-        sealed.plan.address,
-        revision.hash,
-        metadata,
-        None if hidden else _data(revision),
-        revision.data_hash if hidden else None,
-        plan.table,
-    )
-
-
-def _data(revision: SealedRevision) -> IonSlice | None:
-    if revision.data is not None:
-        return _slice(revision.data, revision.symbols)
-    return None if revision.data_hash is None else to_slice(revision.plan.data)
-
-
-def _slice(written: bytes, symbols: Symbols) -> IonSlice:
-    return load_slice(stream(symbols, written))
-
-
-def _time(unix_ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=unix_ms)

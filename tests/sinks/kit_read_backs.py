@@ -1,0 +1,69 @@
+"""What our sinks hold, as the kit compares it: the `read_back` of each that is no ReadableSink."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qldb_stream.ion import ion_hash
+from qldb_stream.replay import OWN_TABLES
+from qldb_stream.sinks._mirror import MirrorSink
+from qldb_stream.sinks.jsonl import JsonlSink
+from qldb_stream.sinks.ledger import LedgerSink
+from qldb_stream.sinks.memory import MemorySink
+
+
+def memory(sink: MemorySink) -> Any:
+    """Every block, by number: a parked one comes late."""
+    return sorted(sink.blocks, key=lambda block: block.address)
+
+
+def jsonl(sink: JsonlSink) -> Any:
+    """Every record, in order of blocks; positions and header are no content."""
+    lines = [json.loads(line) for line in sink._path.read_text().splitlines()]  # noqa: SLF001 - as read
+    records = [line for line in lines if line["recordType"] not in {"HEADER", "POSITION"}]
+    return sorted(records, key=_number)
+
+
+def _number(record: dict[str, Any]) -> int:
+    payload = record["payload"]
+    found = payload.get("blockAddress") or payload["revision"]["blockAddress"]
+    return int(found["sequenceNo"])
+
+
+def mirror(sink: MirrorSink) -> Any:
+    """The very blocks, and the current documents."""
+    return list(sink.ledger.blocks()), _documents(sink.ledger, {})
+
+
+def replayed(sink: LedgerSink) -> Any:
+    """What each transaction wrote by the source's ids, and the current documents."""
+    ledger = sink.ledger
+    names: dict[str, str] = {}
+    written: dict[str, list[Any]] = {}
+    for block in ledger.blocks():
+        own = [r for r in block.revisions if r.table and r.table.table_name.startswith(OWN_TABLES)]
+        for revision in own:
+            if revision.table and revision.table.table_name == "qldb_stream_ids" and revision.data:
+                names[revision.data["destination_id"]] = revision.data["source_id"]
+        for revision in block.revisions:
+            if revision.metadata is not None and revision not in own:
+                document_id = names[revision.metadata.id]
+                table = revision.table.table_name if revision.table else None
+                state = (table, revision.metadata.version, revision.kind, revision.data_ion)
+                written.setdefault(document_id, []).append(state)
+    return written, _documents(ledger, names)
+
+
+def _documents(ledger: Any, names: dict[str, str]) -> Any:
+    driver = ledger.driver()
+    found = {}
+    for table in driver.list_tables():
+        if table.startswith(OWN_TABLES):
+            continue
+        query = f'SELECT id, d FROM "{table}" AS d BY id'  # noqa: S608 - a table's own name
+        rows = driver.execute_lambda(lambda txn, query=query: list(txn.execute_statement(query)))
+        found[table] = {
+            names.get(str(row["id"]), str(row["id"])): ion_hash(row["d"]) for row in rows
+        }
+    return found
