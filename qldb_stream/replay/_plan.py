@@ -142,7 +142,8 @@ def _check_documents(block: Block) -> None:
         return
     present = {revision.document_id for revision in block.revisions}
     for document_id, may_have_passed in missing_documents(info, present).items():
-        if not may_have_passed:
+        table = info.documents[document_id].table.table_name
+        if not may_have_passed and block.delivered_name(table) is not None:
             raise refusal(
                 block.address,
                 f"transactionInfo names document {document_id}, but there is no revision of it",

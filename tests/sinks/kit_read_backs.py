@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from qldb_stream.events import ControlRecord
 from qldb_stream.ion import ion_hash
 from qldb_stream.replay import OWN_TABLES
 from qldb_stream.sinks._mirror import MirrorSink
+from qldb_stream.sinks.ion import IonSink
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
+from qldb_stream.sources import open_source
 
 
 def memory(sink: MemorySink) -> Any:
@@ -23,6 +26,12 @@ def jsonl(sink: JsonlSink) -> Any:
     lines = [json.loads(line) for line in sink._path.read_text().splitlines()]  # noqa: SLF001 - as read
     records = [line for line in lines if line["recordType"] not in {"HEADER", "POSITION"}]
     return sorted(records, key=_number)
+
+
+def ion(sink: IonSink) -> Any:
+    """Every record, in order of blocks, as whoever reads the file finds them."""
+    source = open_source([sink._path])  # noqa: SLF001 - as read
+    return [item for item in source.items() if not isinstance(item, ControlRecord)]
 
 
 def _number(record: dict[str, Any]) -> int:
@@ -61,7 +70,7 @@ def _documents(ledger: Any, names: dict[str, str]) -> Any:
     for table in driver.list_tables():
         if table.startswith(OWN_TABLES):
             continue
-        query = f'SELECT id, d FROM "{table}" AS d BY id'  # noqa: S608 - a table's own name
+        query = f'SELECT id, d FROM "{table}" AS d BY id'
         rows = driver.execute_lambda(lambda txn, query=query: list(txn.execute_statement(query)))
         found[table] = {
             names.get(str(row["id"]), str(row["id"])): ion_hash(row["d"]) for row in rows

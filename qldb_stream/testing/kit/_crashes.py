@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
-from qldb_stream.events import Block, Filtered, Revision
+from qldb_stream.events import Block, BlockSummary, Filtered, Revision
 from qldb_stream.report import Position
 from qldb_stream.testing.kit._bench import Bench
 from qldb_stream.testing.kit._journals import everything, long_journal
@@ -59,6 +59,16 @@ class _Fused(Block):
     __slots__ = ("_block", "_fuse")
     _block: Block
     _fuse: Fuse
+
+    def __init__(
+        self,
+        summary: BlockSummary,
+        revisions: tuple[Revision, ...] = (),
+        filtered: Filtered | None = None,
+    ) -> None:
+        """Be what `attrs.evolve` makes of one: a block that burns nothing."""
+        object.__setattr__(self, "_block", Block(summary, revisions, filtered))
+        object.__setattr__(self, "_fuse", Fuse(0))
 
     @property
     def summary(self) -> Any:
