@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from qldb_stream.testing.kit import Bench, Scenario
+    from qldb_stream.testing.kit import Bench, Scenario, ScenarioResult
 
 __all__: list[str] = []
 
 _WITHOUT: Final = ("parking", "filtered", "durable", "exactly-once")
 _BENCH: Final = pytest.StashKey["Bench"]()
-_RESULTS: Final = pytest.StashKey["list[ScenarioResult]"]()
+_RESULTS: Final = pytest.StashKey[list["ScenarioResult"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
