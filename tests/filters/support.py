@@ -31,7 +31,7 @@ def given_block() -> Block:
         revision(4, 3, 2, table=PEOPLE),
         revision(4, 4, 1, table=PEOPLE, data_hash=b"h" * 32),
         statements=[
-            f"SELECT * FROM People WHERE ssn = '{SECRET}'",  # noqa: S608 - journaled, never run
+            f"SELECT * FROM People WHERE ssn = '{SECRET}'",
             "CREATE TABLE People",
             f'INSERT INTO People `{{ssn: "{SECRET}"}}`',
             "CREATE INDEX ON Cars (vin)",

@@ -61,7 +61,7 @@ def _documents(ledger: Any, names: dict[str, str]) -> Any:
     for table in driver.list_tables():
         if table.startswith(OWN_TABLES):
             continue
-        query = f'SELECT id, d FROM "{table}" AS d BY id'  # noqa: S608 - a table's own name
+        query = f'SELECT id, d FROM "{table}" AS d BY id'
         rows = driver.execute_lambda(lambda txn, query=query: list(txn.execute_statement(query)))
         found[table] = {
             names.get(str(row["id"]), str(row["id"])): ion_hash(row["d"]) for row in rows

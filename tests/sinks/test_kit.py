@@ -26,10 +26,9 @@ NO_PARK: dict[str, Any] = {"can_park": False, "takes_filtered": False}
 
 SINKS = {
     "memory": OurSink("memory:", kit_read_backs.memory, KEEPS, {"durable": False}),
-    "jsonl": OurSink("jsonl:{tmp}/archive.jsonl", kit_read_backs.jsonl, KEEPS),
+    "jsonl": OurSink("jsonl:{tmp}/archive.jsonl", kit_read_backs.jsonl, "erases"),
     "mirror": OurSink("ledger:{tmp}/x?mode=mirror", kit_read_backs.mirror, "erases", NO_PARK),
-    # Replay takes neither an empty run nor blocks of which a filter took parts away.
-    "ledger": OurSink("ledger:{tmp}/x.ledger", kit_read_backs.replayed, KEEPS, NO_PARK),
+    "ledger": OurSink("ledger:{tmp}/x.ledger", kit_read_backs.replayed, KEEPS),
 }
 
 
