@@ -74,8 +74,8 @@ class _Fused(Block):
     def filtered(self) -> Filtered | None:
         return self._block.filtered
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]  # for attrs.evolve, which makes blocks of it
+    @property  # type: ignore[misc]  # for attrs.evolve, which makes blocks of it
+    def __class__(self) -> Any:
         return Block
 
     def __eq__(self, other: object) -> bool:
