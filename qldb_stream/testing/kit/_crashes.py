@@ -84,8 +84,12 @@ class _Fused(Block):
     def filtered(self) -> Filtered | None:
         return self._block.filtered
 
+    @property  # type: ignore[misc]  # for attrs.evolve, which makes blocks of it
+    def __class__(self) -> Any:
+        return Block
+
     def __eq__(self, other: object) -> bool:
-        return self._block == (other._block if isinstance(other, _Fused) else other)
+        return self._block == (other._block if type(other) is _Fused else other)
 
     def __hash__(self) -> int:
         return hash(self._block)

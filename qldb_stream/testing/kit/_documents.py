@@ -11,6 +11,7 @@ from qldb_stream.testing.kit._bench import Bench
 from qldb_stream.testing.kit._compare import Needle
 from qldb_stream.testing.kit._crashes import crash_each
 from qldb_stream.testing.kit._journals import (
+    MASKED_PATH,
     NEW_NAME,
     OLD_NAME,
     TORTURES,
@@ -90,12 +91,12 @@ def _masked(bench: Bench) -> str:
     with bench.worker() as worker:
         worker.deliver(blocks)
         _check_withheld(bench, worker, blocks)
-        has_mask = Needle("owner.tax_number").is_in(clean) or _file_says(worker)
+        has_mask = Needle(MASKED_PATH).is_in(clean) or _file_says(worker)
     return "masks are shown" if has_mask else "masks are not shown where the kit can see it"
 
 
 def _file_says(worker: Worker) -> bool:
-    return Needle("owner.tax_number").file_in(worker.place) is not None
+    return Needle(MASKED_PATH).file_in(worker.place) is not None
 
 
 def _check_withheld(bench: Bench, worker: Worker, blocks: Sequence[Block]) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import attrs
 
-from qldb_stream.events import Block, Filtered, Revision, TableInfo
+from qldb_stream.events import Block
+from qldb_stream.filters import parse_filter
 from qldb_stream.ion import IonSlice, iter_text, to_slice
 from qldb_stream.testing._documents import make_document
 from qldb_stream.testing._plan import JournalShape
@@ -195,9 +196,9 @@ def renamed_tables() -> tuple[Block, ...]:
 
 
 def filtered(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Rename a table in blocks, as `qldb_stream.filters` does; one more is left out."""
-    names: dict[str, str | None] = {OLD_NAME: NEW_NAME, "Others": "Others", LEFT_OUT: None}
-    return tuple(_filtered(block, names, _renamed(names)) for block in blocks)
+    """Rename a table in blocks."""
+    rules = parse_filter({"rename": {OLD_NAME: NEW_NAME}})
+    return tuple(rules.apply(block) for block in blocks)
 
 
 @cache
@@ -206,54 +207,22 @@ def masked_and_withheld() -> tuple[Block, ...]:
     story = Story(16)
     story.create_table("Cars")
     story.create_table(LEFT_OUT)
-    masked = story.insert("Cars", {"kit": marker(50), "owner": {"tax_number": "7"}})
+    masked = story.insert("Cars", {"kit": marker(50), "shown": True, "owner": {"tax_number": "7"}})
     story.insert(LEFT_OUT, {"kit": marker(51)})
-    seen = story.insert("Cars", {"kit": marker(52)})
-    story.update(seen, {"kit": marker(53)})  # withheld
-    story.update(masked, {"kit": marker(54), "owner": {"tax_number": "8"}})
-    hidden = story.insert("Cars", {"kit": marker(55)})  # withheld, and shown later
-    story.update(hidden, {"kit": marker(56)})
+    seen = story.insert("Cars", {"kit": marker(52), "shown": True})
+    story.update(seen, {"kit": marker(53), "shown": False})
+    story.update(masked, {"kit": marker(54), "shown": True, "owner": {"tax_number": "8"}})
+    hidden = story.insert("Cars", {"kit": marker(55), "shown": False})
+    story.update(hidden, {"kit": marker(56), "shown": True})
     story.delete(hidden)
-    names: dict[str, str | None] = {"Cars": "Cars", LEFT_OUT: None}
-    blocks = story.blocks()
-    changes = {2: _masked, 5: _withheld, 6: _masked, 7: _withheld}
-    return tuple(
-        _filtered(block, names, changes.get(block.address.sequence_no, _renamed(names)))
-        for block in blocks
+    rules = parse_filter(
+        {
+            "exclude_tables": [LEFT_OUT],
+            "mask": {"Cars": {MASKED_PATH: "text:***"}},
+            "where": {"Cars": "shown"},
+        }
     )
-
-
-def _filtered(
-    block: Block, names: dict[str, str | None], change: Callable[[Revision], Revision]
-) -> Block:
-    delivered = [
-        change(revision)
-        for revision in block.revisions
-        if revision.table is None or names[revision.table.table_name] is not None
-    ]
-    return attrs.evolve(block, revisions=tuple(delivered), filtered=Filtered(names))
-
-
-def _renamed(names: dict[str, str | None]) -> Callable[[Revision], Revision]:
-    def rename(revision: Revision) -> Revision:
-        table = revision.table
-        name = None if table is None else names[table.table_name]
-        if table is None or name is None:
-            return revision
-        return attrs.evolve(revision, table=TableInfo(name, table.table_id))
-
-    return rename
-
-
-def _masked(revision: Revision) -> Revision:
-    data = {**revision.data, "owner": {"tax_number": "***"}}
-    return attrs.evolve(revision, data_ion=to_slice(data), masked=(MASKED_PATH,))
-
-
-def _withheld(revision: Revision) -> Revision:
-    assert revision.data_ion is not None
-    data_hash = revision.data_ion.hash()
-    return attrs.evolve(revision, data_ion=None, data_hash=data_hash, is_withheld=True)
+    return tuple(rules.apply(block) for block in story.blocks())
 
 
 # --- documents that are hard to keep -------------------------------------------------------
