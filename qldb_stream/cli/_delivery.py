@@ -12,7 +12,7 @@ import click
 
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
 from qldb_stream.inbox import open_inbox
-from qldb_stream.pipeline import CheckpointedSink, RetryPolicy
+from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
 from qldb_stream.plugins import find_sink_type, open_sink
 from qldb_stream.report import Gap, Guarantee
 from qldb_stream.sinks.url import mask_url
@@ -202,5 +202,6 @@ def _open(
 
 
 def _close(sink: Sink) -> None:
-    with suppress(QldbStreamError):  # the command has closed it, and told what failed then
-        sink.close()
+    # The command has closed it, and told what failed then.
+    with suppress(QldbStreamError), closing_sink(sink):
+        pass

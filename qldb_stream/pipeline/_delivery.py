@@ -299,7 +299,7 @@ class Delivery:
         self, error: QldbStreamError, entries: deque[_Entry], failed: int, backoff: Backoff
     ) -> int:
         """Decide what becomes of blocks that were not applied; answer how many are suspect."""
-        if not failed:
+        if not failed and error.disposition is Disposition.RETRY:
             return 0  # it was applied, and nobody heard
         if error.disposition is Disposition.RETRY and backoff.wait():
             return 0

@@ -137,6 +137,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "left_out": {},
         "before_start": 0,
         "strands_unmet": [],
+        "parked": [],
         "error": "Missing option '--to'.",
     } == answer.json()
 
