@@ -24,6 +24,7 @@ from qldb_stream.cli._ledger import ledger
 from qldb_stream.cli._output import explain, print_json
 from qldb_stream.cli._parked import deliver, parked
 from qldb_stream.cli._replay import replay
+from qldb_stream.cli._sinks import sinks
 from qldb_stream.cli._standard import complain, give_up_output, is_output_broken, mend_streams
 from qldb_stream.cli._status import status
 from qldb_stream.cli._verify import verify
@@ -54,7 +55,19 @@ def app() -> None:
     """Read, prove and deliver the journal of an Amazon QLDB ledger."""
 
 
-for _command in (demo, inspect, verify, replay, deliver, parked, ids, compare, status, ledger):
+for _command in (
+    demo,
+    inspect,
+    verify,
+    replay,
+    deliver,
+    parked,
+    sinks,
+    ids,
+    compare,
+    status,
+    ledger,
+):
     app.add_command(_command)
 
 

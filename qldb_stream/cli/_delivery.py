@@ -161,7 +161,12 @@ def maybe_inbox(name: str | None, *, must_exist: bool = False) -> Iterator[Inbox
 
 @contextmanager
 def open_sinks(
-    urls: Sequence[str], options: Mapping[str, str], inbox: Inbox | None, *, parks: bool = False
+    urls: Sequence[str],
+    options: Mapping[str, str],
+    inbox: Inbox | None,
+    *,
+    parks: bool = False,
+    filters: bool = False,
 ) -> Iterator[Mapping[str, Sink]]:
     """
     Open sinks while the body runs, by their URLs with passwords masked.
@@ -181,17 +186,25 @@ def open_sinks(
         sinks: dict[str, Sink] = {}
         for url in urls:
             name = mask_url(url)
-            sinks[name] = _open(url, options, name, inbox, parks=parks)
+            sinks[name] = _open(url, options, name, inbox, parks=parks, filters=filters)
             closing.callback(_close, sinks[name])
         yield sinks
 
 
 def _open(
-    url: str, options: Mapping[str, str], name: str, inbox: Inbox | None, *, parks: bool
+    url: str,
+    options: Mapping[str, str],
+    name: str,
+    inbox: Inbox | None,
+    *,
+    parks: bool,
+    filters: bool,
 ) -> Sink:
     sink_type = find_sink_type(url)
     if parks and not sink_type.can_park:
         raise UsageError(f"sink {name} cannot leave blocks out: --on-refusal park is not for it")
+    if filters and not sink_type.takes_filtered:
+        raise UsageError(f"sink {name} must hold what verifies, so it takes no filtered blocks")
     try:
         sink = open_sink(url, **options)
     except DeliveryError as exc:

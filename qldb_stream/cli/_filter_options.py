@@ -2,7 +2,7 @@
 The options that make a filter: what is delivered of a journal, and what is masked.
 
 `filter_options` puts them on a command, which gets a `Filter`, or None when none was given, as
-`block_filter`.
+`block_filter`. `WatchedFilter` tells afterwards which rules did nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from qldb_stream.errors import UsageError
-from qldb_stream.filters import Filter, parse_filter
+from qldb_stream.events import Block
+from qldb_stream.filters import Filter, UnmetRules, parse_filter
 
-__all__ = ["filter_options"]
+__all__ = ["WatchedFilter", "filter_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -92,6 +93,30 @@ def filter_options(command: Command) -> Command:
         wrapped = option(wrapped)
     decorated: Command = wrapped
     return decorated
+
+
+class WatchedFilter:
+    """A filter, or none, and what of its rules met something."""
+
+    def __init__(self, rules: Filter | None) -> None:
+        self._rules = rules
+        self._unmet = None if rules is None else UnmetRules(rules)
+
+    @property
+    def apply(self) -> Callable[[Block], Block] | None:
+        """Give what filters a block; None where there is no filter."""
+        return None if self._rules is None else self._apply
+
+    def unmet(self) -> tuple[str, ...]:
+        """Name the rules that met nothing; all of them, when nothing was filtered."""
+        return () if self._unmet is None else self._unmet.rules()
+
+    def _apply(self, block: Block) -> Block:
+        assert self._rules is not None
+        assert self._unmet is not None
+        filtered = self._rules.apply(block)
+        self._unmet.note(filtered)
+        return filtered
 
 
 def _maybe_filter(

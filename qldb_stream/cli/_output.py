@@ -193,6 +193,9 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     _print_details(report.verification)
     if report.nothing_readable:
         return
+    for rule in report.rules_unmet:
+        out = f"the filter's {rule} met nothing: see that it is spelt as the source spells it"
+        console().print(escape(make_printable(out)), soft_wrap=True)
     for sink in report.sinks:
         _print_applied(sink.report, sink.sink)
         if sink.failure is not None:
@@ -251,13 +254,12 @@ def _print_details(report: VerifyReport) -> None:
 
 def _notes(report: ReplayReport) -> Iterator[str]:
     """Say what is no problem, and still worth knowing."""
-    pending = report.redactions_pending
-    for strand_id, sequence_no in pending[:_PROBLEMS_SHOWN]:
-        yield f"redaction pending: block {strand_id}/{sequence_no}"
-    if more := len(pending[_PROBLEMS_SHOWN:]):
-        yield f"and {more} more redactions pending: `--json` lists them all"
+    yield from _listed(report.redactions_pending, "redaction pending", "redactions pending")
     for strand_id, sequence_no in report.parked[:_PROBLEMS_SHOWN]:
         yield f"parked: block {strand_id}/{sequence_no}; `qldb-stream parked list` says why"
+    yield from _listed(
+        report.not_atomic, "applied in parts, not atomically", "blocks applied in parts"
+    )
     if report.redacted_copies:
         yield (
             f"{count(len(report.redacted_copies), 'block')} that the sink has came with redacted "
@@ -275,6 +277,14 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"gap declared in vain: nothing came of strand {strand_id}"
     for table, times in report.left_out.items():
         yield f"left out, as never replayed: {table}, {count(times, 'time')}"
+
+
+def _listed(blocks: Sequence[tuple[str, int]], sentence: str, kind: str) -> Iterator[str]:
+    """Name the first blocks, and count the others."""
+    for strand_id, sequence_no in blocks[:_PROBLEMS_SHOWN]:
+        yield f"{sentence}: block {strand_id}/{sequence_no}"
+    if more := len(blocks[_PROBLEMS_SHOWN:]):
+        yield f"and {more} more {kind}: `--json` lists them all"
 
 
 def _verification_sentence(report: VerifyReport) -> str:

@@ -20,9 +20,11 @@ from qldb_stream.cli._delivery import (
     start_option,
 )
 from qldb_stream.cli._delivery_output import print_delivery, print_parked, print_requeue
+from qldb_stream.cli._filter_options import filter_options
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, make_printable_lines, print_json
 from qldb_stream.errors import UsageError
+from qldb_stream.filters import Filter
 from qldb_stream.ion import to_ascii_json
 from qldb_stream.pipeline import OnRefusal, Pipeline
 from qldb_stream.records import iter_records
@@ -41,6 +43,7 @@ _SINK = click.option("--sink", metavar="NAME", help="Only of this sink: its URL,
 @start_option
 @gap_options
 @delivery_options
+@filter_options
 @json_option
 def deliver(  # noqa: PLR0913 - the options of the command
     *,
@@ -52,6 +55,7 @@ def deliver(  # noqa: PLR0913 - the options of the command
     on_refusal: OnRefusal,
     retries: int | None,
     retry_for: float | None,
+    block_filter: Filter | None,
     as_json: bool,
 ) -> int:
     """
@@ -62,7 +66,9 @@ def deliver(  # noqa: PLR0913 - the options of the command
     accepted = declare_gaps(gaps, reason)
     with (
         maybe_inbox(inbox, must_exist=True) as opened,
-        open_sinks(urls, {}, opened, parks=on_refusal == "park") as sinks,
+        open_sinks(
+            urls, {}, opened, parks=on_refusal == "park", filters=block_filter is not None
+        ) as sinks,
     ):
         pipeline = Pipeline(
             sinks,
@@ -70,6 +76,7 @@ def deliver(  # noqa: PLR0913 - the options of the command
             accept_gaps=accepted,
             inbox=opened,
             on_refusal=on_refusal,
+            filter=None if block_filter is None else block_filter.apply,
             retry=retry_policy(retries, retry_for),
         )
         report = pipeline.drain()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
+import attrs
 import click
 
 from qldb_stream.cli._delivery import (
@@ -18,11 +19,13 @@ from qldb_stream.cli._delivery import (
     start_option,
 )
 from qldb_stream.cli._delivery_output import print_plan
+from qldb_stream.cli._filter_options import WatchedFilter, filter_options
 from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import print_json, print_problems, print_replay, print_report
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import QldbStreamError
+from qldb_stream.filters import Filter
 from qldb_stream.pipeline import DryRunSink, OnRefusal, Pipeline, closing_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url
@@ -41,6 +44,7 @@ Examples:
   qldb-stream replay archive/ --to jsonl:journal.jsonl --json
   qldb-stream replay archive/ --to jsonl:a.jsonl --to ledger:b.ledger --inbox deliveries.inbox
   qldb-stream replay archive/ --to ledger:b.ledger --inbox deliveries.inbox --on-refusal park
+  qldb-stream replay archive/ --to ledger:b.ledger --exclude-tables Orders --mask 'People.ssn=drop'
   qldb-stream replay archive/ --to ledger:b.ledger --dry-run
 """
 
@@ -74,6 +78,7 @@ Examples:
 @gap_options
 @click.option("--inbox", metavar="INBOX", help="Keeps positions, leases and parked blocks.")
 @delivery_options
+@filter_options
 @click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 @json_option
 def replay(  # noqa: PLR0913 - the options of the command
@@ -87,6 +92,7 @@ def replay(  # noqa: PLR0913 - the options of the command
     on_refusal: OnRefusal,
     retries: int | None,
     retry_for: float | None,
+    block_filter: Filter | None,
     dry_run: bool,
     as_json: bool,
     **options: str | None,
@@ -100,15 +106,18 @@ def replay(  # noqa: PLR0913 - the options of the command
     verify.
     """
     accepted = declare_gaps(gaps, reason)
+    rules = WatchedFilter(block_filter)
     given = {name: value for name, value in options.items() if value is not None}
     with (
         progress() as report_progress,
         open_files(files, report_progress) as source,
         maybe_inbox(inbox) as opened,
-        open_sinks(urls, given, opened, parks=on_refusal == "park") as sinks,
+        open_sinks(
+            urls, given, opened, parks=on_refusal == "park", filters=block_filter is not None
+        ) as sinks,
     ):
         if dry_run:
-            return _plan(sinks, source, start, accepted, as_json=as_json)
+            return _plan(sinks, source, start, accepted, rules, as_json=as_json)
         pipeline = Pipeline(
             sinks,
             start=start,
@@ -116,9 +125,10 @@ def replay(  # noqa: PLR0913 - the options of the command
             inbox=opened,
             on_refusal=on_refusal,
             retry=retry_policy(retries, retry_for),
+            filter=rules.apply,
         )
         failure = _run(pipeline, source, sinks)
-    report = pipeline.report
+    report = attrs.evolve(pipeline.report, rules_unmet=rules.unmet())
     has_failed = failure is not None
     tables = partial(print_replay, report, ", ".join(map(mask_url, urls)), has_failed=has_failed)
     print_tables = None if as_json else tables
@@ -130,12 +140,14 @@ def _plan(
     source: FolderSource,
     start: int | None,
     accepted: Mapping[str, Sequence[Gap]],
+    rules: WatchedFilter,
     *,
     as_json: bool,
 ) -> int:
     """Print what a replay would do to each sink."""
     planners = {name: DryRunSink(sink, name) for name, sink in sinks.items()}
-    report = Pipeline(planners, start=start, accept_gaps=accepted).run(source)
+    pipeline = Pipeline(planners, start=start, accept_gaps=accepted, filter=rules.apply)
+    report = pipeline.run(source)
     plans = [planner.dry_run() for planner in planners.values()]
     if as_json:
         print_json(

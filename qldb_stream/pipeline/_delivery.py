@@ -199,6 +199,7 @@ class Delivery:
             summary.left_out,
             paths_unmet=summary.paths_unmet,
             parked=tuple(self.parked),
+            not_atomic=summary.not_atomic,
         )
 
     # --- gathering ---------------------------------------------------------------------------

@@ -119,6 +119,7 @@ class ReplayReport:
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
     `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
+    `rules_unmet` names rules of the caller's filter that nothing came for.
     `sinks` is empty for one sink. For several it has a report for each, and the rest sums them
     up: `verification` is that of the first that came to its end, counts are sums.
 
@@ -139,6 +140,8 @@ class ReplayReport:
     strands_unmet: tuple[str, ...] = ()
     paths_unmet: tuple[str, ...] = ()
     parked: tuple[tuple[str, int], ...] = ()
+    not_atomic: tuple[tuple[str, int], ...] = ()
+    rules_unmet: tuple[str, ...] = ()
     sinks: tuple[SinkReport, ...] = ()
 
     @property
@@ -163,6 +166,8 @@ class ReplayReport:
             "before_start": self.before_start,
             "strands_unmet": list(self.strands_unmet),
             "parked": _addresses(self.parked),
+            "not_atomic": _addresses(self.not_atomic),
+            "rules_unmet": list(self.rules_unmet),
         }
         if not self.sinks:
             return entry

@@ -144,6 +144,8 @@ def printed(run: Run) -> dict[str, set[str]]:
     select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
     queried = [run(*select, *more).json() for more in ((), ("--explain",))]
     several = run("replay", "in", "--to", "memory:", "--to", "ledger:new", "--json").json()
+    listed = run("sinks", "--json").json()
+    described = run("sinks", "describe", "ledger", "--json").json()
     fill_inbox("inbox")
     said = run("status", "inbox", "--json").json()
     return {
@@ -165,6 +167,9 @@ def printed(run: Run) -> dict[str, set[str]]:
         "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
+        "sinks": keys([listed]),
+        "sinks: sinks": keys(listed["sinks"]),
+        "sinks: options": keys(described["options"]),
         "status": keys([said]),
         **{f"status: {x}": keys(said[x]) for x in STATUS_LISTS},
         "ledger check": keys(checked),

@@ -138,6 +138,8 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "before_start": 0,
         "strands_unmet": [],
         "parked": [],
+        "not_atomic": [],
+        "rules_unmet": [],
         "error": "Missing option '--to'.",
     } == answer.json()
 

@@ -92,6 +92,8 @@ def test_a_replay_report_adds_what_was_applied() -> None:
         "before_start": 0,
         "strands_unmet": [],
         "parked": [],
+        "not_atomic": [],
+        "rules_unmet": [],
     }
     assert expected == json.loads(json.dumps(report.as_json()))
 

@@ -80,6 +80,10 @@ class BucketArchive:
         UsageError: the URL names no bucket, boto3 is not installed or has nowhere to go.
     """
 
+    # What an archive keeps must verify whole.
+    can_park = False
+    takes_filtered = False
+
     def __init__(
         self, url: str, scheme: str, forms: Forms, *, object_bytes: int, is_conditional: bool
     ) -> None:

@@ -66,6 +66,10 @@ class FileArchive:
         SinkUnavailableError: somebody else is writing it, or the disk fails.
     """
 
+    # What an archive keeps must verify whole.
+    can_park = False
+    takes_filtered = False
+
     scheme: str
 
     def __init__(self, path: str | Path) -> None:
