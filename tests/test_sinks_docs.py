@@ -30,16 +30,17 @@ exec(compile(f"import sqlite3\n{TESTS}", str(PAGE), "exec"), NAMES)  # noqa: S10
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The page's module and entry point, in a folder that looks like site-packages."""
     packages = tmp_path / "packages"
-    info = packages / "sqlite_sink-1.0.dist-info"
+    info = packages / "qldb_stream_history-1.0.dist-info"
     info.mkdir(parents=True)
-    (packages / "sqlite_sink.py").write_text(MODULE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sqlite-sink\nVersion: 1.0\n")
+    (packages / "qldb_stream_history.py").write_text(MODULE)
+    metadata = "Metadata-Version: 2.1\nName: qldb-stream-history\nVersion: 1.0\n"
+    (info / "METADATA").write_text(metadata)
     (entry_points,) = tomllib.loads(TOML)["project"]["entry-points"].items()
     lines = [f"[{entry_points[0]}]", *(f"{name} = {at}" for name, at in entry_points[1].items())]
     (info / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(packages))
     yield
-    sys.modules.pop("sqlite_sink", None)
+    sys.modules.pop("qldb_stream_history", None)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("test_")])
@@ -65,7 +66,7 @@ def test_the_command_finds_it(
 
 def test_it_keeps_what_it_promises(tmp_path: Path) -> None:
     """Its type is what the hook asks for, and its class has a sink's methods."""
-    sink_type = load_plugins().sink_types["sqlite"]
+    sink_type = load_plugins().sink_types["history"]
     sink = sink_type.open(str(tmp_path / "x"), {})
     sink.close()
 
