@@ -47,7 +47,9 @@ BUILT_IN: Final = (
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
     "qldb_stream.sinks.parquet",
+    "qldb_stream.sinks.postgres",
     "qldb_stream.sinks.qldb",
+    "qldb_stream.sinks.sqlite",
 )
 
 _SINKS_HOOK: Final = "qldb_stream_register_sinks"

