@@ -6,7 +6,17 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import imports, inbox, ledger, memory, partiql, records, replay, server
+from benchmarks import (
+    imports,
+    inbox,
+    ledger,
+    memory,
+    partiql,
+    records,
+    relational,
+    replay,
+    server,
+)
 from benchmarks._timing import Row
 
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -17,6 +27,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "server": server.run,
     "memory": memory.run,
     "inbox": inbox.run,
+    "relational": relational.run,
     "imports": imports.run,
 }
 
