@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 from rich.markup import escape
 
-from qldb_stream.cli._output import console, count, make_printable, make_table, print_verdict
+from qldb_stream.cli._output import (
+    console,
+    count,
+    make_printable,
+    make_table,
+    print_unmet,
+    print_verdict,
+)
 from qldb_stream.report import DeliveryReport, DryRunReport, ParkedBlock, RequeueReport
 
 __all__ = ["print_delivery", "print_parked", "print_plan", "print_requeue"]
@@ -23,6 +30,7 @@ def print_delivery(report: DeliveryReport) -> None:
     columns = ("sink", "strand", "state", "#applied", "#parked", "#at block", "#next")
     if rows:
         console().print(make_table("Delivered", columns, rows))
+    print_unmet(report.rules_unmet)
     for strand in report.strands:
         if strand.detail:
             _note(f"{strand.sink}, {strand.strand_id}: {strand.detail}")

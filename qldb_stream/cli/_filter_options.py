@@ -101,6 +101,7 @@ class WatchedFilter:
     def __init__(self, rules: Filter | None) -> None:
         self._rules = rules
         self._unmet = None if rules is None else UnmetRules(rules)
+        self._has_filtered = False
 
     @property
     def apply(self) -> Callable[[Block], Block] | None:
@@ -108,14 +109,20 @@ class WatchedFilter:
         return None if self._rules is None else self._apply
 
     def unmet(self) -> tuple[str, ...]:
-        """Name the rules that met nothing; all of them, when nothing was filtered."""
-        return () if self._unmet is None else self._unmet.rules()
+        """
+        Name the rules that met nothing.
+
+        Where not one block came to be filtered, as when a sink has everything already, that
+        says nothing of how they are spelt: then none is named.
+        """
+        return self._unmet.rules() if self._unmet is not None and self._has_filtered else ()
 
     def _apply(self, block: Block) -> Block:
         assert self._rules is not None
         assert self._unmet is not None
         filtered = self._rules.apply(block)
         self._unmet.note(filtered)
+        self._has_filtered = True
         return filtered
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "print_problems",
     "print_replay",
     "print_report",
+    "print_unmet",
     "print_verdict",
     "print_verification",
 ]
@@ -193,9 +194,7 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     _print_details(report.verification)
     if report.nothing_readable:
         return
-    for rule in report.rules_unmet:
-        out = f"the filter's {rule} met nothing: see that it is spelt as the source spells it"
-        console().print(escape(make_printable(out)), soft_wrap=True)
+    print_unmet(report.rules_unmet)
     for sink in report.sinks:
         _print_applied(sink.report, sink.sink)
         if sink.failure is not None:
@@ -210,6 +209,13 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
     if has_failed:
         sentence += "; then it broke off"
     print_verdict(ok=report.ok and not has_failed, sentence=sentence)
+
+
+def print_unmet(rules: Iterable[str]) -> None:
+    """Print which rules of a filter met nothing: a mask that is misspelt hides nothing."""
+    for rule in rules:
+        out = f"the filter's {rule} met nothing: see that it is spelt as the source spells it"
+        console().print(escape(make_printable(out)), soft_wrap=True)
 
 
 def _print_applied(report: ReplayReport, destination: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import click
 
 from qldb_stream.cli._delivery import (
@@ -20,7 +21,7 @@ from qldb_stream.cli._delivery import (
     start_option,
 )
 from qldb_stream.cli._delivery_output import print_delivery, print_parked, print_requeue
-from qldb_stream.cli._filter_options import filter_options
+from qldb_stream.cli._filter_options import WatchedFilter, filter_options
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, make_printable_lines, print_json
 from qldb_stream.errors import UsageError
@@ -33,11 +34,30 @@ from qldb_stream.typing import Inbox
 
 __all__ = ["deliver", "parked"]
 
+DELIVER_EPILOG = """
+\b
+Examples:
+  qldb-stream deliver consumer.inbox --to ledger:copy.ledger
+  qldb-stream deliver consumer.inbox --to ledger:copy.ledger --start 0 --json
+  qldb-stream deliver consumer.inbox --to ledger:copy.ledger --on-refusal park
+  qldb-stream deliver consumer.inbox --to parquet:tables --exclude-tables Orders
+"""
+
+PARKED_EPILOG = """
+\b
+Examples:
+  qldb-stream parked list copy.inbox
+  qldb-stream parked show copy.inbox STRAND/17 --contents
+  qldb-stream parked requeue copy.inbox STRAND/17 --to ledger:copy.ledger
+  qldb-stream parked requeue copy.inbox --all --to ledger:copy.ledger --json
+  qldb-stream parked skip copy.inbox STRAND/17 --to ledger:copy.ledger --reason TEXT
+"""
+
 _TO = click.option("--to", "url", required=True, metavar="URL", help="The sink.")
 _SINK = click.option("--sink", metavar="NAME", help="Only of this sink: its URL, or its name.")
 
 
-@click.command()
+@click.command(epilog=DELIVER_EPILOG)
 @inbox_argument
 @click.option("--to", "urls", required=True, multiple=True, metavar="URL", help="The sink.")
 @start_option
@@ -64,6 +84,7 @@ def deliver(  # noqa: PLR0913 - the options of the command
     What waits for records that have not come stays, and is no failure.
     """
     accepted = declare_gaps(gaps, reason)
+    rules = WatchedFilter(block_filter)
     with (
         maybe_inbox(inbox, must_exist=True) as opened,
         open_sinks(
@@ -76,10 +97,10 @@ def deliver(  # noqa: PLR0913 - the options of the command
             accept_gaps=accepted,
             inbox=opened,
             on_refusal=on_refusal,
-            filter=None if block_filter is None else block_filter.apply,
+            filter=rules.apply,
             retry=retry_policy(retries, retry_for),
         )
-        report = pipeline.drain()
+        report = attrs.evolve(pipeline.drain(), rules_unmet=rules.unmet())
     if as_json:
         print_json(report.as_json())
     else:
@@ -87,7 +108,7 @@ def deliver(  # noqa: PLR0913 - the options of the command
     return 0 if report.ok else 1
 
 
-@click.group()
+@click.group(epilog=PARKED_EPILOG)
 def parked() -> None:
     """List, show, requeue or give up the blocks that sinks refused."""
 
@@ -180,11 +201,15 @@ def requeue(
 @click.argument("block", metavar=BLOCK, callback=parse_block)
 @_TO
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept with the position.")
-def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str) -> int:
+@json_option
+def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str, as_json: bool) -> int:
     """Give a parked block up: the sink never gets it, and its position says why."""
     with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
         Pipeline(sinks, inbox=opened).skip(*block, reason)
-    console().print(f"block {block[0]}/{block[1]} is given up", soft_wrap=True)
+    if as_json:
+        print_json({"ok": True})
+    else:
+        console().print(f"block {block[0]}/{block[1]} is given up", soft_wrap=True)
     return 0
 
 

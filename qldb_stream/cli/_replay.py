@@ -22,7 +22,13 @@ from qldb_stream.cli._delivery_output import print_plan
 from qldb_stream.cli._filter_options import WatchedFilter, filter_options
 from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import files_argument, json_option
-from qldb_stream.cli._output import print_json, print_problems, print_replay, print_report
+from qldb_stream.cli._output import (
+    print_json,
+    print_problems,
+    print_replay,
+    print_report,
+    print_unmet,
+)
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.filters import Filter
@@ -152,10 +158,12 @@ def _plan(
     if as_json:
         print_json(
             report.verification.as_json()
-            | {"ok": report.ok, "dry_run": [plan.as_json() for plan in plans]}
+            | {"ok": report.ok, "rules_unmet": list(rules.unmet())}
+            | {"dry_run": [plan.as_json() for plan in plans]}
         )
     else:
         print_problems(report.verification.problems)
+        print_unmet(rules.unmet())
         for plan in plans:
             print_plan(plan)
     if report.nothing_readable:

@@ -8,8 +8,9 @@ a replay refuses is what verification names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import chain
 
 import attrs
 
@@ -144,9 +145,16 @@ def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
         applied=sum(sink.report.applied for sink in sinks),
         skipped=sum(sink.report.skipped for sink in sinks),
         documents=sum(sink.report.documents for sink in sinks),
-        parked=tuple([parked for sink in sinks for parked in sink.report.parked]),
+        parked=_joined(sink.report.parked for sink in sinks),
+        not_atomic=_joined(sink.report.not_atomic for sink in sinks),
+        redactions_pending=_joined(sink.report.redactions_pending for sink in sinks),
+        redacted_copies=_joined(sink.report.redacted_copies for sink in sinks),
         sinks=sinks,
     )
+
+
+def _joined(blocks: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:
+    return tuple(chain.from_iterable(blocks))
 
 
 def iter_checked(

@@ -72,11 +72,13 @@ class DeliveryReport:
     """
     What a delivery from an inbox came to, for each sink and strand.
 
-    `sinks_failed` gives by sink why it could not even be opened.
+    `sinks_failed` gives by sink why it could not even be opened. `rules_unmet` names rules of
+    the caller's filter that nothing came for; a pipeline leaves it to its caller.
     """
 
     strands: tuple[StrandDelivery, ...] = ()
     sinks_failed: Mapping[str, str] = attrs.field(factory=dict)
+    rules_unmet: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -96,6 +98,7 @@ class DeliveryReport:
             "applied": self.applied,
             "strands": [strand.as_json() for strand in self.strands],
             "sinks_failed": dict(self.sinks_failed),
+            "rules_unmet": list(self.rules_unmet),
         }
 
 

@@ -121,7 +121,8 @@ class ReplayReport:
     `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
     `rules_unmet` names rules of the caller's filter that nothing came for.
     `sinks` is empty for one sink. For several it has a report for each, and the rest sums them
-    up: `verification` is that of the first that came to its end, counts are sums.
+    up: `verification` is that of the first that came to its end, counts are sums, and lists of
+    blocks name those of all sinks, as often as sinks do.
 
     `ids_unresolved`, `indexes_kept` and `paths_unmet` are for people and no part of the JSON
     object.

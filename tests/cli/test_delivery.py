@@ -127,7 +127,10 @@ def test_a_parked_block_is_given_up(
     inbox, url = tmp_path / "inbox", f"ledger:{tmp_path / 'b.ledger'}"
     run("replay", archive, "--to", url, "--inbox", inbox, "--on-refusal", "park")
     skipped = run("parked", "skip", inbox, f"{STRAND}/11", "--to", url, "--reason", "too long")
-    assert 0 == skipped.code
+    again = ("parked", "skip", inbox, f"{STRAND}/11", "--to", url, "--reason", "x", "--json")
+    twice = run(*again)
+    assert (0, "is given up" in skipped.out) == (skipped.code, True)
+    assert (2, False) == (twice.code, twice.json()["ok"])
     sink = LedgerSink.open(tmp_path / "b.ledger")
     position = sink.position(STRAND)
     sink.close()

@@ -94,7 +94,11 @@ def deliveries(run: Run) -> dict[str, set[str]]:
     blocks = list(make_journal(3, blocks=4))
     name = "ledger:other"
     inbox.park(ParkedBlock(name, blocks[3], ParkReason.REFUSED, "", datetime.now(UTC)))
+    inbox.park(ParkedBlock("ledger:aside", blocks[0], ParkReason.REFUSED, "", datetime.now(UTC)))
     inbox.close()
+    aside = Position(strand_id, 0, blocks[0].block_hash, parked=frozenset({0}), start=0)
+    with closing(LedgerSink.open("aside")) as sink:
+        assert aside == sink.apply([], aside, 0)
     replayed = run("replay", "in", "--to", name, "--json")
     assert 0 == replayed.code
     with closing(LedgerSink.open("other")) as sink:
@@ -103,13 +107,17 @@ def deliveries(run: Run) -> dict[str, set[str]]:
         sink.apply([], attrs.evolve(position, parked=frozenset({3})), 0)
     listed = run("parked", "list", "waiting", "--json").json()
     shown = run("parked", "show", "waiting", f"{strand_id}/3", "--contents", "--json").json()
+    skip = ("parked", "skip", "waiting", f"{strand_id}/0", "--to", "ledger:aside", "--reason", "x")
+    skipped = run(*skip, "--json").json()
     requeued = run("parked", "requeue", "waiting", "--all", "--to", name, "--json").json()
     delivered = run("deliver", "waiting", "--to", name, "--json").json()
     return {
         "replay: parked": {"strand_id", "sequence_no"},
+        "replay: not_atomic": {"strand_id", "sequence_no"},
         "replay: dry_run": keys(dry["dry_run"]),
         "parked list": keys([listed]),
         "parked list: parked": keys(shown["parked"]),
+        "parked skip": keys([skipped]),
         "parked requeue": keys([requeued]),
         "parked requeue: strands": keys(requeued["strands"].values()),
         "deliver": keys([delivered]),

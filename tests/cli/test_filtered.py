@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.testing import make_journal, write_archive
 from tests.cli.conftest import Answer, Run
@@ -91,3 +92,57 @@ def test_dry_run_knows_the_filter(run: Run, archive: Path, tmp_path: Path) -> No
     assert 0 == less.code
     assert planned(answer) - {first} == planned(less)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_dry_run_names_the_rules_that_met_nothing(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    """That is where a slip of the pen can be seen before anything is delivered."""
+    command = ("replay", archive, "--to", f"ledger:{tmp_path / 'd'}", "--tables", "Nowhere")
+
+    said, as_json = run(*command, "--dry-run"), run(*command, "--dry-run", "--json")
+
+    assert "the filter's table Nowhere met nothing" in said.out
+    assert ["table Nowhere"] == as_json.json()["rules_unmet"]
+
+
+def test_where_nothing_was_delivered_no_rule_is_named(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    """A sink that has everything says nothing of how the rules are spelt."""
+    command = ("replay", archive, "--to", f"ledger:{tmp_path / 'e'}", "--tables", "Nowhere")
+
+    first, again = run(*command, "--json").json(), run(*command, "--json").json()
+
+    assert (["table Nowhere"], []) == (first["rules_unmet"], again["rules_unmet"])
+    assert (0, 60) == (again["applied"], again["skipped"])
+
+
+def test_a_delivery_names_them_too(run: Run, tmp_path: Path) -> None:
+    """What waits in an inbox goes through the same rules."""
+    for name in ("one", "two"):
+        inbox = SqliteInbox(tmp_path / name)
+        inbox.put(list(make_journal(3, blocks=10)), 1.0)
+        inbox.close()
+    options = ("--start", "0", "--mask", "*.nosuch=drop")
+
+    said = run("deliver", tmp_path / "one", "--to", f"ledger:{tmp_path / 'f'}", *options)
+    url = f"ledger:{tmp_path / 'g'}"
+    as_json = run("deliver", tmp_path / "two", "--to", url, *options, "--json")
+
+    assert (0, 0) == (said.code, as_json.code)
+    assert "the filter's mask *.nosuch met nothing" in said.out
+    assert ["mask *.nosuch"] == as_json.json()["rules_unmet"]
+    assert 10 == as_json.json()["applied"]
+
+
+def test_a_mirror_takes_no_filter(run: Run, archive: Path, tmp_path: Path) -> None:
+    """Its blocks must be the source's; nothing is left behind of the attempt."""
+    path = tmp_path / "mirror.ledger"
+
+    answer = run(
+        "replay", archive, "--to", f"ledger:{path}", "--mode", "mirror", "--tables", "People"
+    )
+
+    assert (2, True) == (answer.code, "filter" in answer.err)
+    assert not path.exists()

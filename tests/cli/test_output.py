@@ -62,6 +62,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
             redacted_copies=(("s", 2), ("s", 3)),
             strands_unmet=("t",),
             paths_unmet=("Nope.X",),
+            not_atomic=(("s", 1),),
         ),
         "ledger:x",
         has_failed=False,
@@ -70,6 +71,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert [
         "redaction pending: block s/4",
+        "applied in parts, not atomically: block s/1",
         (
             "2 blocks that the sink has came with redacted revisions: what it got in full it "
             "still holds; `--json` lists them"
@@ -80,7 +82,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
         "gap declared in vain: nothing came of strand t",
         "left out, as never replayed: qldb_stream_ids, 3 times",
         "ok: 5 blocks applied, 0 skipped",
-    ] == lines[-8:]
+    ] == lines[-9:]
 
 
 def test_count() -> None:

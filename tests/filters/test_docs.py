@@ -1,4 +1,4 @@
-"""docs/filters.md: its example does what the page says, in all three forms."""
+"""docs/filters.md: its example does what the page says in all three forms, and its commands run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 from click.testing import CliRunner
 
+from qldb_stream.cli import main
 from qldb_stream.cli._filter_options import filter_options
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.filters import Filter, parse_filter
+from qldb_stream.inbox import SqliteInbox
+from qldb_stream.ledger import Ledger
+from qldb_stream.testing import make_journal, write_archive
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
 
 
-def fenced(language: str) -> str:
-    """The page's only block of a language."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
+def fenced(language: str, at: int = 0) -> str:
+    """One of the page's blocks of a language."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    return str(found[at])
 
 
 def test_the_example() -> None:
@@ -62,3 +67,30 @@ def test_the_three_forms_are_one() -> None:
 
     assert rules == parse_filter(tomllib.loads(fenced("toml")), salt=rules.salt)
     assert [rules] == given
+
+
+def test_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the page's commands succeeds, every rule meets something, and nothing else comes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MASKING_SALT", "sixteen bytes or more, and secret")
+    journal = make_journal(3, blocks=40)
+    write_archive(journal.iter_records(), Path("archive"))
+    Path("rules.toml").write_text(fenced("toml"), encoding="utf-8")
+    inbox = SqliteInbox("consumer.inbox")
+    inbox.put(list(journal), 1.0)
+    inbox.close()
+    commands = [shlex.split(line)[1:] for line in fenced("sh", 1).splitlines()]
+
+    assert [0, 0, 0] == [main(command) for command in commands]
+    said = capsys.readouterr().out
+    assert (True, 2, False) == (
+        "nothing was written" in said,
+        said.count("ok: 40 blocks applied"),
+        "met nothing" in said,
+    )
+    assert Path("clients").is_dir()
+    with Ledger.open("clients.ledger", read_only=True) as ledger:
+        names = set(ledger.driver().list_tables())
+    assert ("clients" in names, {"Orders", "Customers"} & names) == (True, set())

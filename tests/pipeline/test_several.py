@@ -9,7 +9,7 @@ import pytest
 from qldb_stream.errors import LeaseHeldError, SinkUnavailableError, UsageError
 from qldb_stream.inbox import MemoryInbox, SqliteInbox
 from qldb_stream.pipeline import Pipeline, RetryPolicy
-from qldb_stream.report import ReplayReport
+from qldb_stream.report import ReplayReport, SinkSummary
 from qldb_stream.sinks.memory import MemorySink
 from tests.pipeline.inboxes import AwaySink, TestClock, make_pipeline
 from tests.pipeline.support import BLOCKS, RECORDS, STRAND, write_source
@@ -112,3 +112,23 @@ def test_nothing_is_told_before_the_first_run() -> None:
     assert 0 == Pipeline({"a": "memory:", "b": "memory:"}).report.applied
     assert isinstance(Pipeline(None).report, ReplayReport)
     assert MemoryInbox().status().positions == ()
+
+
+class SplittingSink(MemorySink):
+    """A sink that could not apply its block 3 in one go, nor redact anything in block 5."""
+
+    def summary(self) -> SinkSummary:
+        """Say so."""
+        address = (STRAND, 3)
+        return SinkSummary(not_atomic=(address,), redactions_pending=((STRAND, 5),))
+
+
+def test_blocks_of_every_sink_are_named() -> None:
+    """What one sink of several did in parts, or could not redact, is no secret of its own."""
+    report = Pipeline({"a": MemorySink(), "b": SplittingSink()}).run(BLOCKS)
+    first, second = (sink.report for sink in report.sinks)
+    assert ((), ((STRAND, 3),)) == (first.not_atomic, second.not_atomic)
+    assert ((STRAND, 3),) == report.not_atomic
+    assert first.redactions_pending, "in memory nothing is redacted"
+    assert (*first.redactions_pending, (STRAND, 5)) == report.redactions_pending
+    assert [{"strand_id": STRAND, "sequence_no": 3}] == report.as_json()["not_atomic"]
