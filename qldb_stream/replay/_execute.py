@@ -22,14 +22,16 @@ from qldb_stream.errors import (
     LedgerError,
     LedgerFileError,
     OccConflictError,
+    StaleTokenError,
     TransactionClosedError,
 )
-from qldb_stream.events import Block
+from qldb_stream.events import Block, RedactedRevision
 from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._parts import part_ends
 from qldb_stream.replay._protocols import Transaction
-from qldb_stream.replay._records import IdRecord
+from qldb_stream.replay._records import IdRecord, read_records
+from qldb_stream.replay._redactions import redact
 from qldb_stream.replay._rules import IdRule, find_ids
 from qldb_stream.replay._settings import Settings, check_settings
 from qldb_stream.replay._state import (
@@ -108,6 +110,24 @@ class Replay:
             raise refusal(plan.address, str(exc)) from exc
         write_state(txn, work.state)
         return outcome
+
+    def redact(self, txn: Transaction, asked: RedactedRevision, strand_id: str, token: int) -> bool:
+        """
+        Redact one revision by itself, in an open transaction; the caller commits.
+
+        Returns:
+            Whether nothing of it is left then.
+
+        Raises:
+            StaleTokenError: the destination has seen a higher token.
+        """
+        stored = self._read(txn, strand_id)
+        if stored is None:
+            return False
+        if token < stored.token:
+            raise StaleTokenError(strand_id, stored.token, token)
+        records = read_records(txn, [asked.document_id])
+        return all(redact(txn, asked, record) for record in records)
 
     def move(self, txn: Transaction, position: Position, token: int) -> None:
         """

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from qldb_stream.events import BlockAddress, TableInfo
+from qldb_stream.events import BlockAddress, RedactedRevision, TableInfo
 from qldb_stream.ion import IonSlice
 from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
 
@@ -48,7 +48,7 @@ class BlockPlan:
     """
     The operations that repeat one block, in order; it may have none.
 
-    `redacts` says that the block asked for a redaction, which is not among them.
+    `redactions` are the revisions that the block asked to redact, by the source's ids.
     `left_out` counts by name the revisions and DDL statements of the source's own
     `qldb_stream_*` tables. `is_filtered` says that tables may be missing from it.
     """
@@ -57,6 +57,6 @@ class BlockPlan:
     block_hash: bytes = attrs.field(repr=False)
     previous_block_hash: bytes = attrs.field(repr=False)
     operations: tuple[Operation, ...] = ()
-    redacts: bool = False
+    redactions: tuple[RedactedRevision, ...] = ()
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     is_filtered: bool = False

@@ -47,9 +47,8 @@ from qldb_stream.replay._operations import (
     Operation,
     TableChange,
 )
+from qldb_stream.replay._redactions import REDACTED_FIELD
 from qldb_stream.statements import missing_documents
-
-REDACTED_FIELD: Final = "qldb_stream_redacted"
 
 # After every statement.
 _UNKNOWN: Final = inf
@@ -129,7 +128,7 @@ def _plan(block: Block) -> BlockPlan:
         summary.block_hash,
         summary.previous_block_hash,
         operations,
-        summary.redaction_info is not None,
+        () if summary.redaction_info is None else summary.redaction_info.revisions,
         left_out,
         block.filtered is not None,
     )

@@ -94,7 +94,7 @@ def plan_statements(block: Block) -> StatementPlan:
         summary.block_hash,
         summary.previous_block_hash,
         (),
-        summary.redaction_info is not None,
+        () if summary.redaction_info is None else summary.redaction_info.revisions,
         left_out,
         statements=statements,
     )

@@ -29,6 +29,7 @@ from qldb_stream.replay._operations import (
 )
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._records import IdRecord, insert_records, read_records, write_offset
+from qldb_stream.replay._redactions import redact
 from qldb_stream.replay._rules import IdRule, find_ids, rewrite_ids
 from qldb_stream.replay._state import StrandState
 from qldb_stream.replay._tables import bind_table, change_table
@@ -44,7 +45,8 @@ class Outcome:
 
     `applied` is False for a block that the destination had already. `indexes_kept`
     names the tables of DROP INDEX statements that could not be mapped. `records` are
-    the ids that were looked up or made.
+    the ids that were looked up or made. `redactions_left` counts what the block asked to
+    redact and could not be redacted.
     """
 
     applied: bool
@@ -52,6 +54,7 @@ class Outcome:
     ids_unresolved: int = 0
     indexes_kept: tuple[str, ...] = ()
     records: tuple[IdRecord, ...] = ()
+    redactions_left: int = 0
 
 
 @attrs.frozen
@@ -120,7 +123,7 @@ class Work:
         if self._waiting:
             raise AssertionError("a change still waits for an id when all are bound")
         insert_records(self._txn, self._inserted)
-        return self._outcome()
+        return self._outcome(self._redact(known))
 
     def _change_table(self, change: TableChange) -> None:
         if self._is_left_out(change):
@@ -137,7 +140,25 @@ class Work:
             return False
         return change.table_id not in self.state.tables
 
-    def _outcome(self) -> Outcome:
+    def _redact(self, known: Mapping[str, IdRecord]) -> int:
+        """
+        Redact what the block asks for; count what is left.
+
+        A transaction may redact one revision; of several, all but the first were redacted
+        before (`Replay.redact`), and are only looked at here.
+        """
+        left = 0
+        for asked in self._plan.redactions:
+            record = known.get(asked.document_id)
+            for found in () if record is not None else read_records(self._txn, [asked.document_id]):
+                record = found
+            if record is not None:
+                left += not redact(self._txn, asked, record)
+            elif not (self._plan.is_filtered or self.state.complete):
+                left += 1  # of a strand that is here whole, what has no id was never here
+        return left
+
+    def _outcome(self, redactions_left: int) -> Outcome:
         unresolved = 0
         if self._rule.paths:
             unresolved = sum(len(names.difference(self._bound)) for names in self._names.values())
@@ -147,6 +168,7 @@ class Work:
             ids_unresolved=unresolved,
             indexes_kept=tuple(self._kept),
             records=tuple(self._records.values()),
+            redactions_left=redactions_left,
         )
 
     # --- ids ---------------------------------------------------------------------------

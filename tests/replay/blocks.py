@@ -12,6 +12,7 @@ from qldb_stream.events import (
     BlockAddress,
     BlockSummary,
     Metadata,
+    RedactedRevision,
     RedactionInfo,
     Revision,
     TableInfo,
@@ -56,6 +57,23 @@ def revision(
     )
 
 
+REDACTED = RedactedRevision(BlockAddress(STRAND, 1), THINGS.table_id, document_id(9), 0)
+"""What a block that redacts asks for: a document that no other block has."""
+
+
+def _asked(asked: RedactedRevision) -> dict[str, Any]:
+    address = {
+        "strandId": asked.block_address.strand_id,
+        "sequenceNo": asked.block_address.sequence_no,
+    }
+    return {
+        "blockAddress": address,
+        "tableId": asked.table_id,
+        "documentId": asked.document_id,
+        "version": asked.version,
+    }
+
+
 def block(
     sequence_no: int,
     *revisions: Revision,
@@ -89,6 +107,6 @@ def block(
         digest("block", sequence_no - 1) if sequence_no else b"",
         (),
         None if statements is None else TransactionInfo(to_slice(info)),
-        RedactionInfo(to_slice({"revisions": []})) if redacts else None,
+        RedactionInfo(to_slice({"revisions": [_asked(REDACTED)]})) if redacts else None,
     )
     return Block(summary, revisions)

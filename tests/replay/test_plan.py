@@ -9,7 +9,7 @@ from qldb_stream.events import Block, BlockAddress, Revision, TableInfo, Transac
 from qldb_stream.ion import to_slice
 from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
 from qldb_stream.replay import ChangeKind, DocumentChange, plan_block
-from tests.replay.blocks import STRAND, THINGS, block, digest, document_id, revision
+from tests.replay.blocks import REDACTED, STRAND, THINGS, block, digest, document_id, revision
 
 OTHER = TableInfo("Others", "9zYxWvUtSrQpOnMlKjIhG8")
 OWN = TableInfo("qldb_stream_ids", "0000000000000000000001")
@@ -41,7 +41,7 @@ def test_a_plan_knows_its_block() -> None:
     plan = plan_block(block(5))
     assert BlockAddress(STRAND, 5) == plan.address
     assert (digest("block", 5), digest("block", 4)) == (plan.block_hash, plan.previous_block_hash)
-    assert ((), False, {}) == (plan.operations, plan.redacts, dict(plan.left_out))
+    assert ((), (), {}) == (plan.operations, plan.redactions, dict(plan.left_out))
 
 
 def test_revisions_become_changes_by_their_kind() -> None:
@@ -223,7 +223,7 @@ def test_comments_before_a_statement_are_passed_in_linear_time() -> None:
 
 def test_a_redaction_is_told() -> None:
     """A block with redactionInfo says so, and its other changes are still planned."""
-    assert plan_block(block(5, redacts=True)).redacts
+    assert (REDACTED,) == plan_block(block(5, redacts=True)).redactions
     assert 1 == len(plan_block(block(5, revision(5, 1, 0, {}), redacts=True)).operations)
 
 

@@ -30,7 +30,7 @@ SINKS = {
     "ion": OurSink("ion:{tmp}/archive.ion", kit_read_backs.ion, "erases"),
     "parquet": OurSink("parquet:{tmp}/lake", None, "erases"),
     "mirror": OurSink("ledger:{tmp}/x?mode=mirror", kit_read_backs.mirror, "erases", NO_PARK),
-    "ledger": OurSink("ledger:{tmp}/x.ledger", kit_read_backs.replayed, KEEPS),
+    "ledger": OurSink("ledger:{tmp}/x.ledger", kit_read_backs.replayed, "erases"),
 }
 
 

@@ -28,7 +28,7 @@ from qldb_stream.errors import (
     StatementError,
     UsageError,
 )
-from qldb_stream.events import Block
+from qldb_stream.events import Block, RedactedRevision, RevisionKind
 from qldb_stream.replay import (
     BlockPlan,
     DocumentChange,
@@ -148,6 +148,31 @@ class SessionSink:
         tally.settle()
         return reached
 
+    def erase(self, blocks: Sequence[Block], token: int) -> None:
+        """
+        Redact the revisions that are REDACTED in these copies of blocks.
+
+        What is the newest of its document stays: the block that redacts it comes later.
+
+        Raises:
+            StaleTokenError: the endpoint has seen a higher token for the strand.
+            SinkUnavailableError: another writer kept a transaction from ending.
+        """
+        for block in blocks:
+            for revision in block.revisions:
+                metadata = revision.metadata
+                if revision.kind is RevisionKind.REDACTED and metadata is not None:
+                    table_id = "" if revision.table is None else revision.table.table_id
+                    asked = RedactedRevision(block.address, table_id, metadata.id, metadata.version)
+                    self._redact(asked, block.address.strand_id, token)
+
+    def _redact(self, asked: RedactedRevision, strand_id: str, token: int) -> None:
+        work = partial(self._replay.redact, asked=asked, strand_id=strand_id, token=token)
+        try:
+            self._driver.execute_lambda(work)
+        except OccConflictError as exc:
+            raise SinkUnavailableError(self._name, str(exc)) from exc
+
     def mentions(self, block: Block) -> frozenset[str]:
         """Name the documents whose ids are rewritten in the block's documents."""
         return self._replay.mentions(block)
@@ -181,6 +206,10 @@ class SessionSink:
 
     def _apply_one(self, block: Block, position: Position, token: int) -> None:
         plan = self._plan(block)
+        # One transaction redacts one revision. The block is verified, so what it asks for may
+        # be gone before its position is there; done again, nothing changes.
+        for asked in plan.redactions[1:]:
+            self._redact(asked, block.address.strand_id, token)
         try:
             self._apply_part(plan, position, token)
         except ReplayRefusedError as exc:
@@ -205,7 +234,7 @@ class SessionSink:
             raise refusal(plan.address, str(exc)) from exc
         self._replay.remember(outcome)
         if end is not None and end < len(plan.operations):
-            plan = attrs.evolve(plan, redacts=False, left_out={})  # counted with the last part
+            plan = attrs.evolve(plan, redactions=(), left_out={})  # counted with the last part
         self._tally.add(plan, outcome)
 
 
@@ -243,7 +272,7 @@ class _Tally:
                 self._left_out.update(plan.left_out)
             if self._unmet:
                 self._meet(plan)
-            if plan.redacts:
+            if outcome.redactions_left:
                 self._redactions.append((strand_id, sequence_no))
         self._pending.clear()
 
