@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -62,6 +63,16 @@ def test_commands() -> None:
 
     assert {path[0] for path in known} == {path[0] for path in shown}
     assert {path for path in known if path[0] == "ledger"} <= shown
+
+
+def test_extras() -> None:
+    """The table of extras has each that can be installed, but for the developers' own."""
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"].keys() - {"dev"}
+    text = README.read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| extra .*\n\| -.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+
+    assert extras == set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
 
 
 def test_sinks() -> None:
