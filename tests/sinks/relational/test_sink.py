@@ -95,6 +95,18 @@ def test_repeats_restarts_and_any_cut_end_in_one_state(
         assert clean == state_of(sink)
 
 
+def test_a_long_run_of_updates_ends_as_short_ones_do(place: Place) -> None:
+    """Many documents that change in one transaction take another way, to the same state."""
+    journal = make_journal(8, blocks=300, shape=attrs.evolve(EVERYTHING, updates=0.7))
+    blocks = list(journal)
+    with opened(place.url) as sink:
+        apply_all(sink, blocks, run=150)
+        assert list(sink.expect(blocks)) == list(sink.history(journal.strand_id, 0, 2**62))
+        current = {revision.document_id: revision for revision in sink.current(journal.strand_id)}
+        sink.repair(blocks, 1)  # the current state follows from the history
+        assert current == {r.document_id: r for r in sink.current(journal.strand_id)}
+
+
 def test_an_empty_run_changes_the_position_alone(place: Place) -> None:
     """A block that is parked is named in the position, and comes later, alone."""
     with opened(place.url) as sink:
