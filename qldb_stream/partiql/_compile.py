@@ -107,7 +107,7 @@ def compile_raw(expr: Expr, scope: Scope) -> Evaluate:
         return _compile_items(expr.items, scope, compile_raw, Bag)
     variable = scope.variable_of(expr)
     if variable is not None:
-        return _raw_slot(variable.slot)
+        return _exact_first(expr, scope, _raw_slot(variable.slot))
     return compile_expression(expr, scope)
 
 
@@ -169,7 +169,7 @@ def _compile_identifier(expr: Identifier, scope: Scope) -> Evaluate:
     """Compile a name: a variable, or a field of what FROM ranges over."""
     variable = scope.variable_of(expr)
     if variable is not None:
-        return _slot(variable.slot)
+        return _exact_first(expr, scope, _slot(variable.slot))
     if scope.is_hidden(expr):
         scope.reject(expr.pos, f"'{expr.name}' is neither a key of GROUP BY nor in an aggregate")
     sources = scope.sources()
@@ -180,6 +180,16 @@ def _compile_identifier(expr: Identifier, scope: Scope) -> Evaluate:
     if len(sources) == 1:
         return _field_of_slot(sources[0].slot, step)
     return _field_of_first(tuple(_field_of_slot(source.slot, step) for source in sources))
+
+
+def _exact_first(expr: Expr, scope: Scope, variable: Evaluate) -> Evaluate:
+    """Read a variable; before it a field, where the name may mean one of its spelling."""
+    if not scope.may_be_field(expr):
+        return variable
+    assert isinstance(expr, Identifier)
+    step = FieldStep(expr.name, True, expr.pos)  # noqa: FBT003 - the tree's field
+    fields = tuple(_field_of_slot(source.slot, step) for source in scope.sources())
+    return _field_of_first((*fields, variable))
 
 
 def _field_of_slot(slot: int, step: FieldStep) -> Evaluate:
@@ -204,7 +214,7 @@ def _field_of_slot(slot: int, step: FieldStep) -> Evaluate:
 
 
 def _field_of_first(fields: tuple[Evaluate, ...]) -> Evaluate:
-    """Read a field of the first source that has it."""
+    """Read what comes first of these and is there."""
 
     def field(frame: Frame) -> Any:
         for candidate in fields:
@@ -223,7 +233,8 @@ def _compile_path(expr: Path, scope: Scope) -> Evaluate:
     """Compile a path; its first field is read straight from a variable's place."""
     variable = scope.variable_of(expr.root)
     first = expr.steps[0]
-    if variable is not None and isinstance(first, FieldStep):
+    is_variable = variable is not None and not scope.may_be_field(expr.root)
+    if variable is not None and is_variable and isinstance(first, FieldStep):
         return _compile_steps(_field_of_slot(variable.slot, first), expr.steps[1:], scope)
     return _compile_steps(compile_expression(expr.root, scope), expr.steps, scope)
 

@@ -218,7 +218,14 @@ def _origin_of(item: Expr, scope: Scope) -> Origin | None:
     parent = scope.variable_of(root)
     if parent is None or not (parent.table is not None or parent.origin is not None):
         return None
-    return Origin(parent, item.steps if isinstance(item, Path) else (), scope.reserve())
+    exact = None
+    if scope.may_be_field(root):
+        # With other sources it might be a field of theirs, which has another place.
+        if scope.sources() != [parent]:
+            return None
+        assert isinstance(root, Identifier)
+        exact = root.name
+    return Origin(parent, item.steps if isinstance(item, Path) else (), scope.reserve(), exact)
 
 
 def _make_plan(

@@ -108,7 +108,7 @@ def depth_of(expr: Expr, scope: Scope) -> int:
             return everything
         if isinstance(node, Identifier):
             variable = scope.variable_of(node)
-            if variable is None:
+            if variable is None or scope.may_be_field(node):
                 return everything
             deepest = max(deepest, scope.variables.index(variable) + 1)
     return deepest
@@ -157,7 +157,8 @@ def _names(target: Expr, scope: Scope, source: Variable) -> list[FieldStep]:
     names = [step for step in steps if isinstance(step, FieldStep)]
     variable = scope.variable_of(root)
     if variable is source:
-        return names
+        # An index knows nothing of rows in which the name is a field's.
+        return [] if scope.may_be_field(root) else names
     alone = scope.sources() == [source]
     if variable is None and alone and not root.lexical:
         return [FieldStep(root.name, root.case_sensitive), *names]

@@ -19,7 +19,16 @@ from qldb_stream.partiql._context import Frame, TableKind
 from qldb_stream.partiql._documents import Key, with_inserted, with_value, without_value
 from qldb_stream.partiql._holding import Holding, large_size
 from qldb_stream.partiql._scope import Scope, Variable
-from qldb_stream.partiql._values import MISSING, TEXTS, Kind, decoded, is_unknown, kind_of, text_of
+from qldb_stream.partiql._values import (
+    MISSING,
+    TEXTS,
+    Kind,
+    decoded,
+    is_unknown,
+    kind_of,
+    member_of,
+    text_of,
+)
 from qldb_stream.partiql._walk import pos_of
 from qldb_stream.partiql.ast import (
     Assignment,
@@ -177,6 +186,9 @@ def _compile_target(target: Expr, scope: Scope, table: Variable) -> tuple[MaybeK
     elif variable is not table and variable.origin is None:
         scope.reject(root.pos, f"'{root.name}' cannot be changed")
     before = () if variable is None else _compile_origin(variable, scope)
+    if scope.may_be_field(root):
+        exact = _exact_key(root.name, table)
+        before = (exact, *(_key_without(exact, key) for key in before))
     return (*before, *(_compile_key(step, scope) for step in steps))
 
 
@@ -187,7 +199,29 @@ def _compile_origin(variable: Variable, scope: Scope) -> tuple[MaybeKey, ...]:
         return ()
     before = _compile_origin(origin.parent, scope)
     steps = tuple(_compile_key(step, scope) for step in origin.steps)
+    if origin.exact is not None:
+        before = (*before, _exact_key(origin.exact, origin.parent))
     return (*before, *steps, _position(origin.position_slot))
+
+
+def _exact_key(name: str, source: Variable) -> MaybeKey:
+    """Step into the field of exactly that name, where a source's row has it."""
+    step = FieldStep(name, case_sensitive=True)
+
+    def key(frame: Frame) -> Key | None:
+        found = member_of(frame[source.slot], name, case_sensitive=True)
+        return None if found is MISSING else step
+
+    return key
+
+
+def _key_without(other: MaybeKey, inner: MaybeKey) -> MaybeKey:
+    """Take a step where another is not to be taken."""
+
+    def key(frame: Frame) -> Key | None:
+        return inner(frame) if other(frame) is None else None
+
+    return key
 
 
 def _position(slot: int) -> MaybeKey:

@@ -3,7 +3,9 @@ Which name means what, decided once when a statement is compiled.
 
 A name is, in this order: a variable in scope (FROM alias, AT or BY variable; innermost
 first, exact spelling before the other case), else a field of what the FROM clause
-ranges over (with several sources: of the first that has it). A name that stands alone in
+ranges over (with several sources: of the first that has it). Where only the case tells a
+name from a source that was given no alias, as `i` from a table `I`, a field of exactly that
+spelling comes first, row by row (facts 5.4: exact match first). A name that stands alone in
 a FROM clause is a table, unless a variable is spelled exactly so: tables are written in
 their own case, and `FROM A AS a, A AS b` names one twice. Facts 5.4 ("Case"),
 working.nested for `@`.
@@ -40,11 +42,16 @@ class Variable:
 
 @attrs.frozen
 class Origin:
-    """Where a nested collection's elements stand: a path in another source's row."""
+    """
+    Where a nested collection's elements stand: a path in another source's row.
+
+    It begins with the field `exact`, where the row has one that is spelled so.
+    """
 
     parent: Variable
     steps: tuple[Step, ...]
     position_slot: int  # the element's ordinal; MISSING for what is no list
+    exact: str | None = None
 
 
 @attrs.frozen
@@ -82,6 +89,8 @@ def spelling(expr: Expr, variables: list[Variable]) -> str:
         return repr(expr)
     steps = expr.steps if isinstance(expr, Path) else ()
     variable = _find(variables, root.name, case_sensitive=root.case_sensitive)
+    if variable is not None and _may_be_field(root, variable):
+        return repr((root.name, "a field or a source", steps))
     if variable is None:
         steps = (FieldStep(root.name, root.case_sensitive), *steps)
         sources = [found for found in variables if found.is_source]
@@ -101,6 +110,11 @@ def _find(variables: list[Variable], name: str, *, case_sensitive: bool) -> Vari
         if variable.name.lower() == folded:
             return variable
     return None
+
+
+def _may_be_field(name: Identifier, variable: Variable) -> bool:
+    """Tell whether a name that means a variable means a field of its spelling before."""
+    return not (variable.explicit or name.lexical or variable.name == name.name)
 
 
 class Scope:
@@ -142,6 +156,13 @@ class Scope:
         if not isinstance(expr, Identifier):
             return None
         return self.find(expr.name, case_sensitive=expr.case_sensitive)
+
+    def may_be_field(self, expr: Expr) -> bool:
+        """Tell whether a name that means a variable means a field of its spelling before."""
+        variable = self.variable_of(expr)
+        return (
+            variable is not None and isinstance(expr, Identifier) and _may_be_field(expr, variable)
+        )
 
     def sources(self) -> list[Variable]:
         """List what a name that is no variable may be a field of, innermost first."""
