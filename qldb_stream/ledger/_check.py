@@ -78,6 +78,8 @@ def check_ledger(store: Store, progress: Progress) -> LedgerReport:
     blocks, revisions, documents, entries = store.query(_COUNTS)[0]
     _check_blocks(store, journal, found, progress, blocks)
     _check_redactions(store, found, mirrored)
+    for reason, times in journal.redactions.not_checkable().items():
+        found.cannot_check(reason, times)
     if mirrored > journal.size:
         found.add("setting", MIRRORED, "more than there are blocks")
     check_catalog(catalog, journal.tables, found, mirror=mirrored > 0)

@@ -27,7 +27,7 @@ from qldb_stream.ledger._mirror_summary import unix_ms
 from qldb_stream.ledger._seal import NO_REVISIONS, header_hash, tables_hash
 from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 from qldb_stream.report import Outcome, Problem
-from qldb_stream.verification import ChainVerifier
+from qldb_stream.verification import ChainVerifier, Redactions
 
 __all__ = ["JournalCheck", "redacted_by"]
 
@@ -56,6 +56,7 @@ class JournalCheck:
             information_schema.user_tables.
         size: how many blocks there were, by the number of the last one.
         next_no: the number of the next revision; None after a block that cannot be read.
+        redactions: the account of what mirrored blocks have redacted, and what all ask for.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class JournalCheck:
         self.tables: Final[dict[str, dict[str, Any]]] = {}
         self.size = 0
         self.next_no: int | None = 1
+        self.redactions: Final = Redactions()
         self._store: Final = store
         self._found: Final = found
         self._strand_id: Final = strand_id
@@ -243,7 +245,11 @@ class JournalCheck:
 
     def _verify(self, row: StoredBlock, block: Block) -> None:
         placed = attrs.evolve(block.summary, address=BlockAddress(self._strand_id, row.sequence_no))
-        verification = self._verifier.feed(attrs.evolve(block, summary=placed))
+        placed_block = attrs.evolve(block, summary=placed)
+        verification = self._verifier.feed(placed_block)
+        if row.sequence_no >= self._mirrored:  # what nobody asked for is a problem here
+            placed_block = attrs.evolve(placed_block, revisions=())
+        self.redactions.feed(placed_block, is_verified=verification.ok)
         for problem in verification.problems:
             self._add_problem(problem, block)
         for check in verification.checks:

@@ -33,9 +33,9 @@ class Findings:
         else:
             self._more += 1
 
-    def cannot_check(self, reason: str) -> None:
-        """Note something that can be neither verified nor refuted."""
-        self._not_checkable[reason] += 1
+    def cannot_check(self, reason: str, times: int = 1) -> None:
+        """Note something that can be neither verified nor refuted, or several such things."""
+        self._not_checkable[reason] += times
 
     def count(self, what: str) -> None:
         """Count one of the report's numbers up."""

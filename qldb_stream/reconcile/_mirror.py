@@ -21,6 +21,7 @@ from qldb_stream.reconcile._current import compare_current
 from qldb_stream.reconcile._destination import iter_written
 from qldb_stream.reconcile._differences import Comparison, Difference, Findings
 from qldb_stream.reconcile._notes import Newest, Notes
+from qldb_stream.reconcile._verified import VerifiedLedger
 from qldb_stream.replay import OWN_TABLES, Driver, IdRecord, iter_ddl
 from qldb_stream.verification import verify_block
 
@@ -55,7 +56,8 @@ def compare_mirror(
     Args:
         source: the source's blocks; of each strand in rising order. None at all is a
             difference: nothing was shown to be equal.
-        mirror: the ledger that was mirrored into. It is only read.
+        mirror: the ledger that was mirrored into. It is only read; what a `VerifiedLedger`
+            has verified is not verified again.
         limit: how many differences are kept; the rest is counted.
 
     Raises:
@@ -122,7 +124,7 @@ class _Walk:
         if source.block_hash != ours.block_hash:
             self._add("the block is another one: its hash differs", source)
             return
-        if not verify_block(ours).ok:
+        if not self._is_verified(ours):
             self._add("the block in the destination does not verify", source)
         theirs, here = source.summary, ours.summary
         if theirs.transaction_id != here.transaction_id:
@@ -133,6 +135,11 @@ class _Walk:
             if revision.kind is RevisionKind.REDACTED and found.kind is not RevisionKind.REDACTED:
                 what = "the revision is redacted in the source only"
                 self._add(what, source, revision.document_id)
+
+    def _is_verified(self, ours: Block) -> bool:
+        """Say whether a block verifies; each is verified once, here or where it was read."""
+        known = self._mirror.verdict(ours) if isinstance(self._mirror, VerifiedLedger) else None
+        return verify_block(ours).ok if known is None else known
 
     def _add(self, what: str, block: Block, document_id: str | None = None) -> None:
         address = block.address

@@ -66,6 +66,7 @@ class VerifiedLedger:
         self._verifier: Final = ChainVerifier()
         self._tally: Final = Tally()
         self._verified: Iterator[Block] | None = None
+        self._last: tuple[Block, bool] | None = None
 
     @property
     def strand_id(self) -> str:
@@ -93,6 +94,12 @@ class VerifiedLedger:
         self._verified = self._iter_verified()
         return self._verified
 
+    def verdict(self, block: Block) -> bool | None:
+        """Say whether a block verified; None when it is not the last that was verified here."""
+        if self._last is None or self._last[0] is not block:
+            return None
+        return self._last[1]
+
     def report(self) -> VerifyReport:
         """
         Read what is left of the journal, and say what verifying it came to.
@@ -109,7 +116,9 @@ class VerifiedLedger:
         for number, block in enumerate(self._ledger.blocks()):
             self._check_shape(block, BlockAddress(strand_id, number))
             self._tally.records += 1
-            self._tally.add_verification(self._verifier.feed(block), len(block.revisions))
+            verification = self._verifier.feed(block)
+            self._tally.add_verification(verification, len(block.revisions))
+            self._last = (block, verification.ok)
             yield block
         if self._tally.records:
             tip = BlockAddress(strand_id, self._tally.records - 1)

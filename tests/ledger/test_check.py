@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from qldb_stream.errors import LedgerFileError
+from qldb_stream.events import RevisionKind
 from qldb_stream.ion import dumps, load_slice, read_struct
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import LedgerProblem, LedgerReport
-from qldb_stream.testing import make_journal
+from qldb_stream.testing import JournalShape, make_journal
 from tests.ledger.support import make_cars, memory, run
 
 Change = Callable[[dict[str, Any]], object]
@@ -447,6 +448,24 @@ def test_a_mirror_is_checked_as_far_as_it_can_be() -> None:
     reasons = " ".join(report.not_checkable)
     assert "opaque entries of a mirrored block" in reasons
     assert "a table of a mirror" in reasons
+
+
+def test_a_mirror_accounts_for_its_redactions() -> None:
+    """What its source redacted is asked for by a block, or cannot be checked."""
+    journal = list(make_journal(3, blocks=30, shape=JournalShape(redactions=0.5, erased=True)))
+    asking = [one.address.sequence_no for one in journal if one.summary.redaction_info is not None]
+    redacted = sum(r.kind is RevisionKind.REDACTED for block in journal for r in block.revisions)
+    with memory() as ledger:
+        for block in journal[: asking[-1]]:
+            ledger.mirror(block)
+        before = ledger.check()
+        for block in journal[asking[-1] :]:
+            ledger.mirror(block)
+        after = ledger.check()
+    assert 1 < redacted
+    assert (True, True) == (before.ok, after.ok)
+    assert [1] == [n for reason, n in before.not_checkable.items() if "redacted" in reason]
+    assert "redacted" not in " ".join(after.not_checkable)
 
 
 def test_a_mirror_of_a_ledger_proves_its_headers() -> None:

@@ -13,7 +13,7 @@ import pytest
 from qldb_stream.events import Block
 from qldb_stream.ion import dumps
 from qldb_stream.ledger import Ledger
-from qldb_stream.reconcile import Comparison, Difference, compare_mirror
+from qldb_stream.reconcile import Comparison, Difference, VerifiedLedger, compare_mirror
 from qldb_stream.report import Position
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.testing import JournalShape, make_journal
@@ -152,8 +152,20 @@ def test_a_changed_file_is_named(tmp_path: Path) -> None:
         connection.execute("UPDATE revision SET data = ? WHERE no = ?", (dumps({"x": 1}), no))
     connection.close()
     with Ledger.open(path, read_only=True) as mirror:
-        found = whats(compare_mirror(BLOCKS[:20], mirror))
-        assert ["the block in the destination does not verify"] == found
+        expected = ["the block in the destination does not verify"]
+        assert expected == whats(compare_mirror(BLOCKS[:20], mirror))
+        verified = VerifiedLedger(mirror)
+        assert expected == whats(compare_mirror(BLOCKS[:20], verified))
+        assert not verified.report().ok
+        assert expected == whats(compare_mirror(BLOCKS[:20], verified))
+
+
+def test_what_was_verified_is_known(mirror: Ledger) -> None:
+    """Of the last block that went by the outcome is told, of others nothing."""
+    verified = VerifiedLedger(mirror)
+    assert verified.verdict(BLOCKS[0]) is None
+    first, second = (block for _, block in zip(range(2), verified.blocks(), strict=False))
+    assert (None, True) == (verified.verdict(first), verified.verdict(second))
 
 
 def test_a_missing_document_is_named(tmp_path: Path) -> None:
