@@ -15,11 +15,12 @@ Both journals are streamed; what must be remembered of each document is on disk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 
-from qldb_stream.events import Block
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import Block, RedactedRevision, RevisionKind
 from qldb_stream.reconcile._current import compare_current
 from qldb_stream.reconcile._destination import (
     Repeat,
@@ -34,6 +35,14 @@ from qldb_stream.replay import OWN_TABLES, Driver, IdRecord
 
 _FIRST_DIFFERENCES: Final = 1_000
 """How many differences are kept; a person reads fewer, and memory is bounded."""
+
+_REDACTED_HERE: Final = "the revision is redacted in the destination only"
+
+_Key: TypeAlias = tuple[int, str, int]  # block, document, version
+
+_MOST_UNASKED: Final = 100_000
+"""How many redactions are remembered until they are asked for, as in `verification`; each a few
+hundred bytes, without documents. Beyond it no more are held against the source's requests."""
 
 
 class Replayed(Protocol):
@@ -92,6 +101,7 @@ class _Strand:
         self._repeats = iter_repeats(destination.blocks(), strand_id, self._notes)
         self._ahead: Repeat | None = None
         self._matched: int | None = None
+        self._unasked: dict[_Key, Difference] = {}
 
     def close(self) -> None:
         self._notes.close()
@@ -108,10 +118,15 @@ class _Strand:
         self._take(repeat)
         self._matched = number
         self._compare(block, repeat)
+        for asked in _asked_by(block):
+            key = asked.block_address.sequence_no, asked.document_id, asked.version
+            self._unasked.pop(key, None)
 
     def finish(self, destination: Replayed) -> None:
         """Report what the destination has beyond the source, and look at its documents."""
         self._skip_until(None)
+        for difference in self._unasked.values():
+            self._findings.add(difference)
         for compared, differences in compare_current(destination.driver(), self._notes):
             self._findings.documents += compared
             for difference in differences:
@@ -175,6 +190,8 @@ class _Strand:
             what = compare_revision(ours, found, self._notes)
             if what is not None:
                 self._add(what, number, repeat, ours)
+            elif found is not None:
+                self._note_redacted(ours, found[0], number, repeat)
         for written, record in theirs.values():
             spare = attrs.evolve(written, document_id=record.source_id)
             self._add(
@@ -182,6 +199,22 @@ class _Strand:
             )
         for written in unknown:
             self._report_unmapped(written, number, repeat)
+
+    def _note_redacted(self, ours: Written, theirs: Written, number: int, repeat: Repeat) -> None:
+        """Remember what is redacted in the destination only, until a block asks for that."""
+        metadata = ours.revision.metadata
+        here, there = ours.revision.kind, theirs.revision.kind
+        if here is RevisionKind.REDACTED or there is not RevisionKind.REDACTED:
+            return
+        if metadata is not None and len(self._unasked) < _MOST_UNASKED:
+            self._unasked[number, metadata.id, metadata.version] = Difference(
+                _REDACTED_HERE,
+                self._strand_id,
+                number,
+                ours.document_id,
+                ours.table,
+                repeat.number,
+            )
 
     def _report_unmapped(self, written: Written, number: int, repeat: Repeat) -> None:
         self._findings.add(
@@ -212,3 +245,12 @@ class _Strand:
                 None if repeat is None else repeat.number,
             )
         )
+
+
+def _asked_by(block: Block) -> tuple[RedactedRevision, ...]:
+    """Give what a block redacts; nothing where that cannot be read, which verification says."""
+    info = block.summary.redaction_info
+    try:
+        return () if info is None else info.revisions
+    except DecodeError:
+        return ()

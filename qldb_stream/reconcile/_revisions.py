@@ -5,8 +5,9 @@ Ids are mapped back by what the destination's journal says in `qldb_stream_ids`,
 the code that rewrote them; any whole string that is a destination document's id is
 mapped, under whatever rule it was written. Data are equal when their Ion hashes are. A
 redacted source revision equals its placeholder, or a revision that was redacted too. A full one
-equals a revision that was redacted at the destination, as a later block may have asked: its hash
-is compared where no id in the document was rewritten.
+equals a revision that was redacted at the destination, if its hash is the same or may differ
+since the document names ids, which can no longer be mapped back; whether a later block asked for
+that is `_compare`'s to find.
 """
 
 from __future__ import annotations
@@ -70,8 +71,9 @@ def _compare_data(ours: Written, written: Written, notes: Notes) -> str | None:
         if written.revision.kind is RevisionKind.REDACTED:
             return None
         expected = redaction_placeholder(ours.revision).hash()
-    elif written.revision.kind is RevisionKind.REDACTED and _names_ids(ours):
-        return None  # redacted since; with ids rewritten, its hash is another
+    elif written.revision.kind is RevisionKind.REDACTED:
+        is_equal = written.revision.data_hash == expected or _names_ids(ours)
+        return None if is_equal else "the data differs"
     if b"" in {expected, written.data_hash}:
         return "the data cannot be read"
     if written.data_hash == expected or _hash_mapped_back(written, notes) == expected:

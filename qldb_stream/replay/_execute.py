@@ -120,14 +120,20 @@ class Replay:
 
         Raises:
             StaleTokenError: the destination has seen a higher token.
+            ReplayRefusedError: the destination refuses, and why; it names the revision's block.
         """
         stored = self._read(txn, strand_id)
         if stored is None:
             return False
         if token < stored.token:
             raise StaleTokenError(strand_id, stored.token, token)
-        records = read_records(txn, [asked.document_id])
-        return all(redact(txn, asked, record) for record in records)
+        try:
+            records = read_records(txn, [asked.document_id])
+            return all(redact(txn, asked, record) for record in records)
+        except _NOT_REFUSALS:
+            raise
+        except LedgerError as exc:
+            raise refusal(asked.block_address, str(exc)) from exc
 
     def move(self, txn: Transaction, position: Position, token: int) -> None:
         """

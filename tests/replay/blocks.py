@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
+
 from qldb_stream.events import (
     Block,
     BlockAddress,
@@ -61,7 +63,8 @@ REDACTED = RedactedRevision(BlockAddress(STRAND, 1), THINGS.table_id, document_i
 """What a block that redacts asks for: a document that no other block has."""
 
 
-def _asked(asked: RedactedRevision) -> dict[str, Any]:
+def request(asked: RedactedRevision) -> dict[str, Any]:
+    """What redactionInfo says of a revision that is to be redacted."""
     address = {
         "strandId": asked.block_address.strand_id,
         "sequenceNo": asked.block_address.sequence_no,
@@ -107,6 +110,12 @@ def block(
         digest("block", sequence_no - 1) if sequence_no else b"",
         (),
         None if statements is None else TransactionInfo(to_slice(info)),
-        RedactionInfo(to_slice({"revisions": [_asked(REDACTED)]})) if redacts else None,
+        RedactionInfo(to_slice({"revisions": [request(REDACTED)]})) if redacts else None,
     )
     return Block(summary, revisions)
+
+
+def redacting(block: Block, *asked: RedactedRevision) -> Block:
+    """The block, asking for redactions."""
+    info = RedactionInfo(to_slice({"revisions": [request(one) for one in asked]}))
+    return attrs.evolve(block, summary=attrs.evolve(block.summary, redaction_info=info))

@@ -7,8 +7,8 @@ Each round makes a journal of its own (inserts, updates, deletes, redactions, re
 between documents) and lets a process replay it into a ledger file. The process is killed
 with SIGKILL after a random number of applied runs and a random moment more, and another is
 started, until one ends by itself. Then the destination must equal the source by the
-definition at the end of the design's replay section, and each source block must have been
-applied once.
+definition at the end of the design's replay section, each source block must have been
+applied once, and what the source redacted must be redacted, its words gone from the files.
 
 Every tenth round goes the whole way: records in a file, read, verified and replayed by the
 pipeline, and the destination's own chain verified at the end. The others hand the blocks to
@@ -26,7 +26,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -35,7 +35,7 @@ from typing import IO, Final
 
 import attrs
 
-from qldb_stream.events import Block
+from qldb_stream.events import Block, RevisionKind
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.reconcile import Comparison, compare_ledgers
@@ -45,6 +45,7 @@ from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, JournalShape, make_journal
 from qldb_stream.verification import ChainVerifier
+from tests.replay.erased import erased_words
 from tests.soak.killing import run_and_kill
 
 _BATCHES: Final = (1, 1, 7, 100)
@@ -77,6 +78,9 @@ class Round:
     applied: tuple[int, ...]
     comparison: Comparison
     chain_ok: bool
+    redacted: int  # revisions of the destination
+    asked: int  # how many of its revisions were to be redacted
+    left: tuple[bytes, ...]  # words of redacted documents that its files still have
 
     def check(self) -> None:
         """
@@ -90,6 +94,8 @@ class Round:
         assert blocks == self.comparison.blocks, where
         assert tuple(range(blocks)) == self.applied, f"{where}: {len(self.applied)} applied"
         assert self.chain_ok, f"{where}: the destination's own chain does not verify"
+        assert self.asked == self.redacted, f"{where}: {self.redacted} of {self.asked} redacted"
+        assert () == self.left, f"{where}: {len(self.left)} words of redacted documents are left"
 
 
 class TellingSink(LedgerSink):
@@ -123,16 +129,15 @@ def run_round(folder: Path, seed: int, *, blocks: int = 2_000, kills: int = 8) -
     setting = Setting(
         seed, blocks, kills, chance.choice(_BATCHES), chance.choice(_RULES), whole_way
     )
-    journal = make_journal(
-        seed, blocks=blocks, shape=JournalShape(most_revisions=2, erased=bool(seed % 2))
-    )
+    shape = JournalShape(most_revisions=2, redactions=0.2, erased=seed % 4 == 1)
+    journal = make_journal(seed, blocks=blocks, shape=shape)
     source = list(journal)
     replay = _make_replay(setting, journal, source, folder)
     most_runs = max(1, 2 * blocks // (kills * setting.batch_blocks))
     killed = 0
     while run_and_kill(replay, chance, chance.randint(0, most_runs)).killed:
         killed += 1
-    return _compare(setting, killed, source, folder / "copy.ledger")
+    return _compare(setting, killed, source, folder / "copy.ledger", journal)
 
 
 def _make_replay(
@@ -167,12 +172,24 @@ def _apply_all(sink: LedgerSink, blocks: Sequence[Block], batch_blocks: int) -> 
         sink.apply(run, Position(address.strand_id, address.sequence_no, run[-1].block_hash), 1)
 
 
-def _compare(setting: Setting, kills: int, source: Sequence[Block], path: Path) -> Round:
+def _compare(
+    setting: Setting, kills: int, source: Sequence[Block], path: Path, journal: Journal
+) -> Round:
     with Ledger.open(path) as ledger:
         comparison = compare_ledgers(source, ledger)
         applied = [number for block in ledger.blocks() for number in _positions(block)]
         chain_ok = not setting.whole_way or _verify_chain(ledger)
-    return Round(setting, kills, tuple(applied), comparison, chain_ok)
+        redacted = _count_redacted(ledger.blocks())
+    # What came redacted has a placeholder, which is no redaction.
+    asked = _count_redacted(journal.with_erased()) - _count_redacted(source)
+    files = b"".join(each.read_bytes() for each in path.parent.glob("copy.ledger*"))
+    left = tuple(word for word in erased_words(journal) if word in files)
+    return Round(setting, kills, tuple(applied), comparison, chain_ok, redacted, asked, left)
+
+
+def _count_redacted(blocks: Iterable[Block]) -> int:
+    kinds = [revision.kind for block in blocks for revision in block.revisions]
+    return kinds.count(RevisionKind.REDACTED)
 
 
 def _verify_chain(ledger: Ledger) -> bool:
@@ -215,7 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = time.monotonic() - started
     _say(
         f"{options.rounds} rounds of {options.blocks} blocks, {killed} kills: every destination "
-        f"equals its source, every block was applied once ({seconds:.0f} s)"
+        f"equals its source, every block was applied once, what was redacted is gone "
+        f"({seconds:.0f} s)"
     )
     return 0
 

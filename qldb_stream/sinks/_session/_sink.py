@@ -156,6 +156,7 @@ class SessionSink:
 
         Raises:
             StaleTokenError: the endpoint has seen a higher token for the strand.
+            ReplayRefusedError: the endpoint refuses to redact a revision, and why.
             SinkUnavailableError: another writer kept a transaction from ending.
         """
         for block in blocks:
@@ -172,6 +173,8 @@ class SessionSink:
             self._driver.execute_lambda(work)
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
+        except StatementError as exc:
+            raise refusal(asked.block_address, str(exc)) from exc
 
     def mentions(self, block: Block) -> frozenset[str]:
         """Name the documents whose ids are rewritten in the block's documents."""
