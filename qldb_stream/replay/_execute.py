@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
+
 from qldb_stream.errors import (
     IonDecodeError,
     LedgerError,
@@ -135,9 +137,12 @@ class Replay:
         except LedgerError as exc:
             raise refusal(asked.block_address, str(exc)) from exc
 
-    def move(self, txn: Transaction, position: Position, token: int) -> None:
+    def move(self, txn: Transaction, position: Position, token: int) -> Position:
         """
         Change nothing but the position, in an open transaction; the caller commits.
+
+        Returns:
+            The position when it is committed: the stored one, where that covers the other.
 
         Raises:
             UsageError: earlier blocks were replayed with other rules.
@@ -147,6 +152,9 @@ class Replay:
         state = moved_state(stored, position, token, self._settings)
         if state is not None:
             write_state(txn, state)
+            return position
+        assert stored is not None  # else there is nothing that covers it
+        return attrs.evolve(stored.position, start=stored.start)
 
     def mentions(self, block: Block) -> frozenset[str]:
         """

@@ -47,14 +47,16 @@ def keys(objects: Iterable[dict[str, Any]]) -> set[str]:
     return {key for each in found for key in each}
 
 
+SHAPE = JournalShape(redactions=0.5, system=0.2)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     """Where there is one of everything that the commands can have something to say about."""
     monkeypatch.chdir(tmp_path)
-    shape = JournalShape(redactions=0.5, system=0.2)
-    journal = make_journal(3, blocks=60, shape=shape)
+    journal = make_journal(3, blocks=60, shape=SHAPE)
     write_archive(journal.iter_records(), tmp_path / "in")
-    erased = make_journal(3, blocks=60, shape=attrs.evolve(shape, erased=True))
+    erased = make_journal(3, blocks=60, shape=attrs.evolve(SHAPE, erased=True))
     write_archive(erased.iter_records(), tmp_path / "erased")
     holed = (r for b in journal if b.address.sequence_no != 4 for r in records(b))
     write_archive(holed, tmp_path / "holed")
@@ -63,6 +65,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     with Ledger.open("demo/destination.ledger") as ledger:
         ledger.driver().execute_lambda(lambda txn: txn.execute_statement("DROP TABLE Person"))
     return tmp_path
+
+
+def first_request() -> int:
+    """The first block of the journal that asks for a redaction."""
+    journal = make_journal(3, blocks=60, shape=SHAPE)
+    requests = (b.address.sequence_no for b in journal if b.summary.redaction_info is not None)
+    return next(requests)
 
 
 def damage(path: str) -> None:
@@ -129,6 +138,8 @@ def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
     replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
+    late = ("--start", str(first_request()), "--base", "insert")
+    pending = run("replay", "in", "--to", "ledger:late", *late, "--json").json()
     again = run("replay", "erased", "--to", "ledger:new", "--json").json()
     assert (True, 60) == (again["ok"], again["skipped"])
     lines = [
@@ -165,7 +176,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "replay": (replayed.keys() | several.keys()) - keys(verified),
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),
         **deliveries(run),
-        "replay: redactions_pending": keys(replayed["redactions_pending"]),
+        "replay: redactions_pending": keys(pending["redactions_pending"]),
         "replay: redacted_copies": keys(again["redacted_copies"]),
         **{
             f"inspect: {kind}": keys(line for line in lines if line["type"] == kind)

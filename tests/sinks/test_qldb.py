@@ -29,8 +29,9 @@ from qldb_stream.reconcile import compare_ledgers
 from qldb_stream.report import Position
 from qldb_stream.server import Server
 from qldb_stream.sinks.qldb import QldbSink
-from qldb_stream.testing import make_journal
+from qldb_stream.testing import JournalShape, make_journal
 from tests.replay.blocks import STRAND, THINGS, block, document_id, revision
+from tests.replay.erased import erased_words
 from tests.sinks.replayed import at
 
 JOURNAL = make_journal(11, blocks=40)
@@ -85,6 +86,23 @@ def test_a_journal_is_replayed(server: Server, tmp_path: Path) -> None:
 
     with Ledger.open(str(tmp_path / "ledgers" / "copy.ledger"), read_only=True) as ledger:
         assert compare_ledgers(JOURNAL, ledger).ok
+
+
+def test_redactions_are_carried_out(server: Server, tmp_path: Path) -> None:
+    """A journal's redactions are asked for over HTTP, and the data are gone from the files."""
+    journal = make_journal(11, blocks=60, shape=JournalShape(redactions=0.4))
+    with closing(open_sink(f"qldb:copy?endpoint={server.url}")) as sink:
+        report = Pipeline(sink).run(journal)
+    assert (True, ()) == (report.ok, report.redactions_pending)
+    server.stop()
+
+    words = erased_words(journal)
+    folder = tmp_path / "ledgers"
+    files = b"".join(each.read_bytes() for each in folder.iterdir() if each.is_file())
+    assert words
+    assert [] == [word for word in words if word in files]
+    with Ledger.open(str(folder / "copy.ledger"), read_only=True) as ledger:
+        assert compare_ledgers(journal, ledger).ok
 
 
 def test_values_arrive_as_they_are(server: Server, sink: QldbSink) -> None:

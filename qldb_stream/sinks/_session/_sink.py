@@ -115,11 +115,12 @@ class SessionSink:
         """
         Apply a run of blocks, each in its own transaction, all durable on return.
 
-        Blocks that are applied already are passed over.
+        Blocks that are applied already are passed over. Without blocks only the position
+        changes; one that was parked is applied in the transaction that names it so no more.
 
         Returns:
             The position reached: `position`, or the last block's before one that was
-            refused.
+            refused, or, without blocks, the stored one where that covers `position`.
 
         Raises:
             UsageError: earlier blocks were applied under other rules for ids or unknown
@@ -130,8 +131,7 @@ class SessionSink:
             SinkUnavailableError: another writer kept the transaction from ending.
         """
         if not blocks:
-            self._move(position, token)
-            return position
+            return self._move(position, token)
         if len(blocks) == 1:
             self._apply_one(blocks[0], position, token)
             self._tally.settle()
@@ -188,10 +188,10 @@ class SessionSink:
         """Close the endpoint; applied blocks stay applied."""
         self._endpoint.close()
 
-    def _move(self, position: Position, token: int) -> None:
+    def _move(self, position: Position, token: int) -> Position:
         work = partial(self._replay.move, position=position, token=token)
         try:
-            self._driver.execute_lambda(work)
+            return self._driver.execute_lambda(work)
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
 
