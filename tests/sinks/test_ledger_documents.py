@@ -60,10 +60,18 @@ def test_a_redacted_revision_becomes_a_placeholder(ledger: Ledger) -> None:
 
 
 def test_a_redaction_is_pending(ledger: Ledger) -> None:
-    """A block that asks for a redaction is applied as empty and listed."""
+    """A block that asks for what may have come before the start is applied and listed."""
+    sink = LedgerSink(ledger)
+    deliver(sink, block(5, redacts=True))
+    assert ((STRAND, 5),) == sink.summary().redactions_pending
+    assert at(5) == sink.position(STRAND)
+
+
+def test_a_redaction_of_what_never_was_is_none(ledger: Ledger) -> None:
+    """Of a strand that is here whole, a document without an id here was never here."""
     sink = LedgerSink(ledger)
     deliver(sink, CREATED, block(1, redacts=True))
-    assert ((STRAND, 1),) == sink.summary().redactions_pending
+    assert () == sink.summary().redactions_pending
     assert at(1) == sink.position(STRAND)
 
 
