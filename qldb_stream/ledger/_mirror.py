@@ -324,7 +324,9 @@ class _Copy:
         rebuilt = metadata_hash(
             metadata.id, metadata.version, tx_time_ms, self._block.summary.transaction_id
         )
-        if rebuilt != metadata.ion.hash() or revision.address != self._block.address:
+        is_whole = rebuilt == metadata.ion.hash() and revision.address == self._block.address
+        # A time before 1970 is no commit's, and the file could not be read with it.
+        if not is_whole or tx_time_ms < 0:
             raise self._refuse(
                 f"document {metadata.id} has metadata or a block address that QLDB did not write"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -346,13 +347,16 @@ def test_versions_follow_each_other(mirror: Ledger) -> None:
 
 
 def test_metadata_that_cannot_be_rebuilt_are_refused(mirror: Ledger) -> None:
-    """A fifth field, another transaction, another block's address: none is kept silently."""
+    """A fifth field, a time before 1970, another transaction or address: none is kept silently."""
     first = linked(None, CREATED)
     mirror.mirror(first)
     sound = written(1, 1, 0, {"a": 1})
     assert sound.metadata is not None
     odd = attrs.evolve(sound.metadata, ion=to_slice({"id": document_id(1), "more": 1}))
+    fields = sound.metadata.ion.decode() | {"txTime": datetime(1969, 12, 31, tzinfo=UTC)}
+    early = attrs.evolve(sound.metadata, tx_time=fields["txTime"], ion=to_slice(fields))
     for strange in (
+        attrs.evolve(sound, metadata=early),
         attrs.evolve(sound, metadata=odd),
         attrs.evolve(sound, address=BlockAddress(STRAND, 7)),
     ):
