@@ -82,7 +82,9 @@ def test_a_source_that_ends_is_delivered_whole() -> None:
     report = make_pipeline({"one": one, "two": two}).consume(ITEMS)
     assert (True, 80) == (report.ok, report.applied)
     assert [StrandState.CURRENT] * 2 == [strand.state for strand in report.strands]
-    assert (BLOCKS, BLOCKS) == (one.blocks, two.blocks)
+    # Whole or redacted: what one sink's redaction erased in the inbox, a slower one gets so.
+    hashes = [block.block_hash for block in BLOCKS]
+    assert (hashes, hashes) == tuple([b.block_hash for b in sink.blocks] for sink in (one, two))
 
 
 def test_a_live_source_is_acknowledged_and_stopped() -> None:
