@@ -309,6 +309,11 @@ class RevisionDetails:
     stream_arn: str
     revision: Revision
 
+    @property
+    def address(self) -> BlockAddress:
+        """Give the address of the revision's block, as the revision says it."""
+        return self.revision.address
+
 
 Event: TypeAlias = ControlRecord | BlockSummary | RevisionDetails
 

@@ -29,10 +29,12 @@ __all__ = [
     "RevisionFault",
     "SummaryFits",
     "fit_summary",
+    "hash_data",
     "hash_revision_parts",
     "maybe_delete_rule",
     "revision_recomputes",
     "summary_recomputes",
+    "without_data",
 ]
 
 # What stands for the data that a delete has not: nothing, or the SHA-256 of the Ion Hash
@@ -47,6 +49,35 @@ _DELETED_DATA: Final[Mapping[DeleteRule, bytes]] = MappingProxyType(
 
 
 # --- revisions -----------------------------------------------------------------------------
+
+
+def hash_data(revision: Revision) -> bytes | None:
+    """
+    Give H(data) of a revision's document as its source wrote it.
+
+    It is computed where the document is here as it was; of one that is redacted, withheld or
+    masked it is what came with the revision, if anything did.
+
+    Raises:
+        IonDecodeError: the document's bytes are not sound, so that it has no hash.
+    """
+    if revision.data_ion is None or revision.masked:
+        return revision.data_hash
+    return revision.data_ion.hash()
+
+
+def without_data(revision: Revision) -> Revision:
+    """
+    Give a revision as a redaction leaves it: `dataHash` for the document (facts 2.6).
+
+    Raises:
+        IonDecodeError: as `hash_data`.
+    """
+    if revision.data_ion is None:
+        return revision
+    # A hash it must have: without one it would be a delete.
+    data_hash = hash_data(revision) or revision.data_ion.hash()
+    return attrs.evolve(revision, data_ion=None, data_hash=data_hash)
 
 
 class RevisionFault(enum.Enum):

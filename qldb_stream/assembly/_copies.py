@@ -29,7 +29,7 @@ from qldb_stream.events import (
     RevisionKind,
     TransactionInfo,
 )
-from qldb_stream.formulas import revision_recomputes, summary_recomputes
+from qldb_stream.formulas import revision_recomputes, summary_recomputes, without_data
 from qldb_stream.ion import IonSlice
 from qldb_stream.report import Problem, ProblemCode
 
@@ -168,8 +168,7 @@ def _merged(a: Revision, b: Revision) -> Revision | None:
             return a
         if full.data_ion is None or redacted.kind is not RevisionKind.REDACTED:
             return None
-        as_redacted = attrs.evolve(full, data_ion=None, data_hash=full.data_ion.hash())
-        return redacted if redacted == as_redacted else None
+        return redacted if redacted == without_data(full) else None
     except DecodeError:
         return None
 

@@ -25,8 +25,9 @@ from qldb_stream.events import (
     Revision,
     RevisionDetails,
 )
+from qldb_stream.formulas import without_data
 from qldb_stream.inbox._limits import InboxLimits
-from qldb_stream.inbox._records import event_bytes, without_data
+from qldb_stream.inbox._records import event_bytes
 from qldb_stream.inbox._store import rows
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.report import ParkedBlock, ParkReason
@@ -147,7 +148,7 @@ def _erase_in(
 def _redacted(revision: Revision) -> Revision:
     """Give the redacted form; a bare hash where the document is no sound Ion."""
     try:
-        return without_data(RevisionDetails("", revision)).revision
+        return without_data(revision)
     except DecodeError:
         return Revision(revision.address, revision.hash)
 

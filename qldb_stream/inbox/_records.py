@@ -18,18 +18,18 @@ import attrs
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import (
     Block,
-    BlockAddress,
     BlockSummary,
     ControlRecord,
     RevisionDetails,
     Undecodable,
 )
+from qldb_stream.formulas import without_data
 from qldb_stream.ion import IVM, IonSlice
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.records import to_record
 from qldb_stream.typing import Item
 
-__all__ = ["StoredEvent", "address_of", "event_bytes", "iter_events", "key_of", "without_data"]
+__all__ = ["StoredEvent", "event_bytes", "iter_events", "key_of", "redacted_event"]
 
 StoredEvent = BlockSummary | RevisionDetails
 """What is stored: every event that belongs to a block."""
@@ -54,11 +54,6 @@ def iter_events(items: Iterable[Item | Block]) -> Iterator[StoredEvent | Undecod
             yield item
 
 
-def address_of(event: StoredEvent) -> BlockAddress:
-    """Give the block that an event says it is of."""
-    return event.address if isinstance(event, BlockSummary) else event.revision.address
-
-
 def key_of(data: bytes) -> bytes:
     """Give what tells a record from others of its block: 32 bytes, SHA-256."""
     return sha256(data).digest()
@@ -74,21 +69,14 @@ def event_bytes(event: StoredEvent) -> bytes:
     return to_record(event).buf
 
 
-def without_data(event: RevisionDetails) -> RevisionDetails:
+def redacted_event(event: RevisionDetails) -> RevisionDetails:
     """
-    Take the document out of a revision; `dataHash` stands for it then (facts 2.6).
+    Take the document out of a revision, as `formulas.without_data` does.
 
     Raises:
         IonDecodeError: the document's bytes are not sound, so that it has no hash.
     """
-    revision = event.revision
-    if revision.data_ion is None:
-        return event
-    # A masked document is not the one that was hashed at the source.
-    kept = revision.data_hash if revision.masked else None
-    data_hash = kept or revision.data_ion.hash()
-    redacted = attrs.evolve(revision, data_ion=None, data_hash=data_hash)
-    return attrs.evolve(event, revision=redacted)
+    return attrs.evolve(event, revision=without_data(event.revision))
 
 
 def _slices(event: StoredEvent) -> list[IonSlice]:

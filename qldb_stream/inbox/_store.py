@@ -22,11 +22,10 @@ from qldb_stream.events import Block, RedactedRevision, RevisionDetails, Undecod
 from qldb_stream.inbox._limits import InboxLimits
 from qldb_stream.inbox._records import (
     StoredEvent,
-    address_of,
     event_bytes,
     iter_events,
     key_of,
-    without_data,
+    redacted_event,
 )
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.typing import Item
@@ -100,7 +99,7 @@ def put_records(
     lost: list[Undecodable] = []
     if rows(connection, "SELECT 1 FROM erased LIMIT 1"):
         entries, lost = _without_erased(connection, entries)
-    given = [(address_of(event), raw) for event, raw in entries]
+    given = [(event.address, raw) for event, raw in entries]
     given.sort(key=lambda entry: entry[0].strand_id)
     new = 0
     for strand_id, group in groupby(given, key=lambda entry: entry[0].strand_id):
@@ -214,7 +213,7 @@ def _replace(
     connection.execute("DELETE FROM record WHERE id = ?", (id_,))
     connection.execute(_COUNT, (no, 0, -1, -len(raw)))
     try:
-        data = event_bytes(without_data(event))
+        data = event_bytes(redacted_event(event))
     except DecodeError as exc:
         return [_lost(event, raw, exc)]
     row = (id_, no, sequence_no, key_of(data), arrived_s, data)
@@ -238,7 +237,7 @@ def _without_erased(
     kept: list[Entry] = []
     lost: list[Undecodable] = []
     for event, raw in entries:
-        address = address_of(event)
+        address = event.address
         where = (address.strand_id, address.sequence_no)
         if where not in marks:
             marks[where] = set(rows(connection, _MARKED, *where))
@@ -246,7 +245,7 @@ def _without_erased(
             kept.append((event, raw))
             continue
         try:
-            kept.append((event, event_bytes(without_data(event))))
+            kept.append((event, event_bytes(redacted_event(event))))
         except DecodeError as exc:
             lost.append(_lost(event, raw, exc))
     return kept, lost

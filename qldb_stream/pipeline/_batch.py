@@ -18,13 +18,13 @@ from qldb_stream.errors import BacklogError, QldbStreamError, UsageError
 from qldb_stream.events import (
     Block,
     BlockAddress,
-    BlockSummary,
     ControlRecord,
     RevisionDetails,
     RevisionKind,
 )
 from qldb_stream.inbox import MemoryInbox
 from qldb_stream.pipeline._drain import GapsTold, SinkDrain, Start
+from qldb_stream.pipeline._inputs import address_of
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._sinks import OpenSinks
 from qldb_stream.pipeline._target import SinkPlan
@@ -38,7 +38,7 @@ from qldb_stream.report import (
 )
 from qldb_stream.typing import Inbox, Item
 
-__all__ = ["InboxDelivery", "address_of"]
+__all__ = ["InboxDelivery", "redacted_numbers"]
 
 PUT_ITEMS: Final = 500  # items of one transaction of the inbox
 
@@ -200,13 +200,6 @@ class InboxDelivery:
         positions = [self.inbox.position(plan.name, address.strand_id) for plan in self.plans]
         number = address.sequence_no
         return all(p and number <= p.sequence_no and number not in p.parked for p in positions)
-
-
-def address_of(item: Item | Block) -> BlockAddress | None:
-    """Give the block that an item belongs to; None for CONTROL and what cannot be read."""
-    if isinstance(item, Block | BlockSummary):
-        return item.address
-    return item.revision.address if isinstance(item, RevisionDetails) else None
 
 
 def redacted_numbers(items: Iterable[Item | Block]) -> dict[str, list[int]]:

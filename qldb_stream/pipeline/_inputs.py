@@ -14,11 +14,11 @@ from os import PathLike
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from qldb_stream.errors import UsageError
-from qldb_stream.events import Block, BlockAddress, BlockSummary
+from qldb_stream.events import Block, BlockAddress, BlockSummary, RevisionDetails
 from qldb_stream.pipeline._core import Order
 from qldb_stream.typing import Item, Source
 
-__all__ = ["Input", "PlacedItem", "PlacedSource", "iter_placed", "order_of"]
+__all__ = ["Input", "PlacedItem", "PlacedSource", "address_of", "iter_placed", "order_of"]
 
 Input: TypeAlias = Source | Iterable[Item | Block]
 PlacedItem: TypeAlias = tuple[BlockAddress | None, Item | Block]
@@ -30,6 +30,11 @@ class PlacedSource(Protocol):
 
     def placed_items(self) -> Iterator[PlacedItem]:
         """Iterate over all items by rising address; None for what has no block."""
+
+
+def address_of(item: Item | Block) -> BlockAddress | None:
+    """Give the block that an item belongs to; None for CONTROL and what cannot be read."""
+    return item.address if isinstance(item, Block | BlockSummary | RevisionDetails) else None
 
 
 def order_of(source: Input, *, has_start: bool) -> Order:

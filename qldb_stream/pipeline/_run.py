@@ -15,11 +15,11 @@ from itertools import chain
 import attrs
 
 from qldb_stream.errors import BacklogError, QldbStreamError, SourceError, UsageError
-from qldb_stream.events import Block, BlockAddress, BlockSummary, Need, RevisionDetails
+from qldb_stream.events import BlockAddress, Need
 from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
-from qldb_stream.pipeline._inputs import Input, iter_placed, order_of
+from qldb_stream.pipeline._inputs import Input, address_of, iter_placed, order_of
 from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._target import SinkPlan
@@ -32,7 +32,6 @@ from qldb_stream.report import (
     SinkReport,
     VerifyReport,
 )
-from qldb_stream.typing import Item
 
 __all__ = ["Passes", "iter_checked"]
 
@@ -184,9 +183,9 @@ def iter_checked(
                 core.finish(place)
                 yield from _ready(core)
             place = address
-        strand_id = _strand_of(item)
-        if strand_id is not None and not core.knows(strand_id):
-            core.open_strand(strand_id, position_of(strand_id))
+        at = address_of(item)
+        if at is not None and not core.knows(at.strand_id):
+            core.open_strand(at.strand_id, position_of(at.strand_id))
         core.feed(item)
         yield from _ready(core)
     core.close()
@@ -196,14 +195,6 @@ def iter_checked(
 def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:
     while not isinstance(checked := core.next_block(), Need):
         yield checked
-
-
-def _strand_of(item: Item | Block) -> str | None:
-    if isinstance(item, BlockSummary | Block):
-        return item.address.strand_id
-    if isinstance(item, RevisionDetails):
-        return item.revision.address.strand_id
-    return None
 
 
 class _Run:

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from qldb_stream.events import Block, BlockSummary, ControlRecord, Event, RevisionDetails
-from qldb_stream.inbox._records import event_bytes, iter_events, key_of, without_data
+from qldb_stream.inbox._records import event_bytes, iter_events, key_of, redacted_event
 from qldb_stream.ion import load_slice, to_text
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.typing import Inbox
@@ -46,11 +46,11 @@ def test_a_redacted_event_does_not_drag_its_document_along() -> None:
     full = next(e for e in EVENTS if isinstance(e, RevisionDetails) and e.revision.data_ion)
     data = full.revision.data_ion
     assert data is not None
-    redacted = without_data(full)
+    redacted = redacted_event(full)
 
     assert data.hash() == redacted.revision.data_hash
     assert data.buf[data.start : data.end] not in event_bytes(redacted)
-    assert redacted == without_data(redacted)
+    assert redacted == redacted_event(redacted)
 
 
 def test_a_masked_document_keeps_the_hash_of_the_source() -> None:
@@ -58,7 +58,7 @@ def test_a_masked_document_keeps_the_hash_of_the_source() -> None:
     full = next(e for e in EVENTS if isinstance(e, RevisionDetails) and e.revision.data_ion)
     revision = attrs.evolve(full.revision, masked=("name",), data_hash=bytes(32))
 
-    assert bytes(32) == without_data(attrs.evolve(full, revision=revision)).revision.data_hash
+    assert bytes(32) == redacted_event(attrs.evolve(full, revision=revision)).revision.data_hash
 
 
 def test_text_is_stored_as_binary(inbox: Inbox) -> None:

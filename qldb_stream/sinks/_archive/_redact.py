@@ -15,6 +15,7 @@ import attrs
 
 from qldb_stream.errors import DecodeError, SinkRefusedError
 from qldb_stream.events import Block, Revision, RevisionDetails, RevisionKind
+from qldb_stream.formulas import without_data
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.records import to_record
 from qldb_stream.sinks._archive._form import Form
@@ -59,7 +60,7 @@ def redact_block(block: Block, targets: frozenset[Target]) -> Block:
     if not any(target[:2] == (strand_id, number) for target in targets):
         return block
     revisions = tuple(
-        _redacted(revision) if _target(strand_id, number, revision) in targets else revision
+        without_data(revision) if _target(strand_id, number, revision) in targets else revision
         for revision in block.revisions
     )
     return attrs.evolve(block, revisions=revisions)
@@ -92,7 +93,7 @@ def _redact_record(form: Form, raw: bytes, ion: bytes, targets: frozenset[Target
     address = event.revision.address
     if _target(address.strand_id, address.sequence_no, event.revision) not in targets:
         return raw
-    return form.record(to_record(attrs.evolve(event, revision=_redacted(event.revision))))
+    return form.record(to_record(attrs.evolve(event, revision=without_data(event.revision))))
 
 
 def _targets_of(block: Block) -> set[Target]:
@@ -109,10 +110,3 @@ def _target(strand_id: str, sequence_no: int, revision: Revision) -> Target | No
     if revision.metadata is None:
         return None
     return (strand_id, sequence_no, revision.metadata.id, revision.metadata.version)
-
-
-def _redacted(revision: Revision) -> Revision:
-    if revision.data_ion is None:
-        return revision
-    data_hash = revision.data_hash or revision.data_ion.hash()
-    return attrs.evolve(revision, data_ion=None, data_hash=data_hash)

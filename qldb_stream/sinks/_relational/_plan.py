@@ -16,13 +16,14 @@ from typing import Final
 import attrs
 
 from qldb_stream.events import Block, RedactedRevision, Revision, RevisionKind, TableInfo
+from qldb_stream.formulas import hash_data
 from qldb_stream.sinks._relational._catalog import OWN_COLUMNS, Draft
 from qldb_stream.sinks._relational._cells import Cell, Cells
 from qldb_stream.sinks._relational._ddl import follow_ddl
 from qldb_stream.sinks._relational._documents import Layout, ReplanError
 from qldb_stream.sinks._relational._kinds import time_text
 
-__all__ = ["WITH_DATA", "BlockRow", "Erasure", "RunPlan", "TableRows", "data_hash_of", "plan_run"]
+__all__ = ["WITH_DATA", "BlockRow", "Erasure", "RunPlan", "TableRows", "plan_run"]
 
 UNKNOWN_TABLE: Final = TableInfo("unknown_table", "")
 """Where revisions go of which nobody says the table."""
@@ -107,13 +108,6 @@ def plan_run(
         return planner.plan
 
 
-def data_hash_of(revision: Revision) -> bytes | None:
-    """Give H(data) of the source's document: as delivered, or of the data where they are whole."""
-    if revision.data_hash is not None or revision.data_ion is None or revision.masked:
-        return revision.data_hash
-    return revision.data_ion.hash()
-
-
 class _Planner:
     def __init__(
         self, draft: Draft, cells: Cells, erased: Collection[Erasure], *, one_column: bool
@@ -175,7 +169,7 @@ class _Planner:
             *key,
             kind.value,
             revision.hash,
-            data_hash_of(revision),
+            hash_data(revision),
             metadata.tx_id,
             time_text(metadata.tx_time),
             block.summary.block_hash,

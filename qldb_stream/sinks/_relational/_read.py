@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from qldb_stream.events import Block, Revision, RevisionKind
+from qldb_stream.formulas import hash_data
 from qldb_stream.ion import IonType, to_slice, to_text
 from qldb_stream.report import StoredRevision
 from qldb_stream.sinks._relational._catalog import OWN_COLUMNS, WHOLE, Catalog, Table
@@ -17,7 +18,7 @@ from qldb_stream.sinks._relational._database import Database
 from qldb_stream.sinks._relational._documents import rest_fields
 from qldb_stream.sinks._relational._kinds import MISFIT, Kind, base_type, maybe_time_text
 from qldb_stream.sinks._relational._names import quote
-from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, WITH_DATA, Erasure, data_hash_of
+from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, WITH_DATA, Erasure
 
 __all__ = ["expect_revisions", "plain", "read_current", "read_history"]
 
@@ -46,7 +47,7 @@ def _expect(block: Block, revision: Revision, erased: Collection[Erasure]) -> St
         metadata.version,
         kind,
         revision.hash,
-        data_hash_of(revision),
+        hash_data(revision),
         plain(revision.data) if kind in WITH_DATA else None,
     )
 

@@ -18,6 +18,7 @@ import attrs
 
 from qldb_stream.errors import DecodeError, IonEncodeError, SinkRefusedError
 from qldb_stream.events import Block, RevisionKind
+from qldb_stream.formulas import hash_data
 from qldb_stream.report import Position, SinkSummary, StoredRevision
 from qldb_stream.sinks._relational._catalog import Catalog, Draft, Table
 from qldb_stream.sinks._relational._database import Database, RowRefusedError
@@ -30,7 +31,7 @@ from qldb_stream.sinks._relational._meta import (
     read_token,
     write_position,
 )
-from qldb_stream.sinks._relational._plan import Erasure, RunPlan, data_hash_of, plan_run
+from qldb_stream.sinks._relational._plan import Erasure, RunPlan, plan_run
 from qldb_stream.sinks._relational._read import expect_revisions, read_current, read_history
 from qldb_stream.sinks._relational._write import (
     delete_revisions,
@@ -284,7 +285,7 @@ class RelationalSink:
                 for table in catalog.find(
                     "" if revision.table is None else revision.table.table_id
                 ):
-                    if erase(self._db, table, key, data_hash_of(revision), notes=True):
+                    if erase(self._db, table, key, hash_data(revision), notes=True):
                         scrubbed[table.id] = table
                         outcome.redactions.append((address.strand_id, address.sequence_no))
         outcome.scrubbed = list(scrubbed.values())

@@ -10,6 +10,7 @@ import attrs
 
 from qldb_stream.errors import DecodeError, SinkRefusedError
 from qldb_stream.events import Block, Revision, RevisionKind
+from qldb_stream.formulas import hash_data
 from qldb_stream.ion import IonSlice, load_slice, to_text
 from qldb_stream.report import StoredRevision
 from qldb_stream.sinks.parquet._columns import Columns
@@ -109,10 +110,8 @@ def by_table(rows: Iterable[Row]) -> dict[str, list[Row]]:
 def _row(block: Block, revision: Revision) -> Row:
     metadata, data_ion, table = revision.metadata, revision.data_ion, revision.table
     assert metadata is not None
-    data_hash = revision.data_hash
     data = None
     if data_ion is not None:
-        data_hash = data_ion.hash() if data_hash is None else data_hash
         data = data_ion.to_bytes()
         to_text(data_ion)  # what cannot be shown is refused here, before anything is written
     return Row(
@@ -123,7 +122,7 @@ def _row(block: Block, revision: Revision) -> Row:
         metadata.version,
         revision.kind.value,
         revision.hash,
-        data_hash,
+        hash_data(revision),
         metadata.tx_id,
         metadata.tx_time,
         revision.masked,
