@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Position,
         Quarantined,
         StoredRevision,
+        WaitingStrand,
     )
 
 __all__ = [
@@ -222,6 +223,9 @@ class Inbox(Protocol):
 
     def strands(self) -> tuple[str, ...]:
         """Name the strands of which anything ever came."""
+
+    def waiting(self, strand_id: str) -> WaitingStrand | None:
+        """Say what is stored of a strand; None for one that is not known; O(1)."""
 
     def lease(self, key: str, ttl_s: float, now_s: float) -> Lease | None:
         """Take a free or expired lease; None while another holds it."""

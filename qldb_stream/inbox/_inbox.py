@@ -21,8 +21,15 @@ from qldb_stream.inbox import _leases, _parked, _positions, _quarantine, _store
 from qldb_stream.inbox._erasure import Erasure
 from qldb_stream.inbox._file import MEMORY, Database
 from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits
-from qldb_stream.inbox._status import sum_up
-from qldb_stream.report import InboxStatus, Lease, ParkedBlock, Position, Quarantined
+from qldb_stream.inbox._status import maybe_strand, sum_up
+from qldb_stream.report import (
+    InboxStatus,
+    Lease,
+    ParkedBlock,
+    Position,
+    Quarantined,
+    WaitingStrand,
+)
 from qldb_stream.typing import Item
 
 __all__ = ["MemoryInbox", "SqliteInbox"]
@@ -108,6 +115,11 @@ class SqliteInbox:
         with self._database.read() as connection:
             found = _store.rows(connection, "SELECT strand_id FROM strand ORDER BY 1")
         return tuple([strand_id for (strand_id,) in found])
+
+    def waiting(self, strand_id: str) -> WaitingStrand | None:
+        """Say what is stored of a strand; None for one that is not known."""
+        with self._database.read() as connection:
+            return maybe_strand(connection, strand_id)
 
     def lease(self, key: str, ttl_s: float, now_s: float) -> Lease | None:
         """Take a free or expired lease; None while another holds it."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.events import NEED_MORE, Undecodable
+from qldb_stream.inbox._file import Row
 from qldb_stream.inbox._leases import held_leases
 from qldb_stream.inbox._parked import count_parked
 from qldb_stream.inbox._positions import all_positions
@@ -15,14 +16,18 @@ from qldb_stream.inbox._quarantine import count_quarantined
 from qldb_stream.inbox._store import read_block, rows
 from qldb_stream.report import InboxStatus, Position, SinkWait, WaitingStrand, WaitState
 
-__all__ = ["sum_up"]
+__all__ = ["maybe_strand", "sum_up"]
 
 _STRANDS: Final = """
 SELECT strand_id, records, record_bytes,
     (SELECT min(sequence_no) FROM record WHERE strand_no = strand.no),
     (SELECT max(sequence_no) FROM record WHERE strand_no = strand.no),
     arrivals
-FROM strand ORDER BY strand_id
+FROM strand
+"""
+_ARRIVAL: Final = """
+SELECT min(arrived_s) FROM record WHERE sequence_no = ?2
+AND strand_no = (SELECT no FROM strand WHERE strand_id = ?1)
 """
 _AFTER: Final = """
 SELECT min(sequence_no) FROM record WHERE sequence_no > ?2
@@ -32,7 +37,8 @@ AND strand_no = (SELECT no FROM strand WHERE strand_id = ?1)
 
 def sum_up(connection: sqlite3.Connection, name: str) -> InboxStatus:
     """Read the status, all of it of one state."""
-    strands = tuple(_strands(connection, name))
+    found = rows(connection, f"{_STRANDS} ORDER BY strand_id")
+    strands = tuple([_strand(connection, row) for row in found])
     positions = all_positions(connection, name)
     sinks = [sink for (sink,) in rows(connection, "SELECT name FROM sink ORDER BY 1")]
     return InboxStatus(
@@ -46,19 +52,25 @@ def sum_up(connection: sqlite3.Connection, name: str) -> InboxStatus:
     )
 
 
-def _strands(connection: sqlite3.Connection, name: str) -> Iterator[WaitingStrand]:
-    for strand_id, records, size, first, last, arrivals in rows(connection, _STRANDS):
-        oldest_s = _arrival(connection, name, strand_id, first)
-        yield WaitingStrand(strand_id, records, size, first, last, arrivals, oldest_s)
+def maybe_strand(connection: sqlite3.Connection, strand_id: str) -> WaitingStrand | None:
+    """Say what is stored of one strand; None when nothing of it ever came."""
+    for row in rows(connection, f"{_STRANDS} WHERE strand_id = ?", strand_id):
+        return _strand(connection, row)
+    return None
 
 
-def _arrival(
-    connection: sqlite3.Connection, name: str, strand_id: str, number: int | None
-) -> float | None:
+def _strand(connection: sqlite3.Connection, row: Row) -> WaitingStrand:
+    strand_id, records, size, first, last, arrivals = row
+    oldest_s = _arrival(connection, strand_id, first)
+    return WaitingStrand(strand_id, records, size, first, last, arrivals, oldest_s)
+
+
+def _arrival(connection: sqlite3.Connection, strand_id: str, number: int | None) -> float | None:
     """Say when the first record of a stored block came."""
     if number is None:
         return None
-    return min(arrived_s for arrived_s, _ in read_block(connection, name, strand_id, number))
+    ((arrived_s,),) = rows(connection, _ARRIVAL, strand_id, number)
+    return float(arrived_s)
 
 
 def _waits(
@@ -100,7 +112,7 @@ def _wait(
     strand_id, last = strand.strand_id, strand.last
     had = -1 if position is None else position.sequence_no
     ((lowest,),) = rows(connection, _AFTER, strand_id, had)
-    since_s = _arrival(connection, name, strand_id, lowest)
+    since_s = _arrival(connection, strand_id, lowest)
     next_no = None if position is None else _next_number(position)
     state = WaitState.NOTHING
     if next_no is None:

@@ -33,6 +33,7 @@ from qldb_stream.report import (
     DeliveryReport,
     Gap,
     ItemOutcome,
+    Position,
     StrandDelivery,
     StrandState,
 )
@@ -170,8 +171,12 @@ class InboxDelivery:
             stored += more
             if more:
                 delivery = self.drain(strands, is_over, behind)
+        reached = None if self.is_durable else {s: self._positions(s) for s in strands}
         outcomes = tuple(
-            [self._outcome(item, is_stored=n < stored) for n, item in enumerate(items)]
+            [
+                _outcome(item, address, reached, is_stored=n < stored)
+                for n, (item, address) in enumerate(zip(items, addresses, strict=True))
+            ]
         )
         return BatchResult(outcomes, delivery, refusal)
 
@@ -185,21 +190,32 @@ class InboxDelivery:
                 return stored, str(exc)
         return stored, None
 
-    def _outcome(self, item: Item | Block, *, is_stored: bool) -> ItemOutcome:
-        if isinstance(item, ControlRecord):
-            return ItemOutcome.PASSED
-        if not is_stored:
-            return ItemOutcome.REFUSED
-        address = address_of(item)
-        if not self.is_durable and (address is None or not self._is_applied(address)):
-            return ItemOutcome.REFUSED
-        return ItemOutcome.DURABLE if address is not None else ItemOutcome.QUARANTINED
+    def _positions(self, strand_id: str) -> list[Position | None]:
+        """Give what every sink has of a strand."""
+        return [self.inbox.position(plan.name, strand_id) for plan in self.plans]
 
-    def _is_applied(self, address: BlockAddress) -> bool:
-        """Say whether every sink has a block."""
-        positions = [self.inbox.position(plan.name, address.strand_id) for plan in self.plans]
-        number = address.sequence_no
-        return all(p and number <= p.sequence_no and number not in p.parked for p in positions)
+
+def _outcome(
+    item: Item | Block,
+    address: BlockAddress | None,
+    reached: Mapping[str, Sequence[Position | None]] | None,
+    *,
+    is_stored: bool,
+) -> ItemOutcome:
+    """Say what became of an item; `reached` by strand, where being stored is not enough."""
+    if isinstance(item, ControlRecord):
+        return ItemOutcome.PASSED
+    if not is_stored:
+        return ItemOutcome.REFUSED
+    if reached is not None:
+        has = address and all(_has(p, address.sequence_no) for p in reached[address.strand_id])
+        if not has:
+            return ItemOutcome.REFUSED
+    return ItemOutcome.DURABLE if address is not None else ItemOutcome.QUARANTINED
+
+
+def _has(position: Position | None, number: int) -> bool:
+    return position is not None and number <= position.sequence_no and number not in position.parked
 
 
 def redacted_numbers(items: Iterable[Item | Block]) -> dict[str, list[int]]:

@@ -40,7 +40,6 @@ from qldb_stream.report import (
     ProblemCode,
     StrandDelivery,
     StrandState,
-    WaitingStrand,
 )
 from qldb_stream.typing import Inbox
 
@@ -191,7 +190,7 @@ class SinkDrain:
         start = self._start
         first = start.get(strand_id) if isinstance(start, Mapping) else start
         if first is None:
-            known = self._waiting(strand_id)
+            known = self._inbox.waiting(strand_id)
             lowest = "none" if known is None else known.first
             raise UsageError(
                 f"sink {self._target.name} has nothing of strand {strand_id} and no start was "
@@ -224,16 +223,12 @@ class SinkDrain:
         declared = next(
             (gap for gap in self._gaps.get(strand_id, ()) if gap.first <= number <= gap.last), None
         )
-        known = self._waiting(strand_id)
+        known = self._inbox.waiting(strand_id)
         if known is None or known.last is None or known.last <= number:
             return _Stop(StrandState.CURRENT, number)
         if declared is not None:
             return None
         return _Stop(StrandState.WAITING, number, f"nothing of block {number} has come")
-
-    def _waiting(self, strand_id: str) -> WaitingStrand | None:
-        strands = self._inbox.status().strands
-        return next((strand for strand in strands if strand.strand_id == strand_id), None)
 
     def _settle(self, look: _Look, stop: _Stop) -> _Stop:
         """Tell observers of a hole."""

@@ -318,6 +318,8 @@ class InboxMachine(RuleBasedStateMachine):
             }
             assert expected == counted
             assert set(expected) == set(worker.strands())
+            assert status.strands == tuple(worker.waiting(s.strand_id) for s in status.strands)
+            assert None is worker.waiting("nowhere")
             assert {key: p for key, (p, _) in self.model.positions.items()} == {
                 (sink, p.strand_id): p for sink, p in status.positions
             }
