@@ -32,10 +32,10 @@ from qldb_stream.sinks.url import SCHEME, SinkUrl, mask_url, parse_sink_url
 from qldb_stream.typing import Sink
 
 __all__ = [
+    "FoundSink",
     "Observers",
     "Plugins",
-    "check_sink_url",
-    "find_sink_type",
+    "find_sink",
     "load_observers",
     "load_plugins",
     "open_sink",
@@ -169,42 +169,46 @@ def open_sink(url: str, **options: str) -> Sink:
         PluginError: the plug-in's own code failed, or what it opened is no sink.
         DeliveryError: the sink cannot be opened now.
     """
-    owner, sink_type, parsed = _find(url, options)
-    if owner in BUILT_IN:
-        return sink_type.open(parsed.path, parsed.options)
-    return _open_foreign(owner, sink_type, parsed.path, parsed.options)
+    return find_sink(url, **options).open()
 
 
-def check_sink_url(url: str, **options: str) -> None:
+@attrs.frozen
+class FoundSink:
+    """A sink that a URL names, found among what is installed and not open yet."""
+
+    owner: str
+    sink_type: SinkType
+    url: SinkUrl = attrs.field(repr=False)  # it may hold a password
+
+    def open(self) -> Sink:
+        """
+        Open the sink.
+
+        Raises:
+            UsageError: what the sink itself refuses.
+            PluginError: the plug-in's own code failed, or what it opened is no sink.
+            DeliveryError: the sink cannot be opened now.
+        """
+        if self.owner in BUILT_IN:
+            return self.sink_type.open(self.url.path, self.url.options)
+        return _open_foreign(self.owner, self.sink_type, self.url.path, self.url.options)
+
+
+def find_sink(url: str, **options: str) -> FoundSink:
     """
-    Check that a URL names a sink and options that it takes, without opening it.
+    Find the sink that a URL names, without opening it.
 
     Raises:
         UsageError: as `open_sink` says, what the sink itself refuses apart.
     """
-    _find(url, options)
-
-
-def find_sink_type(url: str) -> SinkType:
-    """
-    Give the kind of sink that a URL names, without opening it.
-
-    Raises:
-        UsageError: as `check_sink_url` says.
-    """
-    return _find(url, {})[1]
-
-
-def _find(url: str, more: Mapping[str, str]) -> tuple[str, SinkType, SinkUrl]:
-    """Find whose sink a URL names, and give the URL with all options."""
     parsed = parse_sink_url(url)
     plugins = load_plugins()
     sink_type = plugins.sink_types.get(parsed.scheme)
     if sink_type is None:
         raise UsageError(_unknown_scheme(parsed.scheme, plugins))
-    given = _merge_options(parsed, more)
+    given = _merge_options(parsed, options)
     _check_options(sink_type, given)
-    return plugins.owners[parsed.scheme], sink_type, attrs.evolve(parsed, options=given)
+    return FoundSink(plugins.owners[parsed.scheme], sink_type, attrs.evolve(parsed, options=given))
 
 
 # --- loading -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import click
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
 from qldb_stream.inbox import open_inbox
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
-from qldb_stream.plugins import find_sink_type, open_sink
+from qldb_stream.plugins import find_sink
 from qldb_stream.report import Gap, Guarantee
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.typing import Inbox, Sink
@@ -200,13 +200,14 @@ def _open(
     parks: bool,
     filters: bool,
 ) -> Sink:
-    sink_type = find_sink_type(url)
+    found = find_sink(url, **options)
+    sink_type = found.sink_type
     if parks and not sink_type.can_park:
         raise UsageError(f"sink {name} cannot leave blocks out: --on-refusal park is not for it")
     if filters and not sink_type.takes_filtered:
         raise UsageError(f"sink {name} must hold what verifies, so it takes no filtered blocks")
     try:
-        sink = open_sink(url, **options)
+        sink = found.open()
     except DeliveryError as exc:
         raise UsageError(str(exc)) from exc
     if inbox is not None and sink_type.guarantee is Guarantee.AT_LEAST_ONCE:

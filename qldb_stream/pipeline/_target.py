@@ -15,7 +15,7 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
-from qldb_stream.plugins import check_sink_url, find_sink_type, open_sink
+from qldb_stream.plugins import FoundSink, find_sink
 from qldb_stream.report import Guarantee, Position
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.typing import Inbox, Sink
@@ -98,26 +98,26 @@ class SinkPlan:
     """A sink as the caller named it: open already, or to be opened."""
 
     name: str
-    sink: AnySink
+    sink: Sink | FoundSink
 
     @property
     def is_ours(self) -> bool:
         """Say whether we open it, and so close it."""
-        return isinstance(self.sink, str)
+        return isinstance(self.sink, FoundSink)
 
     def open(self, inbox: Inbox | None) -> Target:
         """
         Open the sink, if it is not, and find out what may be done with it.
 
         Raises:
-            UsageError, PluginError, DeliveryError: what `open_sink` raises.
+            UsageError, PluginError, DeliveryError: what `FoundSink.open` raises.
         """
-        if not isinstance(self.sink, str):
+        if not isinstance(self.sink, FoundSink):
             return _make_target(self.name, self.sink, inbox)
-        sink_type = find_sink_type(self.sink)
+        sink_type = self.sink.sink_type
         return _make_target(
             self.name,
-            open_sink(self.sink),
+            self.sink.open(),
             inbox,
             sink_type.can_park,
             sink_type.takes_filtered,
@@ -134,20 +134,19 @@ def plan_sinks(given: AnySink | Mapping[str, AnySink] | Sequence[AnySink]) -> tu
             a URL names no sink that there is.
     """
     if isinstance(given, Mapping):
-        plans = tuple([SinkPlan(name, sink) for name, sink in given.items()])
+        named = list(given.items())
     elif isinstance(given, Sequence) and not isinstance(given, str):
-        plans = tuple([SinkPlan(_name(sink, len(given)), sink) for sink in given])
+        named = [(_name(sink, len(given)), sink) for sink in given]
     else:
-        plans = (SinkPlan(_name(given, 1), given),)
-    names = [plan.name for plan in plans]
-    if not plans or not all(names):
+        named = [(_name(given, 1), given)]
+    names = [name for name, _ in named]
+    if not named or not all(names):
         raise UsageError("expected at least one sink, each with a name")
     if len(set(names)) < len(names):
         raise UsageError(f"two sinks have the same name, among {', '.join(names)}")
-    for plan in plans:
-        if isinstance(plan.sink, str):
-            check_sink_url(plan.sink)
-    return plans
+    return tuple(
+        [SinkPlan(name, find_sink(sink) if isinstance(sink, str) else sink) for name, sink in named]
+    )
 
 
 def _name(sink: AnySink, count: int) -> str:
