@@ -13,24 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from qldb_stream.errors import LedgerError
 from qldb_stream.events import TransactionInfo
 from qldb_stream.ion import LEFT_OUT, IonSlice, iter_elements, iter_fields, replaced, text_of
-from qldb_stream.partiql import parse_statement
-from qldb_stream.partiql.ast import (
-    CreateIndex,
-    CreateTable,
-    DropIndex,
-    DropTable,
-    Statement,
-    UndropTable,
-)
+from qldb_stream.partiql import is_ddl, maybe_ddl, table_of_ddl
 from qldb_stream.statements import deletes_documents, first_keyword
 
 LEFT_OUT_TEXT: Final = "-- left out by a filter"
 """What stands in the place of a statement's text, or of what follows its first word."""
 
-_DDL: Final = frozenset({"CREATE", "DROP", "UNDROP"})
 _WORDS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "FROM", "EXEC"})
 _STATEMENT_FIELDS: Final = frozenset({"startTime", "statementDigest"})
 
@@ -38,10 +28,10 @@ _STATEMENT_FIELDS: Final = frozenset({"startTime", "statementDigest"})
 def iter_ddl_tables(texts: Iterable[str]) -> Iterator[str]:
     """Iterate over the names of tables that DDL among some statements is about."""
     for text in texts:
-        if first_keyword(text) in _DDL:
-            name = _table_of(_maybe_ddl(text))
-            if name is not None:
-                yield name
+        change = maybe_ddl(text)
+        name = None if change is None else table_of_ddl(change)
+        if name is not None:
+            yield name
 
 
 def reduced_info(info: TransactionInfo, delivers: Callable[[str], bool]) -> TransactionInfo:
@@ -80,39 +70,20 @@ def _reduce_statement(
 
 
 def _reduced_text(text: str, delivers: Callable[[str], bool]) -> str:
-    word = first_keyword(text)
-    if word in _DDL:
+    if is_ddl(text):
         return text if _keeps_ddl(text, delivers) else LEFT_OUT_TEXT
-    if deletes_documents(text):
-        word = "DELETE"
+    word = "DELETE" if deletes_documents(text) else first_keyword(text)
     return f"{word} {LEFT_OUT_TEXT}" if word in _WORDS else LEFT_OUT_TEXT
 
 
 def _keeps_ddl(text: str, delivers: Callable[[str], bool]) -> bool:
     """Say whether a DDL statement is about a table that is delivered, as far as it names one."""
-    statement = _maybe_ddl(text)
-    if isinstance(statement, UndropTable):
-        return True  # it has an id, and a sink that does not know it has nothing to do
-    name = _table_of(statement)
-    return name is not None and delivers(name)
-
-
-def _maybe_ddl(text: str) -> Statement | None:
-    """Parse DDL; None for what cannot be read, of which nobody can say what it is about."""
-    try:
-        return parse_statement(text).statement
-    except LedgerError:
-        return None
-
-
-def _table_of(statement: Statement | None) -> str | None:
-    match statement:
-        case CreateTable(name=name) | DropTable(name=name):
-            return name
-        case CreateIndex(table=table) | DropIndex(table=table):
-            return table
-        case _:
-            return None
+    change = maybe_ddl(text)
+    if change is None:
+        return False
+    # UNDROP has an id, and a sink that does not know it has nothing to do.
+    name = table_of_ddl(change)
+    return name is None or delivers(name)
 
 
 def _reduce_documents(

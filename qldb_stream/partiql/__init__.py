@@ -18,6 +18,7 @@ from qldb_stream.partiql._context import (
     TableRef,
     no_such_variable,
 )
+from qldb_stream.partiql._ddl import Ddl, is_ddl, maybe_ddl, table_of_ddl
 from qldb_stream.partiql._holding import size_of
 from qldb_stream.partiql._lexer import locate
 from qldb_stream.partiql._parse import ParsedStatement, parse_statement
@@ -42,6 +43,7 @@ __all__ = [
     "Bag",
     "Change",
     "Context",
+    "Ddl",
     "InsertPlan",
     "Lookup",
     "LookupUse",
@@ -60,10 +62,13 @@ __all__ = [
     "evaluate_arguments",
     "index_key",
     "index_key_of",
+    "is_ddl",
     "locate",
+    "maybe_ddl",
     "no_such_variable",
     "parse_statement",
     "size_of",
     "split_statements",
+    "table_of_ddl",
     "walk",
 ]

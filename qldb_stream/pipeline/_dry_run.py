@@ -15,13 +15,13 @@ import attrs
 
 from qldb_stream.errors import ReplayRefusedError
 from qldb_stream.events import Block
+from qldb_stream.partiql import table_of_ddl
 from qldb_stream.replay import (
     BlockPlan,
     ChangeKind,
     DocumentChange,
     TableChange,
     plan_block,
-    table_of,
 )
 from qldb_stream.report import DryRunReport, PlannedTable, Position
 from qldb_stream.typing import Sink
@@ -95,4 +95,4 @@ class DryRunSink:
 
 
 def _named(change: TableChange) -> str:
-    return table_of(change) or _BY_ID
+    return table_of_ddl(change) or _BY_ID

@@ -23,8 +23,9 @@ import attrs
 
 from qldb_stream.errors import DecodeError, ReplayRefusedError
 from qldb_stream.events import Block
+from qldb_stream.partiql import table_of_ddl
 from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
-from qldb_stream.replay import iter_ddl, table_of
+from qldb_stream.replay import iter_ddl
 
 __all__ = ["Followed", "Touched", "touched_by"]
 
@@ -137,7 +138,7 @@ def _read(block: Block) -> Touched:
     documents = {r.document_id for r in block.revisions if r.document_id is not None}
     texts = () if info is None else [statement.statement for statement in info.statements]
     changes = [change for _, change in iter_ddl(block.address, texts)]
-    named = {name for change in changes if (name := table_of(change)) is not None}
+    named = {name for change in changes if (name := table_of_ddl(change)) is not None}
     return Touched(
         frozenset(documents | known.keys()),
         frozenset(table.table_name for table in tables),

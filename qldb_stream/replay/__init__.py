@@ -5,7 +5,7 @@ The plan is pure (`plan_block`); `Replay` carries one plan out in one transactio
 anything with pyqldb's interface. Nothing here opens a connection, commits or retries.
 """
 
-from qldb_stream.replay._ddl import OWN_TABLES, iter_ddl, refusal, table_of
+from qldb_stream.replay._ddl import OWN_TABLES, iter_ddl, refusal
 from qldb_stream.replay._execute import Replay
 from qldb_stream.replay._operations import (
     BlockPlan,
@@ -59,6 +59,5 @@ __all__ = [
     "redaction_placeholder",
     "refusal",
     "rewrite_ids",
-    "table_of",
     "was_replayed",
 ]

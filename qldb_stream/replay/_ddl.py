@@ -17,12 +17,9 @@ import attrs
 
 from qldb_stream.errors import LedgerError, ReplayRefusedError
 from qldb_stream.events import BlockAddress
-from qldb_stream.partiql import parse_statement
-from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
+from qldb_stream.partiql import Ddl, is_ddl, parse_statement, table_of_ddl
+from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable
 from qldb_stream.replay._operations import TableChange
-from qldb_stream.statements import first_keyword
-
-_DDL: Final = ("CREATE", "DROP", "UNDROP")
 
 # Facts 5.1, CREATE TABLE.
 _TABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -41,7 +38,7 @@ def iter_ddl(address: BlockAddress, texts: Iterable[str]) -> Iterator[tuple[int,
             that QLDB would not have taken (facts 5.1).
     """
     for index, text in enumerate(texts):
-        if first_keyword(text) in _DDL:
+        if is_ddl(text):
             yield index, _parse_ddl(address, index, text)
 
 
@@ -66,17 +63,6 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def table_of(change: TableChange) -> str | None:
-    """Name the table that a DDL statement is about; None for UNDROP, which has its id."""
-    match change:
-        case CreateTable(name=name) | DropTable(name=name):
-            return name
-        case CreateIndex(table=table) | DropIndex(table=table):
-            return table
-        case _:
-            return None
-
-
 def with_table(change: TableChange, name: str) -> TableChange:
     """Give a DDL statement as it is about another table; UNDROP, which has an id, as it is."""
     match change:
@@ -94,8 +80,8 @@ def _parse_ddl(address: BlockAddress, index: int, text: str) -> TableChange:
     except LedgerError as exc:
         raise refusal(address, f"statement {index} is DDL that cannot be read: {exc}") from exc
     # CREATE, DROP and UNDROP begin nothing else.
-    assert isinstance(change, CreateTable | DropTable | UndropTable | CreateIndex | DropIndex)
-    name = table_of(change)
+    assert isinstance(change, Ddl)
+    name = table_of_ddl(change)
     if name is not None:
         check_table_name(address, name)
     if isinstance(change, CreateIndex) and not 0 < len(change.field) <= _MAX_FIELD_NAME:

@@ -10,7 +10,7 @@ import attrs
 
 from qldb_stream.events import BlockAddress, RedactedRevision, TableInfo
 from qldb_stream.ion import IonSlice
-from qldb_stream.partiql.ast import CreateIndex, CreateTable, DropIndex, DropTable, UndropTable
+from qldb_stream.partiql import Ddl
 
 
 class ChangeKind(enum.Enum):
@@ -37,7 +37,7 @@ class DocumentChange:
     document: IonSlice | None = attrs.field(default=None, repr=False)
 
 
-TableChange: TypeAlias = CreateTable | DropTable | UndropTable | CreateIndex | DropIndex
+TableChange: TypeAlias = Ddl
 """A DDL statement, as it was parsed; names and ids are the source's."""
 
 Operation: TypeAlias = DocumentChange | TableChange

@@ -30,13 +30,13 @@ from typing import Final
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, BlockSummary, Metadata, Revision, TableInfo
 from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.partiql import table_of_ddl
 from qldb_stream.partiql.ast import DropTable
 from qldb_stream.replay._ddl import (
     OWN_TABLES,
     check_table_name,
     iter_ddl,
     refusal,
-    table_of,
     with_table,
 )
 from qldb_stream.replay._info import may_hold_ddl, read_last_statements, read_texts
@@ -113,7 +113,7 @@ def _plan(block: Block) -> BlockPlan:
     tables = [
         (index, change)
         for index, change in _iter_delivered_changes(block)
-        if not _is_own(table_of(change), left_out)
+        if not _is_own(table_of_ddl(change), left_out)
     ]
     documents = [
         change for change in _iter_changes(block) if not _is_own(change.table.table_name, left_out)
@@ -167,7 +167,7 @@ def _iter_table_changes(summary: BlockSummary) -> Iterator[tuple[int, TableChang
 def _iter_delivered_changes(block: Block) -> Iterator[tuple[int, TableChange]]:
     """Yield the DDL of a block, with the names under which a filter delivers tables."""
     for index, change in _iter_table_changes(block.summary):
-        name = table_of(change)
+        name = table_of_ddl(change)
         if name is None or block.filtered is None:
             yield index, change
             continue
@@ -198,7 +198,7 @@ def _in_order(
 def _last_place(table: str, tables: Sequence[tuple[int, TableChange]]) -> float:
     """Give the place of a change that no statement is known for."""
     for index, change in reversed(tables):
-        if table_of(change) == table:
+        if table_of_ddl(change) == table:
             # Dropped for good: the document was there before. Else it was made before.
             return index - 0.5 if isinstance(change, DropTable) else _UNKNOWN
     return _UNKNOWN

@@ -25,7 +25,7 @@ from qldb_stream.errors import DecodeError, LedgerError
 from qldb_stream.events import Block, Revision, Statement as Journaled, TransactionInfo
 from qldb_stream.hashing import dot
 from qldb_stream.ion import IonSlice, ion_hash, to_slice
-from qldb_stream.partiql import parse_statement, walk
+from qldb_stream.partiql import parse_statement, table_of_ddl, walk
 from qldb_stream.partiql.ast import (
     Call,
     Delete,
@@ -42,7 +42,7 @@ from qldb_stream.partiql.ast import (
     Statement,
     UndropTable,
 )
-from qldb_stream.replay._ddl import OWN_TABLES, refusal, table_of
+from qldb_stream.replay._ddl import OWN_TABLES, refusal
 from qldb_stream.replay._operations import BlockPlan
 
 # Facts 2.2: 22 letters and digits. One in fifty has no digit; such a word is taken for an id only
@@ -158,7 +158,7 @@ def _table(statement: Statement) -> str | None:
         case Delete(source=Source(item=Identifier(name=name))):
             return name
         case _:
-            return table_of(statement)  # type: ignore[arg-type]  # None for all that is no DDL
+            return table_of_ddl(statement)  # type: ignore[arg-type]  # None for all that is no DDL
 
 
 def _problem(text: str, statement: Statement) -> str | None:

@@ -17,9 +17,9 @@ import attrs
 
 from qldb_stream.events import Block, RedactedRevision, Revision, RevisionKind, TableInfo
 from qldb_stream.formulas import hash_data
+from qldb_stream.sinks._ddl import iter_drops
 from qldb_stream.sinks._relational._catalog import OWN_COLUMNS, Draft
 from qldb_stream.sinks._relational._cells import Cell, Cells
-from qldb_stream.sinks._relational._ddl import follow_ddl
 from qldb_stream.sinks._relational._documents import Layout, ReplanError
 from qldb_stream.sinks._relational._kinds import time_text
 
@@ -96,7 +96,11 @@ def plan_run(
     """
     if follows_ddl:
         for block in blocks:
-            follow_ddl(draft, block)
+            for is_there, named in iter_drops(block):
+                if is_there:
+                    draft.undrop(named)
+                else:
+                    draft.drop(named)
     while True:
         planner = _Planner(draft, cells, erased, one_column=one_column)
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import attrs
 
+from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block
+from qldb_stream.sinks._ddl import iter_drops
 from qldb_stream.sinks.parquet._columns import Columns
-from qldb_stream.sinks.parquet._ddl import iter_drops
 from qldb_stream.sinks.parquet._files import MAX_ROWS, chunks_of, read_keys, read_rows
 from qldb_stream.sinks.parquet._manifest import DataFile, Table, folder_of
 from qldb_stream.sinks.parquet._rows import Key, Row, by_table
@@ -54,13 +56,17 @@ class Draft:
         """Take note of which tables there are after a block."""
         for row in rows:
             self._mark(row.table, {row.table_id: True})
-        for is_there, named in iter_drops(block):
-            if is_there:
-                for name, table in self.tables.items():
-                    if named in table.ids:
-                        self._mark(name, {named: True})
-            elif named in self.tables:
-                self._mark(named, dict.fromkeys(self.tables[named].ids, False))
+        with suppress(DecodeError):  # the block's verification says so; it says nothing of tables
+            for is_there, named in iter_drops(block):
+                self._follow(named, is_there=is_there)
+
+    def _follow(self, named: str, *, is_there: bool) -> None:
+        if is_there:
+            for name, table in self.tables.items():
+                if named in table.ids:
+                    self._mark(name, {named: True})
+        elif named in self.tables:
+            self._mark(named, dict.fromkeys(self.tables[named].ids, False))
 
     def redact(self, targets: Collection[Key]) -> None:
         """Take the documents of targets out of every file that holds them."""
