@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 import click
 
+from qldb_stream.cli._options import add_options
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
 from qldb_stream.inbox import open_inbox
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
@@ -105,9 +106,7 @@ def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"And for how long at most.  [default: {RetryPolicy().within_s:.0f}]",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 
 start_option = click.option(

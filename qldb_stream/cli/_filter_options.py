@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from qldb_stream.cli._options import add_options
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
 from qldb_stream.filters import Filter, UnmetRules, parse_filter
@@ -89,9 +90,7 @@ def filter_options(command: Command) -> Command:
         return command(*args, block_filter=_maybe_filter(**given), **options)
 
     wrapped: Any = with_filter
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    decorated: Command = wrapped
+    decorated: Command = add_options(wrapped, _OPTIONS)
     return decorated
 
 

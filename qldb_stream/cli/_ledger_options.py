@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from qldb_stream.cli._connections import Connection, is_url, open_file, open_url
+from qldb_stream.cli._options import add_options
 from qldb_stream.errors import UsageError
 
 __all__ = ["ledger_options", "open_target"]
@@ -47,9 +48,7 @@ _OPTIONS: Final = (
 
 def ledger_options(command: F) -> F:
     """Add the options that say which ledger."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 def open_target(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import click
 
-__all__ = ["files_argument", "json_option", "parse_time"]
+__all__ = ["add_options", "files_argument", "json_option", "parse_time"]
+
+
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def parse_time(
@@ -25,6 +30,13 @@ def parse_time(
     except ValueError as exc:
         raise click.BadParameter(f"{value!r} is no time such as 2024-05-06T07:08:09Z") from exc
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def add_options(command: C, options: Sequence[Callable[[C], C]]) -> C:
+    """Put options on a command; `--help` has them in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 files_argument = click.argument(

@@ -103,15 +103,22 @@ class Replay:
         if part is None:
             return Outcome(applied=False)
         plan, state = part
-        work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
         try:
-            outcome = work.run(self._known)
+            outcome, state = self._carry_out(txn, plan, state)
         except _NOT_REFUSALS:
             raise
         except (IonDecodeError, LedgerError) as exc:
             raise refusal(plan.address, str(exc)) from exc
-        write_state(txn, work.state)
+        write_state(txn, state)
         return outcome
+
+    def _carry_out(
+        self, txn: Transaction, plan: BlockPlan, state: StrandState
+    ) -> tuple[Outcome, StrandState]:
+        """Run a plan's statements between reading and writing the position."""
+        work = Work(txn, plan, state, self._rule, insert_unknown=self._insert_unknown)
+        outcome = work.run(self._known)
+        return outcome, work.state
 
     def redact(self, txn: Transaction, asked: RedactedRevision, strand_id: str, token: int) -> bool:
         """

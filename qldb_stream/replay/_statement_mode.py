@@ -11,25 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from qldb_stream.errors import (
-    LedgerError,
-    LedgerFileError,
-    OccConflictError,
-    TransactionClosedError,
-)
 from qldb_stream.replay._ddl import refusal
 from qldb_stream.replay._execute import Replay
 from qldb_stream.replay._operations import BlockPlan
 from qldb_stream.replay._protocols import Transaction
 from qldb_stream.replay._rules import IdRule
-from qldb_stream.replay._state import next_state, write_state
+from qldb_stream.replay._state import StrandState
 from qldb_stream.replay._statement_plan import SentStatement, StatementPlan
 from qldb_stream.replay._work import Outcome
-from qldb_stream.report import Position
 
 SETTINGS: Final = "mode=statement"
-
-_NOT_REFUSALS: Final = (LedgerFileError, OccConflictError, TransactionClosedError)
 
 
 class StatementReplay(Replay):
@@ -39,39 +30,17 @@ class StatementReplay(Replay):
         super().__init__(IdRule())
         self._settings = SETTINGS
 
-    def execute(
-        self,
-        txn: Transaction,
-        plan: BlockPlan,
-        position: Position,
-        token: int,
-        *,
-        end: int | None = None,
-    ) -> Outcome:
+    def _carry_out(
+        self, txn: Transaction, plan: BlockPlan, state: StrandState
+    ) -> tuple[Outcome, StrandState]:
         """
-        Send a plan's statements in an open transaction; the caller commits.
+        Send a plan's statements.
 
         Raises:
-            UsageError: earlier blocks were replayed in another way.
-            ReplayRefusedError: the destination refuses a statement, or it changes other
-                documents there than in the source; abort.
-            StaleTokenError: the destination has seen a higher token.
-            IntegrityError: the block does not follow on what the destination has.
+            ReplayRefusedError: a statement changes other documents than in the source.
         """
         assert isinstance(plan, StatementPlan), "statement mode executes plans of statements"
-        assert end is None, "statements are never sent in parts"
-        stored = self._read(txn, plan.address.strand_id)
-        state = next_state(stored, plan, position, token, self._settings)
-        if state is None:
-            return Outcome(applied=False)
-        try:
-            documents = _send_all(txn, plan)
-        except _NOT_REFUSALS:
-            raise
-        except LedgerError as exc:
-            raise refusal(plan.address, str(exc)) from exc
-        write_state(txn, state)
-        return Outcome(applied=True, documents=documents)
+        return Outcome(applied=True, documents=_send_all(txn, plan)), state
 
     def parts(self, plan: BlockPlan) -> Sequence[int]:
         """Refuse: who sends statements keeps their transaction."""

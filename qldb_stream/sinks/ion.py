@@ -28,6 +28,7 @@ from qldb_stream.sinks._archive import (
     OPTIONS,
     FileArchive,
     Form,
+    Forms,
     Note,
     check_version,
     note_bytes,
@@ -52,7 +53,6 @@ class IonForm:
         archive_id: what tells the notes of this archive from all other bytes, 32 hex digits.
     """
 
-    scheme = "ion"
     format = FORMAT
     lead = NOTE_HEAD_BYTES
 
@@ -103,28 +103,6 @@ class IonForm:
             yield found.data, found.data
 
 
-class IonSink(FileArchive):
-    """
-    Append blocks to a file of stream records in Ion, exactly once.
-
-    Args:
-        path: the file; made when it is absent or empty.
-
-    Raises:
-        UsageError: the file is something else, of a newer version, damaged before its
-            end, or may not be written.
-        SinkUnavailableError: somebody else is writing it, or the disk fails.
-    """
-
-    scheme = "ion"
-
-    def _new_form(self) -> Form:
-        return IonForm.new()
-
-    def _read_form(self, head: bytes) -> tuple[Form, int] | None:
-        return _read_form(head, self._path)
-
-
 def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
     end = maybe_note_end(head, 0, at_end=True)
     if end is None:
@@ -140,6 +118,21 @@ def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
     if not isinstance(archive_id, str) or _ID.fullmatch(archive_id) is None:
         return None
     return IonForm(archive_id), end
+
+
+class IonSink(FileArchive):
+    """
+    Append blocks to a file of stream records in Ion, exactly once.
+
+    Args:
+        path: the file; made when it is absent or empty.
+
+    Raises:
+        UsageError: as `FileArchive` says.
+        SinkUnavailableError: somebody else is writing it, or the disk fails.
+    """
+
+    forms = Forms("ion", IonForm.new, _read_form)
 
 
 @hookimpl
@@ -158,4 +151,4 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
 
 
 def _open(path: str, options: Mapping[str, str]) -> Sink:
-    return open_archive(path, options, "ion", IonSink, (IonForm.new, _read_form))
+    return open_archive(path, options, IonSink)

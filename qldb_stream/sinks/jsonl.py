@@ -29,6 +29,7 @@ from qldb_stream.sinks._archive import (
     OPTIONS,
     FileArchive,
     Form,
+    Forms,
     Note,
     check_version,
     note_bytes,
@@ -45,7 +46,6 @@ _ION: Final = b',"ion":"'
 class JsonlForm:
     """JSON lines, as an archive's form."""
 
-    scheme = "jsonl"
     format = FORMAT
     needle = b'\n{"recordType":"POSITION",'
     lead = -1
@@ -85,28 +85,6 @@ class JsonlForm:
             yield line, base64.b64decode(line[start : line.rindex(b'"')], validate=True)
 
 
-class JsonlSink(FileArchive):
-    """
-    Append blocks to a file of JSON lines, exactly once.
-
-    Args:
-        path: the file; made when it is absent or empty.
-
-    Raises:
-        UsageError: the file is something else, of a newer version, damaged before its
-            end, or may not be written.
-        SinkUnavailableError: somebody else is writing it, or the disk fails.
-    """
-
-    scheme = "jsonl"
-
-    def _new_form(self) -> Form:
-        return JsonlForm()
-
-    def _read_form(self, head: bytes) -> tuple[Form, int] | None:
-        return _read_form(head, self._path)
-
-
 def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
     line = head.partition(b"\n")[0]
     try:
@@ -117,6 +95,21 @@ def _read_form(head: bytes, where: object) -> tuple[Form, int] | None:
         return None
     check_version(where, found.get("version"), VERSION)
     return JsonlForm(), len(line) + 1
+
+
+class JsonlSink(FileArchive):
+    """
+    Append blocks to a file of JSON lines, exactly once.
+
+    Args:
+        path: the file; made when it is absent or empty.
+
+    Raises:
+        UsageError: as `FileArchive` says.
+        SinkUnavailableError: somebody else is writing it, or the disk fails.
+    """
+
+    forms = Forms("jsonl", JsonlForm, _read_form)
 
 
 @hookimpl
@@ -135,4 +128,4 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
 
 
 def _open(path: str, options: Mapping[str, str]) -> Sink:
-    return open_archive(path, options, "jsonl", JsonlSink, (JsonlForm, _read_form))
+    return open_archive(path, options, JsonlSink)

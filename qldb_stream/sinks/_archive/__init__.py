@@ -9,7 +9,7 @@ for all forms and stands in `_file`, and in `_bucket` for S3.
 from __future__ import annotations
 
 from qldb_stream.sinks._archive._file import FileArchive
-from qldb_stream.sinks._archive._form import Form, Note, check_version, note_bytes
+from qldb_stream.sinks._archive._form import Form, Forms, Note, check_version, note_bytes
 from qldb_stream.sinks._archive._open import OPTIONS, open_archive
 from qldb_stream.sinks._archive._redact import targets_of, targets_of_copies
 
@@ -17,6 +17,7 @@ __all__ = [
     "OPTIONS",
     "FileArchive",
     "Form",
+    "Forms",
     "Note",
     "check_version",
     "note_bytes",

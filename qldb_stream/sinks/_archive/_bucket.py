@@ -24,8 +24,8 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import attrs
 
@@ -33,7 +33,7 @@ from qldb_stream.errors import SinkUnavailableError, StaleTokenError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.report import Position, SinkSummary
 from qldb_stream.sinks._archive._file import iter_block_data
-from qldb_stream.sinks._archive._form import Form, check_version, closing_of, position_note
+from qldb_stream.sinks._archive._form import Forms, check_version, closing_of, position_note
 from qldb_stream.sinks._archive._objects import NO_CONDITIONS, Objects, StoredObject
 from qldb_stream.sinks._archive._recovery import DamageError, find_end
 from qldb_stream.sinks._archive._redact import (
@@ -44,13 +44,10 @@ from qldb_stream.sinks._archive._redact import (
     targets_of_copies,
 )
 
-__all__ = ["BucketArchive", "Forms"]
+__all__ = ["BucketArchive"]
 
 FORMAT: Final = "qldb-stream archive"
 VERSION: Final = 1
-
-Forms: TypeAlias = tuple[Callable[[], Form], Callable[[bytes, object], tuple[Form, int] | None]]
-"""How a form is made for a new object, and read from the header of one that is there."""
 
 
 @attrs.frozen
@@ -71,8 +68,7 @@ class BucketArchive:
 
     Args:
         url: ``s3://BUCKET/PREFIX``.
-        scheme: ``ion`` or ``jsonl``.
-        forms: its form.
+        forms: its kind.
         object_bytes: how large objects are at most, single blocks apart.
         is_conditional: whether the store heeds If-None-Match and If-Match.
 
@@ -84,14 +80,12 @@ class BucketArchive:
     can_park = False
     takes_filtered = False
 
-    def __init__(
-        self, url: str, scheme: str, forms: Forms, *, object_bytes: int, is_conditional: bool
-    ) -> None:
+    def __init__(self, url: str, forms: Forms, *, object_bytes: int, is_conditional: bool) -> None:
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         if not bucket:
-            raise UsageError(f"{url} names no bucket: write {scheme}:s3://BUCKET/PREFIX")
-        self._name: Final = f"{scheme}:{url}"
-        self._scheme: Final = scheme
+            raise UsageError(f"{url} names no bucket: write {forms.scheme}:s3://BUCKET/PREFIX")
+        self._name: Final = f"{forms.scheme}:{url}"
+        self._scheme: Final = forms.scheme
         self._forms: Final = forms
         self._prefix: Final = f"{prefix.strip('/')}/".removeprefix("/")
         self._object_bytes: Final = object_bytes
@@ -250,7 +244,7 @@ class BucketArchive:
         token: int,
     ) -> Iterator[tuple[bytes, tuple[int, int]]]:
         """Iterate over what objects are to hold, each with its first and last block."""
-        form = self._forms[0]()
+        form = self._forms.new()
         held: list[bytes] = []
         first = size = 0
         for index, block in enumerate(blocks):
@@ -264,7 +258,7 @@ class BucketArchive:
             closing = closing_of(held, {reached.strand_id: reached}, {reached.strand_id: token})
             note = form.frame(position_note(closing))
             yield b"".join((form.header(), *held, note)), (first, block.address.sequence_no)
-            form, held, size = self._forms[0](), [], 0
+            form, held, size = self._forms.new(), [], 0
 
     def _put_object(self, strand: _Strand, number: int, data: bytes, ends: tuple[int, int]) -> None:
         key = self._object_key(strand.strand_id, number)
@@ -306,7 +300,7 @@ class BucketArchive:
         found = self._objects.get(key)
         before = b"" if found is None else found.data
         damaged = SinkUnavailableError(self._name, f"the object {key} is damaged; restore it")
-        header = self._forms[1](before[:1024], key)
+        header = self._forms.read(before[:1024], key)
         if found is None or header is None:
             raise damaged
         form, header_end = header

@@ -20,8 +20,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, ClassVar, Final
 
 from qldb_stream.errors import (
     DecodeError,
@@ -31,10 +32,10 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block, RevisionKind
-from qldb_stream.holding import Found, HeldFile, is_special, maybe_hold, sync_folder
+from qldb_stream.holding import Found, is_special, sync_folder
 from qldb_stream.records import iter_records
 from qldb_stream.report import Position, SinkSummary
-from qldb_stream.sinks._archive._form import Form, closing_of, position_note
+from qldb_stream.sinks._archive._form import Form, Forms, closing_of, position_note
 from qldb_stream.sinks._archive._recovery import DamageError, Part, find_end, iter_parts
 from qldb_stream.sinks._archive._redact import (
     Target,
@@ -44,6 +45,7 @@ from qldb_stream.sinks._archive._redact import (
     targets_of,
     targets_of_copies,
 )
+from qldb_stream.sinks._hold import hold
 
 __all__ = ["FileArchive", "check_whole", "iter_block_data"]
 
@@ -55,7 +57,7 @@ class FileArchive:
     """
     Append blocks to one file, exactly once; a `qldb_stream.typing.ErasingSink`.
 
-    A subclass says in which form, by `_new_form` and `_read_form`.
+    A subclass says in which form, by `forms`.
 
     Args:
         path: the file; made when it is absent or empty.
@@ -70,15 +72,15 @@ class FileArchive:
     can_park = False
     takes_filtered = False
 
-    scheme: str
+    forms: ClassVar[Forms]
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)  # as given, for messages
-        self._name = f"{self.scheme}:{path}"
+        self._name = f"{self.forms.scheme}:{path}"
         self._positions: dict[str, Position] = {}
         self._tokens: dict[str, int] = {}
         self._documents = 0
-        self._held = _hold(self._name, self.scheme, path)
+        self._held = hold(self._name, path, partial(_unfit, self.forms.scheme))
         try:
             self._file = self._open_file()
         except BaseException:
@@ -144,24 +146,6 @@ class FileArchive:
         if not self._positions:
             self._held.put_back()
         self._held.release()
-
-    # --- what a form of archive says of itself ---
-
-    def _new_form(self) -> Form:
-        """Give the form of a file that is made."""
-        raise NotImplementedError
-
-    def _read_form(self, head: bytes) -> tuple[Form, int] | None:
-        """
-        Read the header of a file that is there; answer its form and where the header ends.
-
-        Returns:
-            None when the file is something else.
-
-        Raises:
-            UsageError: it has a version that is not known.
-        """
-        raise NotImplementedError
 
     # --- writing ---
 
@@ -261,7 +245,7 @@ class FileArchive:
         path = self._held.path
         try:
             if self._held.found is not Found.CONTENT:
-                _make_file(path, self._new_form().header())
+                _make_file(path, self.forms.new().header())
             opened = path.open("r+b", buffering=0)
         except OSError as exc:
             raise UsageError(f"cannot write {self._path}: {exc.strerror}") from exc
@@ -273,9 +257,10 @@ class FileArchive:
         return opened
 
     def _recover(self, opened: BinaryIO) -> None:
-        found = self._read_form(opened.read(HEAD_BYTES))
+        found = self.forms.read(opened.read(HEAD_BYTES), self._path)
         if found is None:
-            raise UsageError(f"{self._path} is not a file of {self.scheme}:, it is left as it is")
+            kind = self.forms.scheme
+            raise UsageError(f"{self._path} is not a file of {kind}:, it is left as it is")
         self._form, self._header_end = found
         try:
             last = find_end(opened, self._form, self._header_end)
@@ -322,31 +307,13 @@ def check_whole(sink: str, block: Block) -> None:
     )
 
 
-def _hold(sink: str, scheme: str, path: str | Path) -> HeldFile:
-    """
-    Become the only writer of the file that all its names lead to.
-
-    Raises:
-        UsageError: it is a folder, a device or a pipe, no path at all, or its folder may not
-            be written.
-        SinkUnavailableError: somebody else is writing it.
-    """
-    try:
-        if Path(path).is_dir():
-            raise UsageError(f"cannot write {path}: Is a directory; write {scheme}:PATH of a file")
-        if is_special(path):
-            raise UsageError(
-                f"cannot write {path}: expected a file or nothing, found a device, pipe or "
-                "socket; it is left as it is"
-            )
-        held = maybe_hold(path, ".lock")
-    except ValueError as exc:  # a NUL in it
-        raise UsageError(f"cannot write {str(path)!r}: it is no path") from exc
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
-    if held is None:
-        raise SinkUnavailableError(sink, "another process or sink is writing it")
-    return held
+def _unfit(scheme: str, path: Path) -> str | None:
+    """Say why a path can be no archive's."""
+    if path.is_dir():
+        return f"Is a directory; write {scheme}:PATH of a file"
+    if is_special(path):
+        return "expected a file or nothing, found a device, pipe or socket; it is left as it is"
+    return None
 
 
 class _translated:  # noqa: N801 - used as a function

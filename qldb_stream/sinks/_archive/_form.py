@@ -7,7 +7,7 @@ A note is a JSON object: HEADER says what the file is, POSITION closes what stan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
@@ -20,6 +20,7 @@ from qldb_stream.report import Position
 __all__ = [
     "Closing",
     "Form",
+    "Forms",
     "Note",
     "check_version",
     "closing_of",
@@ -36,13 +37,11 @@ class Form(Protocol):
     One way to write an archive; for one file, or the objects of one strand.
 
     Attributes:
-        scheme: of its sink's URLs, and the ending of its objects' names.
         format: what its HEADER calls it.
         needle: what a POSITION note has at its start, and nothing within a record has.
         lead: where in a note the needle starts.
     """
 
-    scheme: str
     format: str
     needle: bytes
     lead: int
@@ -74,6 +73,24 @@ class Form(Protocol):
         Raises:
             ValueError: it holds something else.
         """
+
+
+@attrs.frozen
+class Forms:
+    """
+    A kind of archive: how its forms come about.
+
+    Attributes:
+        scheme: of its sink's URLs.
+        new: gives the form of an archive that is made.
+        read: reads the header of one that is there, given where that is for messages; answers
+            the form and where the header ends, or None when it is something else. Raises
+            `UsageError` for a version that is not known.
+    """
+
+    scheme: str
+    new: Callable[[], Form]
+    read: Callable[[bytes, object], tuple[Form, int] | None]
 
 
 def note_bytes(note: Note) -> bytes:

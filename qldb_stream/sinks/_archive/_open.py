@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import SinkOption
 
 if TYPE_CHECKING:
-    from qldb_stream.sinks._archive._bucket import BucketArchive, Forms
+    from qldb_stream.sinks._archive._bucket import BucketArchive
     from qldb_stream.sinks._archive._file import FileArchive
 
 __all__ = ["OPTIONS", "open_archive"]
@@ -32,9 +32,7 @@ OPTIONS: Final = (
 def open_archive(
     path: str,
     options: Mapping[str, str],
-    scheme: str,
-    open_file: Callable[[str], FileArchive],
-    forms: Forms,
+    open_file: type[FileArchive],
 ) -> FileArchive | BucketArchive:
     """
     Open an archive.
@@ -43,6 +41,7 @@ def open_archive(
         UsageError: no path, an option that makes no sense, or what the archive raises.
         SinkUnavailableError: as the archive says.
     """
+    scheme = open_file.forms.scheme
     if not path:
         raise UsageError(f"{scheme}: needs a path: write {scheme}:PATH")
     if not path.startswith("s3://"):
@@ -56,8 +55,7 @@ def open_archive(
 
     return BucketArchive(
         path,
-        scheme,
-        forms,
+        open_file.forms,
         object_bytes=int(given),
         is_conditional=options.get("conditional", "yes") == "yes",
     )

@@ -9,11 +9,12 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.errors import SinkUnavailableError, StaleTokenError, UsageError
+from qldb_stream.errors import SinkUnavailableError, StaleTokenError
 from qldb_stream.events import Block
-from qldb_stream.holding import HeldFile, is_special, maybe_hold
+from qldb_stream.holding import is_special
 from qldb_stream.report import Position, SinkSummary, StoredRevision
 from qldb_stream.sinks._archive import targets_of, targets_of_copies
+from qldb_stream.sinks._hold import hold
 from qldb_stream.sinks.parquet._columns import Columns
 from qldb_stream.sinks.parquet._draft import Draft
 from qldb_stream.sinks.parquet._files import read_stored
@@ -48,7 +49,7 @@ class ParquetSink:
         self._tokens: dict[str, int] = {}
         self._documents = 0
         self._is_closed = False
-        self._held: Final = _hold(self._name, path)
+        self._held: Final = hold(self._name, path, _unfit)
         try:
             with self._translated():
                 self._store: Final = Store(self._held.path, path)
@@ -254,25 +255,8 @@ def _sorted(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=_order)
 
 
-def _hold(sink: str, path: str | Path) -> HeldFile:
-    """
-    Become the only writer of a folder.
-
-    Raises:
-        UsageError: it is something else, no path at all, or what it is in may not be written.
-        SinkUnavailableError: somebody else is writing it.
-    """
-    try:
-        if is_special(path) or Path(path).is_file():
-            raise UsageError(
-                f"cannot write {path}: expected a folder or nothing, found something else; it is "
-                "left as it is"
-            )
-        held = maybe_hold(path, ".lock")
-    except ValueError as exc:  # a NUL in it
-        raise UsageError(f"cannot write {str(path)!r}: it is no path") from exc
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
-    if held is None:
-        raise SinkUnavailableError(sink, "another process or sink is writing it")
-    return held
+def _unfit(path: Path) -> str | None:
+    """Say why a path can be no folder of Parquet files."""
+    if is_special(path) or path.is_file():
+        return "expected a folder or nothing, found something else; it is left as it is"
+    return None
