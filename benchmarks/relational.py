@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,18 +146,23 @@ class _Hand:
 _Load = Callable[[_Hand, Sequence[Block], int], None]
 
 
+def _by_table(hand: _Hand, blocks: Sequence[Block]) -> dict[str, list[list[Any]]]:
+    """Make the rows of some blocks, by table."""
+    found: dict[str, list[list[Any]]] = {}
+    for block in blocks:
+        for revision in block.revisions:
+            table, row = hand.row(block, revision)
+            found.setdefault(table, []).append(row)
+    return found
+
+
 def _copy_all(hand: _Hand, blocks: Sequence[Block], run: int) -> None:
     """Copy the history in runs, and the newest rows at the end."""
     newest: dict[tuple[str, str], list[Any]] = {}
     for first in range(0, len(blocks), run):
-        history: dict[str, list[list[Any]]] = {}
-        for block in blocks[first : first + run]:
-            for revision in block.revisions:
-                table, row = hand.row(block, revision)
-                history.setdefault(table, []).append(row)
-                newest[table, row[2]] = row
-        for table, rows in history.items():
+        for table, rows in _by_table(hand, blocks[first : first + run]).items():
             hand.copy(table + "_history", rows)
+            newest.update(((table, row[2]), row) for row in rows)
     current: dict[str, list[list[Any]]] = {}
     for (table, _), row in newest.items():
         current.setdefault(table, []).append(row)
@@ -168,12 +174,7 @@ def _copy_all(hand: _Hand, blocks: Sequence[Block], run: int) -> None:
 def _upsert_all(hand: _Hand, blocks: Sequence[Block], run: int) -> None:
     """Insert and upsert batches, each in a transaction."""
     for first in range(0, len(blocks), run):
-        history: dict[str, list[list[Any]]] = {}
-        for block in blocks[first : first + run]:
-            for revision in block.revisions:
-                table, row = hand.row(block, revision)
-                history.setdefault(table, []).append(row)
-        for table, rows in history.items():
+        for table, rows in _by_table(hand, blocks[first : first + run]).items():
             hand.many(table + "_history", rows)
             hand.upsert(table, rows)
         hand.commit()
@@ -256,6 +257,45 @@ def _renamed(sql: str, name: str, new: str) -> str:
     return sql.replace(f'"{name}', f'"{new}').replace(f" {name}", f' "{new}"', 1)
 
 
+def _postgres_hand(db: Any, count: Callable[[str], int], tables: Sequence[Table]) -> _Hand:
+    """Make tables like the sink's, and what writes them; `db` is a connection of psycopg."""
+    names: dict[str, list[str]] = {}
+    for table in tables:
+        for name, key in ((table.name, table.id), (table.history, table.id + "_history")):
+            like = f'CREATE TABLE "hand_{key}" (LIKE public."{name}" INCLUDING ALL)'
+            db.execute(like.encode())
+            columns = db.execute(f'SELECT * FROM "hand_{key}" LIMIT 0'.encode()).description
+            names[key] = [f'"{column.name}"' for column in columns or ()]
+    db.commit()
+
+    def copy(key: str, rows: list[list[Any]]) -> None:
+        statement = f'COPY "hand_{key}" FROM STDIN'.encode()
+        with db.cursor() as cursor, cursor.copy(statement) as writer:
+            for row in rows:
+                writer.write_row(row)
+
+    def many(key: str, rows: list[list[Any]]) -> None:
+        marks = ", ".join(["%s"] * len(names[key]))
+        with db.cursor() as cursor:
+            cursor.executemany(f'INSERT INTO "hand_{key}" VALUES ({marks})'.encode(), rows)
+
+    def upsert(key: str, rows: list[list[Any]]) -> None:
+        marks = ", ".join(["%s"] * len(names[key]))
+        statement = _upsert_text(f'"hand_{key}"', names[key], marks)
+        with db.cursor() as cursor:
+            cursor.executemany(statement.encode(), rows)
+
+    return _Hand(
+        _columns(tables),
+        copy,
+        many,
+        upsert,
+        db.commit,
+        lambda: _count(count, tables, '"hand_{}"', by_id=True),
+        texts=False,
+    )
+
+
 @contextmanager
 def _postgres(folder: Path) -> Iterator[_Place]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
@@ -285,44 +325,8 @@ def _postgres(folder: Path) -> Iterator[_Place]:
     def counts(tables: Sequence[Table]) -> list[tuple[int, int]]:
         return _count(first, tables, 'public."{}"')
 
-    def hand(tables: Sequence[Table]) -> _Hand:
-        names: dict[str, list[str]] = {}
-        for table in tables:
-            for name, key in ((table.name, table.id), (table.history, table.id + "_history")):
-                like = f'CREATE TABLE "hand_{key}" (LIKE public."{name}" INCLUDING ALL)'
-                db.execute(like.encode())
-                columns = db.execute(f'SELECT * FROM "hand_{key}" LIMIT 0'.encode()).description
-                names[key] = [f'"{column.name}"' for column in columns or ()]
-        db.commit()
-
-        def copy(key: str, rows: list[list[Any]]) -> None:
-            statement = f'COPY "hand_{key}" FROM STDIN'.encode()
-            with db.cursor() as cursor, cursor.copy(statement) as writer:
-                for row in rows:
-                    writer.write_row(row)
-
-        def many(key: str, rows: list[list[Any]]) -> None:
-            marks = ", ".join(["%s"] * len(names[key]))
-            with db.cursor() as cursor:
-                cursor.executemany(f'INSERT INTO "hand_{key}" VALUES ({marks})'.encode(), rows)
-
-        def upsert(key: str, rows: list[list[Any]]) -> None:
-            marks = ", ".join(["%s"] * len(names[key]))
-            statement = _upsert_text(f'"hand_{key}"', names[key], marks)
-            with db.cursor() as cursor:
-                cursor.executemany(statement.encode(), rows)
-
-        return _Hand(
-            _columns(tables),
-            copy,
-            many,
-            upsert,
-            db.commit,
-            lambda: _count(first, tables, '"hand_{}"', by_id=True),
-            texts=False,
-        )
-
-    yield _Place("postgresql", f"postgresql://{user}@/postgres?host={host}", renew, hand, counts)
+    url = f"postgresql://{user}@/postgres?host={host}"
+    yield _Place("postgresql", url, renew, partial(_postgres_hand, db, first), counts)
     db.close()
     server.cleanup()
 

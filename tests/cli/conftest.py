@@ -11,7 +11,9 @@ import attrs
 import pytest
 
 from qldb_stream.cli import main
+from qldb_stream.ledger import Ledger
 from qldb_stream.testing import make_delivery, make_journal, write_archive
+from qldb_stream.testing.vehicle_registration import tell_story
 
 
 @attrs.frozen
@@ -49,3 +51,20 @@ def archive(tmp_path: Path) -> Path:
     records = make_journal(5, blocks=12).iter_records()
     write_archive(make_delivery(records, seed=5, most_in_frame=4), folder)
     return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A ledger that holds a small vehicle-registration story."""
+    path = tmp_path / "source.ledger"
+    with Ledger.open(path) as ledger:
+        list(tell_story(ledger.driver(), vehicles=4))
+    return path
+
+
+@pytest.fixture
+def recorded(source: Path, tmp_path: Path) -> Path:
+    """The journal of that ledger in files, shuffled and repeated."""
+    with Ledger.open(source) as ledger:
+        write_archive(make_delivery(ledger.stream_records(), seed=2), tmp_path / "recorded")
+    return tmp_path / "recorded"

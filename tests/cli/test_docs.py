@@ -134,6 +134,21 @@ def deliveries(run: Run) -> dict[str, set[str]]:
     }
 
 
+def lists(run: Run) -> dict[str, set[str]]:
+    """The fields of what lists sinks and what waits for them."""
+    listed = run("sinks", "--json").json()
+    described = run("sinks", "describe", "ledger", "--json").json()
+    fill_inbox("inbox")
+    said = run("status", "inbox", "--json").json()
+    return {
+        "sinks": keys([listed]),
+        "sinks: sinks": keys(listed["sinks"]),
+        "sinks: options": keys(described["options"]),
+        "status": keys([said]),
+        **{f"status: {x}": keys(said[x]) for x in STATUS_LISTS},
+    }
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -163,10 +178,6 @@ def printed(run: Run) -> dict[str, set[str]]:
     select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
     queried = [run(*select, *more).json() for more in ((), ("--explain",))]
     several = run("replay", "in", "--to", "memory:", "--to", "ledger:new", "--json").json()
-    listed = run("sinks", "--json").json()
-    described = run("sinks", "describe", "ledger", "--json").json()
-    fill_inbox("inbox")
-    said = run("status", "inbox", "--json").json()
     return {
         "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
@@ -186,11 +197,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
-        "sinks": keys([listed]),
-        "sinks: sinks": keys(listed["sinks"]),
-        "sinks: options": keys(described["options"]),
-        "status": keys([said]),
-        **{f"status: {x}": keys(said[x]) for x in STATUS_LISTS},
+        **lists(run),
         "ledger check": keys(checked),
         "ledger check: problems": keys(each for said in checked for each in said["problems"]),
         "ledger export": keys([exported]),

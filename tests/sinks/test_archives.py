@@ -33,6 +33,7 @@ from qldb_stream.sources import open_source
 from qldb_stream.testing import write_archive
 from qldb_stream.testing.journals import JournalShape, make_journal
 from qldb_stream.typing import ErasingSink, Sink
+from tests.sinks.steps import is_killed, write_to_the_end
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 JOURNAL = make_journal(11, blocks=40, shape=JournalShape(redactions=0.2, deletes=0.1))
@@ -278,34 +279,7 @@ def test_a_disk_that_is_full_changes_nothing(path: Path) -> None:
     assert ERASED == blocks_of(path)
 
 
-KILL = """
-import os, signal, sys
-from qldb_stream.plugins import open_sink
-from qldb_stream.report import Position
-from qldb_stream.testing.journals import JournalShape, make_journal
-
-url, left = sys.argv[1], int(sys.argv[2])
-blocks = list(make_journal(11, blocks=40, shape=JournalShape(redactions=0.2, deletes=0.1)))
-
-def dying(real):
-    def call(*arguments, **options):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    return call
-
-for name in ("fsync", "replace", "unlink"):  # what makes things durable, and what comes after
-    setattr(os, name, dying(getattr(os, name)))
-sink = open_sink(url)
-for start in range(0, 40, 5):
-    run = blocks[start : start + 5]
-    last = run[-1]
-    at = Position(last.address.strand_id, last.address.sequence_no, last.block_hash, start=0)
-    sink.apply(run, at, 0)
-sink.close()
-"""
+DURABLE_BY = ("fsync", "replace", "unlink")  # what makes things durable, and what comes after
 
 
 def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(path: Path) -> None:
@@ -313,13 +287,11 @@ def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(path: Path) -> Non
     for step in itertools.count(0, 3):
         fresh = path.with_name(f"{step}{path.suffix}")
         url = f"{path.suffix[1:]}:{fresh}"
-        done = subprocess.run([sys.executable, "-c", KILL, url, str(step)], check=False)
-        again = subprocess.run([sys.executable, "-c", KILL, url, "999"], check=False)
-        assert 0 == again.returncode
+        was_killed = is_killed(url, step, DURABLE_BY, 5)
+        write_to_the_end(url, DURABLE_BY, 5)
         assert ERASED == blocks_of(fresh)
-        if done.returncode == 0:
+        if not was_killed:
             break
-        assert -signal.SIGKILL == done.returncode
     assert step > 3  # it was killed somewhere
     assert {path.suffix} == {x.suffix for x in path.parent.iterdir()}
 

@@ -26,13 +26,13 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block, BlockSummary, RevisionDetails
-from qldb_stream.ion import IonSlice, load_slice
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Gap, Position
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.testing.journals import JournalShape, make_journal
 from qldb_stream.typing import Sink
+from tests.sinks.steps import with_broken_document
 
 JOURNAL = make_journal(11, blocks=40)
 BLOCKS = list(JOURNAL)
@@ -397,16 +397,10 @@ def test_a_disk_that_refuses_leaves_the_position_where_it_was(path: Path) -> Non
 
 def test_a_document_that_is_no_ion_is_refused_by_block(path: Path) -> None:
     """A block that cannot be shown is named, and nothing of its run is kept."""
-    index, revision = next(
-        (i, r) for b in BLOCKS for i, r in enumerate(b.revisions) if r.data_ion is not None
-    )
-    block = next(b for b in BLOCKS if revision in b.revisions)
-    sound = load_slice(b"\xe0\x01\x00\xea\xdb\x84\x89abcdefghi")
-    broken = attrs.evolve(revision, data_ion=IonSlice(sound.buf, 4, 15, sound.symbols))
-    revisions = (*block.revisions[:index], broken, *block.revisions[index + 1 :])
+    block = with_broken_document(BLOCKS)
     sink = JsonlSink(path)
     with pytest.raises(SinkRefusedError) as caught:
-        apply(sink, [attrs.evolve(block, revisions=revisions)])
+        apply(sink, [block])
     assert block.address.sequence_no == caught.value.sequence_no
     assert None is sink.position(STRAND)
     sink.close()

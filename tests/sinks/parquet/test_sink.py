@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import Block
-from qldb_stream.ion import IonSlice, load_slice
+from qldb_stream.ion import load_slice
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.sinks.parquet import list_files
@@ -47,6 +46,7 @@ from tests.sinks.parquet.support import (
     query,
     write,
 )
+from tests.sinks.steps import is_killed, with_broken_document, write_to_the_end
 
 
 def test_it_is_a_sink_that_a_url_opens(path: Path) -> None:
@@ -210,16 +210,10 @@ def test_files_are_bounded_and_few(path: Path) -> None:
 
 def test_a_document_that_is_no_ion_is_refused_by_block(path: Path) -> None:
     """A block that cannot be shown is named, and nothing of its run is kept."""
-    index, revision = next(
-        (i, r) for b in BLOCKS for i, r in enumerate(b.revisions) if r.data_ion is not None
-    )
-    block = next(b for b in BLOCKS if revision in b.revisions)
-    sound = load_slice(b"\xe0\x01\x00\xea\xdb\x84\x89abcdefghi")
-    broken = attrs.evolve(revision, data_ion=IonSlice(sound.buf, 4, 15, sound.symbols))
-    revisions = (*block.revisions[:index], broken, *block.revisions[index + 1 :])
+    block = with_broken_document(BLOCKS)
     sink = ParquetSink(path)
     with pytest.raises(SinkRefusedError) as caught:
-        apply(sink, [attrs.evolve(block, revisions=revisions)])
+        apply(sink, [block])
     assert block.address.sequence_no == caught.value.sequence_no
     assert None is sink.position(STRAND)
     sink.close()
@@ -329,43 +323,14 @@ def test_the_documented_queries_answer(
     assert 1 == len(scope["rows"])
 
 
-KILL = """
-import os, signal, sys
-from qldb_stream.plugins import open_sink
-from qldb_stream.report import Position
-from qldb_stream.testing.journals import JournalShape, make_journal
-
-url, left = sys.argv[1], int(sys.argv[2])
-blocks = list(make_journal(11, blocks=40, shape=JournalShape(redactions=0.2, deletes=0.1)))
-
-def dying(real):
-    def call(*arguments, **options):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    return call
-
-for name in ("fsync", "replace", "unlink", "mkdir"):
-    setattr(os, name, dying(getattr(os, name)))
-sink = open_sink(url)
-for start in range(0, 40, 10):
-    run = blocks[start : start + 10]
-    last = run[-1]
-    at = Position(last.address.strand_id, last.address.sequence_no, last.block_hash, start=0)
-    sink.apply(run, at, 0)
-sink.close()
-"""
+DURABLE_BY = ("fsync", "replace", "unlink", "mkdir")
 
 
 def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(path: Path) -> None:
     """Killed at each system call that matters, it holds whole runs, and ends like a clean one."""
     for step in itertools.count(0, 11):
         fresh = path.with_name(f"{step}")
-        done = subprocess.run(
-            [sys.executable, "-c", KILL, f"parquet:{fresh}", str(step)], check=False
-        )
+        was_killed = is_killed(f"parquet:{fresh}", step, DURABLE_BY, 10)
         sink = ParquetSink(fresh)
         reached = sink.position(STRAND)
         count = 0 if reached is None else reached.sequence_no + 1
@@ -375,12 +340,8 @@ def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(path: Path) -> Non
         }
         assert with_rows == held
         sink.close()
-        again = subprocess.run(
-            [sys.executable, "-c", KILL, f"parquet:{fresh}", "99999"], check=False
-        )
-        assert 0 == again.returncode
+        write_to_the_end(f"parquet:{fresh}", DURABLE_BY, 10)
         check(fresh)
-        if done.returncode == 0:
+        if not was_killed:
             break
-        assert -signal.SIGKILL == done.returncode
     assert step > 11
