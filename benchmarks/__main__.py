@@ -11,6 +11,7 @@ from benchmarks import (
     inbox,
     ledger,
     memory,
+    observe,
     partiql,
     records,
     relational,
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "server": server.run,
     "memory": memory.run,
     "inbox": inbox.run,
+    "observe": observe.run,
     "relational": relational.run,
     "imports": imports.run,
 }

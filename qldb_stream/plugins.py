@@ -28,6 +28,7 @@ import pluggy
 from qldb_stream import hookspecs
 from qldb_stream.errors import PluginError, QldbStreamError, UsageError
 from qldb_stream.hookspecs import PROJECT, SinkType
+from qldb_stream.observe import find_telemetry
 from qldb_stream.sinks.url import SCHEME, SinkUrl, mask_url, parse_sink_url
 from qldb_stream.typing import Sink
 
@@ -139,9 +140,12 @@ def load_observers(*more: object) -> Observers:
 
     Args:
         more: objects whose methods or functions are marked with `hookimpl`, told as well.
+
+    OpenTelemetry is told where the process has loaded it (`qldb_stream.observe`).
     """
     manager, _ = _make_manager()
-    for plugin in more:
+    telemetry = find_telemetry(more)
+    for plugin in (*more, *(() if telemetry is None else (telemetry,))):
         manager.register(plugin)
     return Observers(manager)
 

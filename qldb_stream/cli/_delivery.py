@@ -13,6 +13,7 @@ import click
 from qldb_stream.cli._options import add_options
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
 from qldb_stream.inbox import open_inbox
+from qldb_stream.observe import LOG_FORMATS, LOG_LEVELS, LogObserver, log_observer
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
 from qldb_stream.plugins import find_sink
 from qldb_stream.report import Gap, Guarantee
@@ -25,6 +26,8 @@ __all__ = [
     "delivery_options",
     "gap_options",
     "inbox_argument",
+    "log_observers",
+    "log_options",
     "maybe_inbox",
     "open_sinks",
     "parse_block",
@@ -107,6 +110,28 @@ def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     )
     return add_options(command, options)
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that ask for a log."""
+    log_format = click.option(
+        "--log-format",
+        type=click.Choice(LOG_FORMATS),
+        help="Log what happens, without contents, to standard error.",
+    )
+    log_level = click.option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS),
+        help="Log from here on; debug has a line for each block.  [default: info, once logging]",
+    )
+    return log_format(log_level(command))
+
+
+def log_observers(log_format: str | None, log_level: str | None) -> tuple[LogObserver, ...]:
+    """Give the observers that the options ask for: one as soon as either is given, or none."""
+    if log_format is None and log_level is None:
+        return ()
+    return (log_observer(log_format or "text", log_level or "info"),)
 
 
 start_option = click.option(

@@ -14,6 +14,8 @@ from qldb_stream.cli._delivery import (
     delivery_options,
     gap_options,
     inbox_argument,
+    log_observers,
+    log_options,
     maybe_inbox,
     open_sinks,
     parse_block,
@@ -64,6 +66,7 @@ _SINK = click.option("--sink", metavar="NAME", help="Only of this sink: its URL,
 @gap_options
 @delivery_options
 @filter_options
+@log_options
 @json_option
 def deliver(  # noqa: PLR0913 - the options of the command
     *,
@@ -76,6 +79,8 @@ def deliver(  # noqa: PLR0913 - the options of the command
     retries: int | None,
     retry_for: float | None,
     block_filter: Filter | None,
+    log_format: str | None,
+    log_level: str | None,
     as_json: bool,
 ) -> int:
     """
@@ -99,6 +104,7 @@ def deliver(  # noqa: PLR0913 - the options of the command
             on_refusal=on_refusal,
             filter=rules.apply,
             retry=retry_policy(retries, retry_for),
+            observers=log_observers(log_format, log_level),
         )
         report = attrs.evolve(pipeline.drain(), rules_unmet=rules.unmet())
     if as_json:
@@ -162,6 +168,7 @@ def show(
 @click.argument("blocks", metavar=f"[{BLOCK}...]", nargs=-1, callback=parse_block)
 @_TO
 @click.option("--all", "everything", is_flag=True, help="All that are parked for the sink.")
+@log_options
 @json_option
 def requeue(
     *,
@@ -169,13 +176,16 @@ def requeue(
     blocks: tuple[tuple[str, int], ...],
     url: str,
     everything: bool,
+    log_format: str | None,
+    log_level: str | None,
     as_json: bool,
 ) -> int:
     """Apply parked blocks after all, in order; what depends on one that stays, stays too."""
     if bool(blocks) == everything:
         raise UsageError(f"name blocks as {BLOCK}, or say --all")
     with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
-        pipeline = Pipeline(sinks, inbox=opened)
+        observers = log_observers(log_format, log_level)
+        pipeline = Pipeline(sinks, inbox=opened, observers=observers)
         wanted: dict[str, list[int] | None] = {}
         for strand_id, number in blocks:
             wanted[strand_id] = [*(wanted.get(strand_id) or []), number]

@@ -13,6 +13,8 @@ from qldb_stream.cli._delivery import (
     declare_gaps,
     delivery_options,
     gap_options,
+    log_observers,
+    log_options,
     maybe_inbox,
     open_sinks,
     retry_policy,
@@ -51,6 +53,7 @@ Examples:
   qldb-stream replay archive/ --to jsonl:a.jsonl --to ledger:b.ledger --inbox deliveries.inbox
   qldb-stream replay archive/ --to ledger:b.ledger --inbox deliveries.inbox --on-refusal park
   qldb-stream replay archive/ --to ledger:b.ledger --exclude-tables Orders --mask 'People.ssn=drop'
+  qldb-stream replay archive/ --to ledger:b.ledger --log-format json
   qldb-stream replay archive/ --to ledger:b.ledger --dry-run
 """
 
@@ -85,6 +88,7 @@ Examples:
 @click.option("--inbox", metavar="INBOX", help="Keeps positions, leases and parked blocks.")
 @delivery_options
 @filter_options
+@log_options
 @click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 @json_option
 def replay(  # noqa: PLR0913 - the options of the command
@@ -100,6 +104,8 @@ def replay(  # noqa: PLR0913 - the options of the command
     retry_for: float | None,
     block_filter: Filter | None,
     dry_run: bool,
+    log_format: str | None,
+    log_level: str | None,
     as_json: bool,
     **options: str | None,
 ) -> int:
@@ -132,6 +138,7 @@ def replay(  # noqa: PLR0913 - the options of the command
             on_refusal=on_refusal,
             retry=retry_policy(retries, retry_for),
             filter=rules.apply,
+            observers=log_observers(log_format, log_level),
         )
         failure = _run(pipeline, source, sinks)
     report = attrs.evolve(pipeline.report, rules_unmet=rules.unmet())
