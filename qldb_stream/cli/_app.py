@@ -18,6 +18,7 @@ from click.shell_completion import shell_complete
 
 from qldb_stream.cli._compare import compare
 from qldb_stream.cli._demo import demo
+from qldb_stream.cli._diff import diff
 from qldb_stream.cli._ids import ids
 from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._ledger import ledger
@@ -65,6 +66,7 @@ for _command in (
     sinks,
     ids,
     compare,
+    diff,
     status,
     ledger,
 ):

@@ -12,18 +12,22 @@ from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._dry_run import DryRunSink
 from qldb_stream.pipeline._foreign import closing_sink
+from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
 from qldb_stream.pipeline._pipeline import Pipeline, verify_source
 from qldb_stream.pipeline._retry import RetryPolicy
-from qldb_stream.pipeline._rules import OnRefusal
+from qldb_stream.pipeline._rules import LEASE_S, OnRefusal
 from qldb_stream.pipeline._run import iter_checked
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.pipeline._target import CheckpointedSink
 
 __all__ = [
+    "LEASE_S",
     "CheckedBlock",
     "CheckpointedSink",
     "Clock",
     "DryRunSink",
+    "FixedToken",
+    "Leases",
     "OnRefusal",
     "Order",
     "Pipeline",
@@ -31,6 +35,7 @@ __all__ = [
     "RetryPolicy",
     "SystemClock",
     "Tally",
+    "Tokens",
     "Verdict",
     "closing_sink",
     "iter_checked",

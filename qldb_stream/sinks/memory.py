@@ -2,19 +2,24 @@
 `memory:`: applied blocks in a list, for tests and for a look at what a pipeline does.
 
 Exactly once by construction: a block at or below the position is passed over, and
-position, token and blocks change together. Nothing outlives the process.
+position, token and blocks change together. Nothing outlives the process. What it holds can be
+compared and repaired (`qldb_stream.typing.RepairableSink`); it does not erase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from qldb_stream.errors import StaleTokenError, UsageError
-from qldb_stream.events import Block
+from qldb_stream.events import Block, RevisionKind
 from qldb_stream.hookspecs import SinkType, hookimpl
-from qldb_stream.report import Position
+from qldb_stream.report import Position, StoredRevision
 
 __all__ = ["MemorySink", "qldb_stream_register_sinks"]
+
+_LAST: Final = 2**63 - 1
+_GONE: Final = frozenset({RevisionKind.DELETE, RevisionKind.WITHHELD})
 
 
 class MemorySink:
@@ -53,6 +58,33 @@ class MemorySink:
         self.blocks += blocks if stored is None else stored.pending(blocks)
         self.positions[strand_id] = position
         return position
+
+    def expect(self, blocks: Iterable[Block]) -> Iterator[StoredRevision]:
+        """Iterate over what it holds of these blocks when they are applied."""
+        from qldb_stream.sinks._relational import expect_revisions  # sinks are listed without it
+
+        for block in blocks:
+            yield from expect_revisions(block, ())
+
+    def history(self, strand_id: str, first: int, last: int) -> Iterator[StoredRevision]:
+        """Iterate over what it holds of a range, by block number."""
+        mine = [
+            block
+            for block in self.blocks
+            if block.address.strand_id == strand_id and first <= block.address.sequence_no <= last
+        ]
+        return self.expect(sorted(mine, key=lambda block: block.address))
+
+    def current(self, strand_id: str) -> Iterator[StoredRevision]:
+        """Iterate over the newest revision of each document that is there now."""
+        newest = {one.document_id: one for one in self.history(strand_id, 0, _LAST)}
+        return (one for one in newest.values() if one.kind not in _GONE)
+
+    def repair(self, blocks: Sequence[Block], token: int) -> None:  # noqa: ARG002 - of one process
+        """Put these copies in the place of applied blocks."""
+        anew = {block.address: block for block in blocks}
+        there = [block for block in self.blocks if block.address not in anew]
+        self.blocks = sorted([*there, *anew.values()], key=lambda block: block.address)
 
     def close(self) -> None:
         """Do nothing: the blocks stay readable."""

@@ -149,6 +149,22 @@ def lists(run: Run) -> dict[str, set[str]]:
     }
 
 
+def diffs(run: Run) -> dict[str, set[str]]:
+    """The fields of a comparison with a sink that was altered."""
+    run("replay", "in", "--to", "sqlite:altered.db")
+    with closing(sqlite3.connect("altered.db")) as db, db:
+        db.execute("DELETE FROM customers")
+    found = run("diff", "in", "--with", "sqlite:altered.db", "--json").json()
+    repaired = run("diff", "in", "--with", "sqlite:altered.db", "--repair", "--json").json()
+    assert found.keys() == repaired.keys()
+    return {
+        "diff": keys([found]),
+        "diff: strands": keys(found["strands"]),
+        "diff: differences": keys(found["differences"]),
+        "diff: repair": keys([repaired["repair"]]),
+    }
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -187,6 +203,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "replay": (replayed.keys() | several.keys()) - keys(verified),
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),
         **deliveries(run),
+        **diffs(run),
         "replay: redactions_pending": keys(pending["redactions_pending"]),
         "replay: redacted_copies": keys(again["redacted_copies"]),
         **{

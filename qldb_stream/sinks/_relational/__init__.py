@@ -16,6 +16,7 @@ from qldb_stream.sinks._relational._documents import rest_bytes
 from qldb_stream.sinks._relational._json import JsonWriter, number_text
 from qldb_stream.sinks._relational._kinds import MISFIT, Kind
 from qldb_stream.sinks._relational._names import quote
+from qldb_stream.sinks._relational._read import expect_revisions
 from qldb_stream.sinks._relational._sink import RelationalSink
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "RelationalSink",
     "RowRefusedError",
     "Table",
+    "expect_revisions",
     "number_text",
     "quote",
     "rest_bytes",

@@ -60,8 +60,11 @@ def read_history(
         f"SELECT MAX(sequence_no) FROM {db.meta('block')} WHERE strand_id = ?", (strand_id,)
     )
     end = -1 if highest is None else min(last, highest)
-    for start in range(max(first, 0), end + 1, _WINDOW_BLOCKS):
-        stop = min(start + _WINDOW_BLOCKS - 1, end)
+    starts = [*range(max(first, 0), end + 1, _WINDOW_BLOCKS)]
+    windows = [(start, min(start + _WINDOW_BLOCKS - 1, end)) for start in starts]
+    if last > end:  # what is there beyond the last block, somebody else has written
+        windows.append((max(first, end + 1), last))
+    for start, stop in windows:
         where = "qldb_strand_id = ? AND qldb_sequence_no BETWEEN ? AND ?"
         found = [
             _stored(db, table, row)
@@ -89,6 +92,8 @@ def _select(db: Database, table: Table, name: str, where: str) -> str:
 def _stored(db: Database, table: Table, row: Any) -> StoredRevision:
     strand_id, sequence_no, document_id, version, kind_name, digest, data_hash = row[:7]
     kind = RevisionKind(kind_name)
+    # What has no document by its kind, and yet something in its columns, is to be seen.
+    has_data = kind in WITH_DATA or any(cell is not None for cell in row[OWN_COLUMNS - 1 :])
     return StoredRevision(
         strand_id,
         sequence_no,
@@ -98,7 +103,7 @@ def _stored(db: Database, table: Table, row: Any) -> StoredRevision:
         kind,
         bytes(digest),
         None if data_hash is None else bytes(data_hash),
-        _document(db, table, row) if kind in WITH_DATA else None,
+        _document(db, table, row) if has_data else None,
     )
 
 

@@ -134,15 +134,18 @@ def find_erased(db: Database, strand_id: str, first: int, last: int) -> frozense
 def delete_revisions(
     db: Database, tables: Iterable[Table], strand_id: str, numbers: Sequence[int]
 ) -> dict[str, set[str]]:
-    """Delete what histories hold of some blocks; give the documents by table."""
+    """Delete what histories hold of some blocks; give the documents there and in current rows."""
     touched: dict[str, set[str]] = {}
     db.allow_changes(allowed=True)
     for table in tables:
-        history = db.data(table.history)
+        history, current = db.data(table.history), db.data(table.name)
         for number in numbers:
             where = "WHERE qldb_strand_id = ? AND qldb_sequence_no = ?"
+            # A current row without its history is none of ours, and goes when it is rebuilt.
             found = db.execute(
-                f"SELECT qldb_document_id FROM {history} {where}", (strand_id, number)
+                f"SELECT qldb_document_id FROM {history} {where} "
+                f"UNION SELECT qldb_document_id FROM {current} {where}",
+                (strand_id, number, strand_id, number),
             )
             if found:
                 touched.setdefault(table.id, set()).update(row[0] for row in found)
