@@ -26,7 +26,7 @@ from qldb_stream.sinks._relational._catalog import OWN
 from qldb_stream.testing import JournalShape, make_journal
 
 # A hundred thousand take minutes, most of it the making of blocks: ask for them.
-REVISIONS = int(os.environ.get("QLDB_STREAM_BENCH_REVISIONS", "20000"))
+REVISIONS = int(os.environ.get("QLDB_STREAM_BENCH_REVISIONS", "100000"))
 STEADY = 3_000
 RUN = 50
 LOAD_RUN = 1_000
