@@ -13,6 +13,9 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 BIN := .venv/bin
 # More arguments for the command that a target ends in: make test ARGS="tests/ion --no-cov".
 ARGS ?=
+# Tests run in as many processes as there are cores, a file in one of them: WORKERS=0 for a debugger.
+WORKERS ?= auto
+SPREAD := -n $(WORKERS) --dist loadfile
 
 # The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
 ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/reconcile tests/testing \
@@ -25,7 +28,7 @@ demo: .dev  ## run the main job once: a ledger's journal replayed into another, 
 	@$(BIN)/qldb-stream demo $(ARGS)
 
 test: .dev  ## run the tests, with branch coverage
-	$(BIN)/python -m pytest --cov=qldb_stream $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) --cov=qldb_stream $(ARGS)
 
 check: .dev lint test-qldb test  ## what CI runs: lint, types, import contracts, both environments' tests
 
@@ -36,7 +39,7 @@ lint: .dev  ## ruff, mypy --strict and the import contracts
 	$(BIN)/lint-imports
 
 test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
-	.venv-qldb/bin/python -m pytest -q -m "not soak and not node" $(ION_TESTS) $(ARGS)
+	.venv-qldb/bin/python -m pytest -q $(SPREAD) -m "not soak and not node" $(ION_TESTS) $(ARGS)
 
 imports: .dev  ## install the package alone on every Python found, and import all of it
 	$(BIN)/python scripts/check_imports.py

@@ -46,6 +46,7 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
                 "pytest",
                 "pytest-randomly",
                 "pytest-timeout",
+                "pytest-xdist",
                 "six",
             ),
         ),
