@@ -2,10 +2,11 @@
 The assembler: summaries open blocks, revisions fill them.
 
 Strategy: a waiting block has one slot for each leaf of its summary, and hashes lead to
-slots. A revision joins by its hash. One that no summary lists stays loose until a
-summary does; only when nothing more can come for a block (`finish`, `close`) it joins
-by block address and document id, so that a damaged hash becomes a failed check of a
-named document and not a missing record. Copies that are equal fall out at once;
+slots. A revision joins by its hash; where several blocks list it, by the block that it
+claims. One that no summary lists stays loose until a summary does; only when nothing more
+can come for a block (`finish`, `close`) it joins by block address and document id, so that
+a damaged hash becomes a failed check of a named document and not a missing record.
+Copies that are equal fall out at once;
 different ones stay in their slot, summaries in their block, until the block is given out
 and are judged then, so that the outcome does not depend on their order (law 1). More than
 MAX_COPIES different ones are a conflict whatever they are; those beyond it are dropped.
@@ -38,7 +39,7 @@ from qldb_stream.assembly._given import (
     redacts,
 )
 from qldb_stream.assembly._loose import LooseRevisions
-from qldb_stream.assembly._waiting import Slot, SlotIndex, WaitingBlock
+from qldb_stream.assembly._waiting import Shelf, Slot, SlotIndex, WaitingBlock
 from qldb_stream.errors import BacklogError, IncompleteBlockError, IntegrityError, UsageError
 from qldb_stream.events import (
     NEED_MORE,
@@ -179,18 +180,27 @@ class BlockAssembler:
             self._waiting += 1
             self._add_loose(revision)
 
-    def _fill(self, slot: Slot, revision: Revision) -> None:
-        """Add a copy to a slot; the first one may make the block whole."""
-        copies = slot.copies
+    def _fill(self, shelf: Shelf, revision: Revision) -> None:
+        """Add a copy to its place; the first one in a slot may make the block whole."""
+        copies = shelf.copies
         if copies.has(revision):
             return
         if copies.revisions and not copies.is_full:
             self._check_limit()
-        was_missing = slot.is_missing
+        was_missing = shelf.is_missing
         self._waiting += copies.add(revision)
-        if was_missing:
-            slot.block.missing -= 1
-            self._note_whole(slot.block)
+        if was_missing and isinstance(shelf, Slot):
+            shelf.block.missing -= 1
+            self._note_whole(shelf.block)
+
+    def _place(self, revision: Revision) -> None:
+        """Find another place for an event that is counted."""
+        shelf = self._slots.best(revision)
+        if shelf is None:
+            self._add_loose(revision)
+        else:
+            self._waiting -= 1
+            self._fill(shelf, revision)
 
     def _add_loose(self, revision: Revision) -> None:
         """Keep an event that is counted; it is no more when there are too many like it."""
@@ -218,10 +228,12 @@ class BlockAssembler:
         """Make a slot for each leaf, and fill it with what is there already."""
         self._blocks[block.address] = block
         for leaf in block.summary.revision_summaries:
-            slot = Slot(leaf, block, self._loose.take(leaf.hash))
+            slot = Slot(self._loose.take(leaf.hash), leaf, block)
             block.slots.append(slot)
             block.missing += slot.is_missing
-            self._slots.add(slot)
+            sharing = self._slots.add(slot)
+            if sharing is not None:
+                self._note_whole(sharing.block)
         self._waiting += 1
         self._note_whole(block)
 
@@ -240,7 +252,7 @@ class BlockAssembler:
             if slot.copies.is_crowded:
                 self._problems.append(conflict(block.address, _CROWD, slot.copies.revisions[0]))
             for revision in slot.copies.revisions:
-                self._add_loose(revision)
+                self._place(revision)
         self._open_block(block.replaced_by(summary))
 
     def _judge_summaries(self, block: WaitingBlock) -> None:
@@ -253,11 +265,13 @@ class BlockAssembler:
         """Forget where a block's slots are; its events are the caller's now."""
         self._blocks.pop(block.address, None)
         self._ready.pop(block.address, None)
-        self._waiting -= 1
-        self._slots.remove(block.slots)
+        self._waiting -= 1 + self._slots.remove(block.slots)
 
     def _note_whole(self, block: WaitingBlock) -> None:
-        if not block.missing and not self._hold:
+        """Let a block be asked for as long as nothing is missing."""
+        if block.missing:
+            self._ready.pop(block.address, None)
+        elif not self._hold:
             self._ready[block.address] = None
 
     # --- giving out ---
@@ -288,6 +302,7 @@ class BlockAssembler:
         block = self._blocks.get(address)
         if block is None:
             return self._settle_given(address)
+        self._waiting -= sum(self._slots.settle(slot) for slot in block.slots)
         if block.missing:
             self._fill_by_document(block)
         if not block.missing:

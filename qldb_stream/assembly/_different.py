@@ -58,6 +58,11 @@ class DifferentCopies:
             self._marks.add(revision_mark(revision))
         return True
 
+    def take(self) -> list[Revision]:
+        """Give up all copies; whether there were too many stays known."""
+        found, self.revisions, self._marks = self.revisions, [], None
+        return found
+
     def remove(self, revision: Revision) -> None:
         """Give up a copy that is here."""
         self.revisions = [known for known in self.revisions if known is not revision]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 
 import attrs
@@ -12,16 +11,27 @@ from qldb_stream.assembly._different import MAX_COPIES, DifferentCopies
 from qldb_stream.assembly._given import summary_mark
 from qldb_stream.events import BlockAddress, BlockSummary, Revision, RevisionSummary
 
-__all__ = ["Slot", "SlotIndex", "WaitingBlock"]
+__all__ = ["Shelf", "Slot", "SlotIndex", "WaitingBlock"]
 
 
 @attrs.define(eq=False)
-class Slot:
+class Shelf:
+    """Different copies of one revision, for which there is no better place."""
+
+    copies: DifferentCopies
+
+    @property
+    def is_missing(self) -> bool:
+        """Say whether something has to come here."""
+        return False
+
+
+@attrs.define(eq=False)
+class Slot(Shelf):
     """A leaf of a waiting block, and the different copies that came for it."""
 
     leaf: RevisionSummary
     block: WaitingBlock
-    copies: DifferentCopies
 
     @property
     def is_missing(self) -> bool:
@@ -89,31 +99,41 @@ class SlotIndex:
         self._single: dict[bytes, Slot] = {}
         self._twins: dict[bytes, _Twins] = {}
 
-    def add(self, slot: Slot) -> None:
-        """Take in a slot."""
+    def add(self, slot: Slot) -> Slot | None:
+        """Take in a slot; give the one that has to share what it holds from now on."""
         digest = slot.leaf.hash
         twins = self._twins.get(digest)
-        if twins is None:
-            first = self._single.setdefault(digest, slot)
-            if first is slot:
-                return
-            del self._single[digest]
-            twins = self._twins[digest] = _Twins()
-            twins.add(first)
+        if twins is not None:
+            twins.add(slot)
+            return None
+        first = self._single.setdefault(digest, slot)
+        if first is slot:
+            return None
+        del self._single[digest]
+        twins = self._twins[digest] = _Twins()
+        twins.add(first)
         twins.add(slot)
+        return first
 
-    def remove(self, slots: Iterable[Slot]) -> None:
-        """Forget some slots that are here."""
+    def settle(self, slot: Slot) -> int:
+        """Let a slot that is to be decided have what fits no other; count what was dropped."""
+        twins = self._twins.get(slot.leaf.hash)
+        return 0 if twins is None else twins.settle(slot)
+
+    def remove(self, slots: Iterable[Slot]) -> int:
+        """Forget some slots that are here; give how many copies were dropped."""
+        dropped = 0
         for slot in slots:
             digest = slot.leaf.hash
             if self._single.pop(digest, None) is None:
                 twins = self._twins[digest]
-                twins.remove(slot)
+                dropped += twins.remove(slot)
                 if not twins.slots:
                     del self._twins[digest]
+        return dropped
 
-    def best(self, revision: Revision) -> Slot | None:
-        """Choose the slot for a revision; None when there is none of its hash."""
+    def best(self, revision: Revision) -> Shelf | None:
+        """Choose the place for a revision; None when there is no slot of its hash."""
         slot = self._single.get(revision.hash)
         if slot is not None:
             return slot
@@ -122,35 +142,55 @@ class SlotIndex:
 
 
 class _Twins:
-    """Several slots of one hash; a sound journal never has two."""
+    """
+    Several slots of one hash; a sound journal never has two, a damaged address makes them.
+
+    A copy belongs to the slot that it claims. What claims none waits on a shelf, until one of the
+    slots is to be decided that has nothing else, or the last: blocks are decided by address,
+    so it does not matter what came first.
+    """
 
     def __init__(self) -> None:
-        self.slots: OrderedDict[Slot, None] = OrderedDict()
-        self._missing: OrderedDict[Slot, None] = OrderedDict()
+        self.slots: dict[Slot, None] = {}
+        self._undecided: dict[Slot, None] = {}
         self._by_claim: dict[tuple[BlockAddress, str | None], Slot] = {}
+        self._unclaimed = Shelf(DifferentCopies())
 
     def add(self, slot: Slot) -> None:
-        self.slots[slot] = None
-        self._missing[slot] = None
-        self._by_claim.setdefault(_claim(slot), slot)
+        """Take in a slot; what it holds or claims goes where it belongs."""
+        self.slots[slot] = self._undecided[slot] = None
+        if self._by_claim.setdefault(_claim(slot), slot) is not slot:
+            return  # of the same block, which takes the first
+        was_missing = slot.is_missing
+        for revision in [*slot.copies.take(), *self._unclaimed.copies.take()]:
+            self.best(revision).copies.add(revision)
+        slot.block.missing += slot.is_missing - was_missing
 
-    def remove(self, slot: Slot) -> None:
+    def settle(self, slot: Slot) -> int:
+        """Give the copies on the shelf to a slot that needs them, or to the last one."""
+        self._undecided.pop(slot, None)
+        return self._take(slot) if slot.is_missing or not self._undecided else 0
+
+    def remove(self, slot: Slot) -> int:
         """Forget a slot; those of one claim are of one block and go together."""
         del self.slots[slot]
-        self._missing.pop(slot, None)
+        self._undecided.pop(slot, None)
         self._by_claim.pop(_claim(slot), None)
+        return 0 if self.slots else self._take(slot)
 
-    def best(self, revision: Revision) -> Slot:
-        """Choose what fits the revision's claim, else the first that is missing, or is."""
-        fitting = self._by_claim.get((revision.address, revision.document_id))
-        if fitting is not None:
-            return fitting
-        while self._missing:
-            slot = next(iter(self._missing))
-            if slot.is_missing:
-                return slot
-            del self._missing[slot]  # what is filled stays so as long as it is here
-        return next(iter(self.slots))
+    def best(self, revision: Revision) -> Shelf:
+        """Choose the slot that a revision claims, or the shelf."""
+        return self._by_claim.get((revision.address, revision.document_id), self._unclaimed)
+
+    def _take(self, slot: Slot) -> int:
+        """Move what is on the shelf into a slot; give what found no room there."""
+        shelf = self._unclaimed.copies
+        was_missing = slot.is_missing
+        kept = [slot.copies.add(revision) for revision in shelf.take()]
+        slot.copies.is_crowded |= shelf.is_crowded
+        shelf.is_crowded = False
+        slot.block.missing += slot.is_missing - was_missing
+        return kept.count(False)
 
 
 def _claim(slot: Slot) -> tuple[BlockAddress, str | None]:

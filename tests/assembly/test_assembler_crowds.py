@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import attrs
 import pytest
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.assembly._different import MAX_COPIES
+from qldb_stream.errors import IncompleteBlockError
 from qldb_stream.events import (
+    NEED_MORE,
     Block,
     BlockAddress,
     Event,
@@ -34,6 +38,17 @@ def claims_of(revision: Revision, count: int) -> list[RevisionDetails]:
     strand = revision.address.strand_id
     addresses = [BlockAddress(strand, 10**6 + number) for number in range(count)]
     return [details(attrs.evolve(revision, address=address)) for address in addresses]
+
+
+def lacking(assembler: BlockAssembler) -> dict[int, tuple[str, ...]]:
+    """Close an assembler, and say by number what the blocks lack that are left over."""
+    errors = assembler.close()
+    assert all(isinstance(error, IncompleteBlockError) for error in errors)
+    return {
+        error.sequence_no: error.missing
+        for error in errors
+        if isinstance(error, IncompleteBlockError)
+    }
 
 
 @pytest.mark.parametrize("summary_first", [False, True])
@@ -72,27 +87,72 @@ def test_a_crowd_is_told_when_its_summary_is_replaced() -> None:
 
 @pytest.mark.parametrize("same_document", [False, True])
 def test_a_crowd_of_leaves_with_one_hash(*, same_document: bool) -> None:
-    """Leaves are filled one after the other; two blocks may list the hash."""
+    """A block that lists a hash again and again lacks revisions; two blocks may list it."""
     names = ["x" if same_document else f"x{number}" for number in range(4000)]
     leaves = tuple([RevisionSummary(FIRST.hash, name) for name in names])
-    summary = with_summary(revision_summaries=leaves)
-    twin = attrs.evolve(OTHER.summary, revision_summaries=leaves[:1])
-    claims = claims_of(FIRST, 4000)
-    blocks, problems = assemble([summary, twin, *claims, details(FIRST)], hold=True)
+    assembler = BlockAssembler(hold=True)
+    assembler.feed(with_summary(revision_summaries=leaves))
+    assembler.feed(attrs.evolve(OTHER.summary, revision_summaries=leaves[:1]))
+    for claim in (*claims_of(FIRST, 4000), details(FIRST)):
+        assembler.feed(claim)
+    assert {BLOCK.address.sequence_no, OTHER.address.sequence_no} == lacking(assembler).keys()
+    assert NEED_MORE is assembler.next_block()
+
+
+@pytest.mark.parametrize("order", range(6))
+def test_a_revision_belongs_to_the_block_that_it_claims(order: int) -> None:
+    """A summary with another address, and the same leaves, takes nothing from the sound one."""
+    other = attrs.evolve(BLOCK.summary, address=attrs.evolve(BLOCK.address, sequence_no=0))
+    three: list[Event] = [BLOCK.summary, other, details(FIRST)]
+    parts = list(permutations(three))[order]
+    assembler = BlockAssembler(hold=True)
+    for event in (*parts, *events_of(BLOCK)):
+        assembler.feed(event)
+    assert {0} == lacking(assembler).keys()
+    assert BLOCK == assembler.next_block()
+
+
+@pytest.mark.parametrize("order", range(6))
+def test_a_revision_without_a_claim_goes_to_the_lowest_block_that_lacks_it(order: int) -> None:
+    """Which of two blocks gets a copy that claims neither is the same in any order."""
+    other = attrs.evolve(BLOCK.summary, address=attrs.evolve(BLOCK.address, sequence_no=0))
+    three: list[Event] = [BLOCK.summary, other, *claims_of(FIRST, 1)]
+    parts = list(permutations(three))[order]
+    assembler = BlockAssembler(hold=True)
+    rest = [found for found in events_of(BLOCK) if found not in (BLOCK.summary, details(FIRST))]
+    for event in (*parts, *rest):
+        assembler.feed(event)
+    found = lacking(assembler)
+    assert f"document {FIRST.document_id}" not in found[0]
+    assert (f"document {FIRST.document_id}",) == found[BLOCK.address.sequence_no]
+
+
+def test_a_block_that_was_whole_waits_when_another_takes_its_revision() -> None:
+    """Before it is asked for, a block may lose a revision to the block that it claims."""
+    bare = with_summary(
+        revision_summaries=(RevisionSummary(FIRST.hash, FIRST.document_id),),
+        address=attrs.evolve(BLOCK.address, sequence_no=0),
+    )
+    assembler = BlockAssembler()
+    first: list[Event] = [details(FIRST), bare, BLOCK.summary]
+    for event in first:
+        assembler.feed(event)
+    assert NEED_MORE is assembler.next_block()
+    for event in events_of(BLOCK):
+        assembler.feed(event)
+    assert BLOCK == assembler.next_block()
+
+
+def test_the_last_of_twins_gets_what_claims_none() -> None:
+    """A copy that fits no block, where none lacks it, competes in the last and is told."""
+    other = attrs.evolve(BLOCK.summary, address=OTHER.address)
+    moved = [details(attrs.evolve(found, address=OTHER.address)) for found in BLOCK.revisions]
+    parts = [*events_of(BLOCK), other, *moved, *claims_of(FIRST, 1)]
+    blocks, problems = assemble(parts, hold=True)
     assert [BLOCK.address, OTHER.address] == [block.address for block in blocks]
-    assert [found.revision for found in claims[:4000]] == list(blocks[0].revisions)
-    assert (FIRST,) == blocks[1].revisions
-    assert [] == problems
-
-
-def test_a_copy_too_many_of_twins_goes_to_the_first() -> None:
-    """When every leaf of a hash has its revision, what comes more competes."""
-    leaves = tuple([RevisionSummary(FIRST.hash, name) for name in "xy"])
-    events: list[Event] = [with_summary(revision_summaries=leaves), *claims_of(FIRST, 3)]
-    (block,), problems = assemble(events, hold=True)
-    assert [10**6, 10**6 + 1] == [found.address.sequence_no for found in block.revisions]
-    assert [ProblemCode.CONFLICT] == codes(problems)
-    assert "address" == problems[0].field
+    assert [(ProblemCode.MISMATCH, OTHER.address.sequence_no)] == [
+        (problem.code, problem.sequence_no) for problem in problems
+    ]
 
 
 def test_a_crowd_of_claims_joins_its_documents() -> None:
