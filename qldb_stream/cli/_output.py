@@ -279,6 +279,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"--ids: no document that was applied has an id at the path {path}"
     if report.before_start:
         yield f"{count(report.before_start, 'block')} before --start left out"
+    if report.given_up:
+        yield f"{count(report.given_up, 'block')} given up before (`parked skip`) came again"
     for strand_id in report.strands_unmet:
         yield f"gap declared in vain: nothing came of strand {strand_id}"
     for table, times in report.left_out.items():

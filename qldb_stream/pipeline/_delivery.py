@@ -71,6 +71,7 @@ class Delivery:
     Attributes:
         applied: how many blocks the sink has taken.
         skipped: how many it had before.
+        given_up: how many came that the sink was never to get: they were parked and skipped.
         parked: the blocks that were put aside, as (strand_id, sequence_no).
         reached: by strand, where the sink stands.
     """
@@ -78,6 +79,7 @@ class Delivery:
     def __init__(self, target: Target, rules: DeliveryRules, tokens: Tokens | None = None) -> None:
         self.applied = 0
         self.skipped = 0
+        self.given_up = 0
         self.parked: list[tuple[str, int]] = []
         self.reached: dict[str, Position] = {}
         self._target = target
@@ -121,6 +123,8 @@ class Delivery:
         if checked.verdict is Verdict.SKIP:
             self.skipped += 1
             self._take_copy(checked.block)
+        if checked.verdict is Verdict.GIVEN_UP:
+            self.given_up += 1
         if checked.verdict is not Verdict.DELIVER:
             return
         assert checked.position is not None
@@ -200,6 +204,7 @@ class Delivery:
             paths_unmet=summary.paths_unmet,
             parked=tuple(self.parked),
             not_atomic=summary.not_atomic,
+            given_up=self.given_up,
         )
 
     # --- gathering ---------------------------------------------------------------------------

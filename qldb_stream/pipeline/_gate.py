@@ -9,7 +9,8 @@ it is.
 
 Below the sink's position, what is absent from the source matters no more: the sink has
 it. What the sink never had, because it began later or crossed a declared gap there, it can
-no longer get: such blocks are a problem, and stop nothing. What is wrong down there stops
+no longer get: such blocks are a problem, and stop nothing. Not so a block that its owner gave
+up when the sink refused it: that the source has it was known then. What is wrong down there stops
 what follows: a source that was altered where the sink was filled from is not trusted
 behind it.
 """
@@ -34,6 +35,7 @@ class Verdict(enum.Enum):
     SKIP = "skip"
     HOLD = "hold"
     MISSED = "missed"  # behind the sink's position, and yet never applied
+    GIVEN_UP = "given up"  # likewise, as its owner decided
 
 
 class StrandGate:
@@ -99,7 +101,7 @@ class StrandGate:
             self.is_held = True
         if self.had is not None and number <= self.had.sequence_no:
             # What the sink has, it has; that the source is not sound stops what follows.
-            return (Verdict.MISSED if self._is_missed(number) else Verdict.SKIP), problem
+            return self._behind(number), problem
         crossed = self._cross(number)
         if self.is_held or crossed is None:
             self.is_held = True
@@ -121,16 +123,18 @@ class StrandGate:
             message = f"{blocks} {cause}: it never had {them}; replay into a new sink"
             yield Problem(ProblemCode.GAP, message, self._strand_id, first)
 
-    def _is_missed(self, number: int) -> bool:
-        """Say whether a block behind the sink's position was never applied; note it then."""
+    def _behind(self, number: int) -> Verdict:
+        """Say what a block behind the sink's position is; note one that was never applied."""
         assert self.had is not None
         start = self.had.start
         cause = next((gap for gap in self.had.gaps if gap.first <= number <= gap.last), None)
         if cause is None and (start is None or number >= start):
-            return False
+            return Verdict.SKIP
+        if cause is not None and cause.is_skipped:
+            return Verdict.GIVEN_UP
         first, last = self._missed.get(cause, (number, number))
         self._missed[cause] = (min(first, number), max(last, number))
-        return True
+        return Verdict.MISSED
 
     def _compare(self, block: Block) -> Problem | None:
         """Compare with what the sink has at its position."""

@@ -2,7 +2,7 @@
 What a person does with parked blocks: apply them after all, or give them up.
 
 Both are one `apply`, in which the block's number leaves `parked`; for a block that is given up
-the reason stays in the position as a gap of one block. The inbox forgets the block afterwards:
+the reason stays in the position as a gap of one block, marked as skipped. The inbox forgets the block afterwards:
 what a crash leaves there is removed when the strand is next delivered.
 """
 
@@ -60,7 +60,7 @@ class ParkedOfSink:
             raise UsageError("a block that is given up needs a reason")
         with self._held(strand_id) as (delivery, position):
             _check_numbers(strand_id, (number,), position.parked)
-            gaps = (*position.gaps, Gap(number, number, reason))
+            gaps = (*position.gaps, Gap(number, number, reason, is_skipped=True))
             delivery.move(attrs.evolve(position, parked=position.parked - {number}, gaps=gaps))
             self.inbox.unpark(self.target.name, strand_id, number)
 

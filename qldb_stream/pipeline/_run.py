@@ -144,6 +144,7 @@ def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
         applied=sum(sink.report.applied for sink in sinks),
         skipped=sum(sink.report.skipped for sink in sinks),
         documents=sum(sink.report.documents for sink in sinks),
+        given_up=sum(sink.report.given_up for sink in sinks),
         parked=_joined(sink.report.parked for sink in sinks),
         not_atomic=_joined(sink.report.not_atomic for sink in sinks),
         redactions_pending=_joined(sink.report.redactions_pending for sink in sinks),

@@ -245,7 +245,7 @@ def _document(state: StrandState) -> dict[str, Any]:
     if state.partial:
         document["partial"] = list(state.partial)
     if position.gaps:
-        document["gaps"] = [attrs.asdict(gap) for gap in position.gaps]
+        document["gaps"] = [gap.as_json() for gap in position.gaps]
     return document
 
 
@@ -256,7 +256,7 @@ def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
         int(document["sequence_no"]),
         bytes(document["block_hash"]),
         frozenset(map(int, document["parked"])) if "parked" in document else _NO_NUMBERS,
-        tuple(map(_gap, document["gaps"])) if "gaps" in document else (),
+        tuple(map(Gap.from_json, document["gaps"])) if "gaps" in document else (),
     )
     tables = _parse_tables(str(document["tables"]))
     token, start = int(document.get("token", 0)), int(document.get("start", 0))
@@ -266,10 +266,6 @@ def _state(document: Mapping[str, Any], document_id: str) -> StrandState:
         sequence_no, done = document["partial"]
         partial = (int(sequence_no), int(done))
     return StrandState(position, token, start, tables, document_id, settings, partial)
-
-
-def _gap(gap: Mapping[str, Any]) -> Gap:
-    return Gap(int(gap["first"]), int(gap["last"]), str(gap["reason"]))
 
 
 @lru_cache(maxsize=16)

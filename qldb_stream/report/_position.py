@@ -15,11 +15,33 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Gap:
-    """Blocks that the owner declared missing, first to last, both included."""
+    """
+    Blocks that a sink does without, first to last, both included.
+
+    Their owner declared them missing; or, where `is_skipped`, gave up a block that the sink had
+    refused, though the source has it.
+    """
 
     first: int
     last: int
     reason: str
+    is_skipped: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that stores and reports keep a gap as."""
+        entry: dict[str, Any] = {"first": self.first, "last": self.last, "reason": self.reason}
+        return entry | {"skipped": True} if self.is_skipped else entry
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Gap:
+        """
+        Read what `as_json` gave; other keys are passed over.
+
+        Raises:
+            KeyError: it is something else.
+        """
+        is_skipped = bool(entry.get("skipped", False))
+        return cls(int(entry["first"]), int(entry["last"]), str(entry["reason"]), is_skipped)
 
 
 @attrs.frozen
@@ -66,7 +88,7 @@ class Position:
             "sequenceNo": self.sequence_no,
             "blockHash": base64.b64encode(self.block_hash).decode(),
             "parked": sorted(self.parked),
-            "gaps": [attrs.asdict(gap) for gap in self.gaps],
+            "gaps": [gap.as_json() for gap in self.gaps],
         }
         return entry if self.start is None else entry | {"start": self.start}
 
@@ -83,6 +105,6 @@ class Position:
             entry["sequenceNo"],
             base64.b64decode(entry["blockHash"]),
             frozenset(entry["parked"]),
-            tuple(Gap(gap["first"], gap["last"], gap["reason"]) for gap in entry["gaps"]),
+            tuple(map(Gap.from_json, entry["gaps"])),
             entry.get("start"),
         )

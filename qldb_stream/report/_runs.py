@@ -119,6 +119,8 @@ class ReplayReport:
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
     `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
+    `given_up` counts blocks that came and that the sink does without, because they were parked
+    once and then skipped.
     `rules_unmet` names rules of the caller's filter that nothing came for.
     `sinks` is empty for one sink. For several it has a report for each, and the rest sums them
     up: `verification` is that of the first that came to its end, counts are sums, and lists of
@@ -143,6 +145,7 @@ class ReplayReport:
     parked: tuple[tuple[str, int], ...] = ()
     not_atomic: tuple[tuple[str, int], ...] = ()
     rules_unmet: tuple[str, ...] = ()
+    given_up: int = 0
     sinks: tuple[SinkReport, ...] = ()
 
     @property
@@ -168,6 +171,7 @@ class ReplayReport:
             "strands_unmet": list(self.strands_unmet),
             "parked": _addresses(self.parked),
             "not_atomic": _addresses(self.not_atomic),
+            "given_up": self.given_up,
             "rules_unmet": list(self.rules_unmet),
         }
         if not self.sinks:

@@ -20,9 +20,11 @@ from qldb_stream.inbox import MemoryInbox, SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline, _park
 from qldb_stream.pipeline._follow import Followed, touched_by
+from qldb_stream.plugins import open_sink
 from qldb_stream.report import BlockParked, Gap, ParkReason, Position
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
+from qldb_stream.typing import Sink
 from tests.pipeline.inboxes import PickySink, TestClock, Witness, make_pipeline
 from tests.pipeline.support import BLOCKS, JOURNAL, STRAND
 from tests.replay.blocks import block, revision
@@ -127,9 +129,51 @@ def test_a_skipped_block_leaves_its_reason(blocks: list[Block]) -> None:
     with pytest.raises(UsageError, match="not parked"):
         pipeline.skip(strand, first + 1, "why not")
     pipeline.skip(strand, first, "the owner says so")
-    assert (Gap(first, first, "the owner says so"),) == sink.positions[strand].gaps
+    gap = Gap(first, first, "the owner says so", is_skipped=True)
+    assert (gap,) == sink.positions[strand].gaps
     assert pipeline.requeue(strand).ok
     assert frozenset() == sink.positions[strand].parked
+
+
+class Refusing:
+    """Another sink, but for one block, which is refused."""
+
+    def __init__(self, sink: Sink, number: int) -> None:
+        self._sink = sink
+        self._number = number
+
+    def position(self, strand_id: str) -> Position | None:
+        """Ask the other."""
+        return self._sink.position(strand_id)
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Refuse, or let the other apply."""
+        if self._number in [each.address.sequence_no for each in blocks]:
+            raise SinkRefusedError("refusing", position.strand_id, self._number, "not this one")
+        return self._sink.apply(blocks, position, token)
+
+    def close(self) -> None:
+        """Leave the other open."""
+
+
+@pytest.mark.parametrize("url", ["memory:", "ledger:{}/copy.ledger", "sqlite:{}/copy.db"])
+def test_a_skipped_block_that_comes_again_is_no_problem(
+    blocks: list[Block], tmp_path: Path, url: str
+) -> None:
+    """Its owner gave it up: a later replay counts it, and is no less ok for it."""
+    """Its owner gave it up: a later replay counts it, and is no less ok for it."""
+    number, inbox = len(blocks) - 1, MemoryInbox()
+    sink = open_sink(url.format(tmp_path))
+    make_pipeline(Refusing(sink, number), inbox, on_refusal="park").run(blocks)
+    make_pipeline(sink, inbox).skip(strand_of(blocks), number, "the owner says so")
+    if url != "memory:":
+        sink.close()
+        sink = open_sink(url.format(tmp_path))
+    report = make_pipeline(sink, inbox).run(blocks)
+    assert (True, 1, 0) == (report.ok, report.given_up, report.applied)
+    assert () == report.verification.problems
+    assert number == report.skipped
+    sink.close()
 
 
 def test_a_second_run_knows_what_is_parked(blocks: list[Block]) -> None:

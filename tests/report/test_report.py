@@ -93,6 +93,7 @@ def test_a_replay_report_adds_what_was_applied() -> None:
         "strands_unmet": [],
         "parked": [],
         "not_atomic": [],
+        "given_up": 0,
         "rules_unmet": [],
     }
     assert expected == json.loads(json.dumps(report.as_json()))
