@@ -2,8 +2,8 @@
 What a person does with parked blocks: apply them after all, or give them up.
 
 Both are one `apply`, in which the block's number leaves `parked`; for a block that is given up
-the reason stays in the position as a gap of one block, marked as skipped. The inbox forgets the block afterwards:
-what a crash leaves there is removed when the strand is next delivered.
+the reason stays in the position as a gap of one block, marked as skipped. The inbox forgets the
+block afterwards: what a crash leaves there is removed when the strand is next delivered.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def deliver(sink: LedgerSink, *blocks: Block, token: int = 1, **more: Any) -> No
     """Apply blocks one by one."""
     for each in blocks:
         reached = at(each.address.sequence_no, **more)
-        assert reached == sink.apply([each], reached, token)
+        assert sink.apply([each], reached, token).covers(reached)
 
 
 def rows(ledger: Ledger, statement: str, *parameters: Any) -> list[Any]:

@@ -89,6 +89,15 @@ def test_a_position_that_is_covered_is_answered_by_the_stored_one(sink: LedgerSi
     assert (at(1), 0) == (found, found.start)
 
 
+def test_repeated_blocks_are_answered_by_the_stored_position(sink: LedgerSink) -> None:
+    """A late repeat of one block, or of some, learns how far the sink really is."""
+    stored = sink.apply(BLOCKS, at(5), 2)
+    for repeated in (BLOCKS[1:2], BLOCKS[:3]):
+        last = repeated[-1].address.sequence_no
+        assert stored == sink.apply(repeated, at(last), 2)
+    assert 0 == sink.apply(BLOCKS[1:2], at(1), 2).start
+
+
 def test_lower_tokens_are_refused(sink: LedgerSink) -> None:
     """In empty runs and for blocks that were parked, and nothing changes."""
     sink.apply([], at(2, 2), 4)

@@ -120,7 +120,7 @@ class SessionSink:
 
         Returns:
             The position reached: `position`, or the last block's before one that was
-            refused, or, without blocks, the stored one where that covers `position`.
+            refused, or the stored one where that covers `position`.
 
         Raises:
             UsageError: earlier blocks were applied under other rules for ids or unknown
@@ -133,20 +133,20 @@ class SessionSink:
         if not blocks:
             return self._move(position, token)
         if len(blocks) == 1:
-            self._apply_one(blocks[0], position, token)
+            is_new = self._apply_one(blocks[0], position, token)
             self._tally.settle()
-            return position
+            return position if is_new else self._stored(position)
         tally = self._tally
         try:
             with self._endpoint.group_commit():
-                reached = self._apply_run(blocks, position, token)
+                reached, is_new = self._apply_run(blocks, position, token)
         except BaseException:
             # What was committed in the group may be lost: nothing learnt in it is sure.
             self._replay.forget()
             tally.drop()
             raise
         tally.settle()
-        return reached
+        return reached if is_new else self._stored(reached)
 
     def erase(self, blocks: Sequence[Block], token: int) -> None:
         """
@@ -195,26 +195,35 @@ class SessionSink:
         except OccConflictError as exc:
             raise SinkUnavailableError(self._name, str(exc)) from exc
 
-    def _apply_run(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
-        reached: Position | None = None
-        for block in blocks:
-            try:
-                self._apply_one(block, position, token)
-            except QldbStreamError:
-                if reached is None:
-                    raise
-                return reached
-            reached = position.at(block)
-        return position
+    def _stored(self, position: Position) -> Position:
+        """Give what is stored, when it covers the position that was to be reached."""
+        stored = self.position(position.strand_id)
+        return stored if stored is not None and stored.covers(position) else position
 
-    def _apply_one(self, block: Block, position: Position, token: int) -> None:
+    def _apply_run(
+        self, blocks: Sequence[Block], position: Position, token: int
+    ) -> tuple[Position, bool]:
+        """Apply a run; answer what is reached, and whether its last block was not there yet."""
+        reached, is_new = position, True
+        for index, block in enumerate(blocks):
+            try:
+                is_new = self._apply_one(block, position, token)
+            except QldbStreamError:
+                if not index:
+                    raise
+                return reached, is_new
+            reached = position.at(block)
+        return position, is_new
+
+    def _apply_one(self, block: Block, position: Position, token: int) -> bool:
+        """Apply a block; say whether it was not there yet."""
         plan = self._plan(block)
         # One transaction redacts one revision. The block is verified, so what it asks for may
         # be gone before its position is there; done again, nothing changes.
         for asked in plan.redactions[1:]:
             self._redact(asked, block.address.strand_id, token)
         try:
-            self._apply_part(plan, position, token)
+            return self._apply_part(plan, position, token)
         except ReplayRefusedError as exc:
             if not is_too_large(plan, exc) or self._splits is None:
                 raise
@@ -223,11 +232,12 @@ class SessionSink:
             for end in self._replay.parts(plan):
                 self._apply_part(plan, position, token, end)
             self._tally.add_split(plan)
+            return True
 
     def _apply_part(
         self, plan: BlockPlan, position: Position, token: int, end: int | None = None
-    ) -> None:
-        """Carry out a plan, or its operations up to one of them, in one transaction."""
+    ) -> bool:
+        """Carry out a plan, or its operations up to one of them; say whether that was to be done."""
         work = partial(self._replay.execute, plan=plan, position=position, token=token, end=end)
         try:
             outcome = self._driver.execute_lambda(work)
@@ -239,6 +249,7 @@ class SessionSink:
         if end is not None and end < len(plan.operations):
             plan = attrs.evolve(plan, redactions=(), left_out={})  # counted with the last part
         self._tally.add(plan, outcome)
+        return outcome.applied
 
 
 class _Tally:
