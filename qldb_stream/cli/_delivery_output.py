@@ -34,6 +34,7 @@ def print_delivery(report: DeliveryReport) -> None:
     for strand in report.strands:
         if strand.detail:
             _note(f"{strand.sink}, {strand.strand_id}: {strand.detail}")
+        _print_split(strand.not_atomic, f"{strand.sink}, {strand.strand_id}")
     for sink, failure in report.sinks_failed.items():
         _note(f"{sink}: {failure}")
     print_verdict(ok=report.ok, sentence=f"{count(report.applied, 'block')} applied")
@@ -66,6 +67,7 @@ def print_requeue(report: RequeueReport) -> None:
         _note(f"block {number} is refused again: {why}")
     for number, cause in report.waiting[:_SHOWN]:
         _note(f"block {number} comes after block {cause}, which is parked")
+    _print_split(report.not_atomic, "requeued")
     left = len(report.refused) + len(report.waiting)
     sentence = f"{count(len(report.applied), 'block')} applied, {left} still parked"
     print_verdict(ok=report.ok, sentence=sentence)
@@ -81,6 +83,14 @@ def print_plan(plan: DryRunReport) -> None:
         _note(f"block {strand_id}/{number} cannot be repeated: {why}")
     sentence = f"{count(plan.blocks, 'block')} to apply, {plan.refused_blocks} cannot be"
     print_verdict(ok=plan.ok, sentence=f"{sentence}; nothing was written")
+
+
+def _print_split(numbers: tuple[int, ...], where: str) -> None:
+    """Name the first blocks that were applied in several transactions, and count the others."""
+    if numbers:
+        named = ", ".join(map(str, numbers[:_SHOWN]))
+        more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+        _note(f"{where}: applied in parts, not atomically: {named}{more}")
 
 
 def _number(position: object) -> object:

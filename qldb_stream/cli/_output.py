@@ -267,9 +267,11 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         report.not_atomic, "applied in parts, not atomically", "blocks applied in parts"
     )
     if report.redacted_copies:
+        found, erased = len(report.redacted_copies), report.copies_erased
         yield (
-            f"{count(len(report.redacted_copies), 'block')} that the sink has came with redacted "
-            "revisions: what it got in full it still holds; `--json` lists them"
+            f"{count(found, 'block')} that the sink has came with redacted revisions: "
+            f"{erased} erased there, what it got in full of the others it still holds; "
+            "`--json` lists them"
         )
     for strand_id, sequence_no, table in report.indexes_kept:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"

@@ -37,6 +37,7 @@ DRAIN_EVERY_S: Final = 30.0
 _AHEAD_ITEMS: Final = 1000  # read and not yet put
 _BATCH_ITEMS: Final = 500
 _POLL_S: Final = 0.1  # how soon a stop is noticed where nothing else wakes the caller
+_LISTED: Final = 10_000  # blocks that are named in a report of work without an end
 _FULL_S: Final = 1.0  # how long a full inbox is left alone
 
 
@@ -357,4 +358,5 @@ def _sum(before: StrandDelivery | None, now: StrandDelivery) -> StrandDelivery:
         return now
     applied, parked = before.applied + now.applied, before.parked + now.parked
     position = now.position or before.position
-    return attrs.evolve(now, applied=applied, parked=parked, position=position)
+    split = (before.not_atomic + now.not_atomic)[-_LISTED:]
+    return attrs.evolve(now, applied=applied, parked=parked, position=position, not_atomic=split)

@@ -56,7 +56,7 @@ from qldb_stream.report import (
 from qldb_stream.typing import Item
 from qldb_stream.verification import ChainVerifier, Redactions, verify_block
 
-__all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict"]
+__all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict", "is_redacted"]
 
 LIMIT: Final = 100_000
 """How many items may wait for the rest of their blocks, unless the caller says otherwise."""
@@ -119,6 +119,10 @@ class _Strand:
     is_begun: bool = False
     newest_left_out: int | None = None
 
+    def is_past(self, block: Block) -> bool:
+        """Say whether a block's turn was in this run, and is over."""
+        return self.next is not None and block.address.sequence_no < self.next
+
     def has(self, block: Block) -> bool:
         """Say whether the sink had a block before this run."""
         had = self.gate.had
@@ -166,7 +170,8 @@ class PipelineCore:
             self._sequencer = Sequencer(self._live_starts, gaps=gaps)
         else:
             self._sequencer = Sequencer(EARLIEST, sorted_input=True)
-        # Live blocks that the sink has: out of turn, since the sequencer waits for later ones.
+        # Live blocks that the sink has, and redacted copies of those that came out: out of turn,
+        # since the sequencer waits for later ones.
         self._had: deque[Block] = deque()
         # Blocks that came whole and wait, as those in parts do in the assembler.
         self._whole: list[Block] = []
@@ -285,6 +290,14 @@ class PipelineCore:
                 self._sequencer.feed(block)
             except ConflictError as exc:
                 self._add_problems((_problem_of(exc),))
+            else:
+                self._keep_copy(block)
+
+    def _keep_copy(self, block: Block) -> None:
+        """Keep a live block that came out before, where it is redacted by now."""
+        strand = self._strands[block.address.strand_id]
+        if self._order is Order.LIVE and strand.is_past(block) and is_redacted(block):
+            self._had.append(block)
 
     def _store_whole(self, block: Block) -> None:
         if self._is_closed:
@@ -337,10 +350,19 @@ class PipelineCore:
     def _pass_over(self, block: Block) -> CheckedBlock:
         """Verify a live block that the sink has; its place in the chain is behind us."""
         verification = verify_block(block)
+        if not self._strands[block.address.strand_id].has(block):
+            return self._judge_copy(block, verification)
         self._add_verification(block, verification)
         gate = self._strands[block.address.strand_id].gate
         verdict = self._admit(gate, block, verification)
         return CheckedBlock(block, verification, verdict, None)
+
+    def _judge_copy(self, block: Block, verification: BlockVerification) -> CheckedBlock:
+        """Let a redacted copy by; it is no block more, and changes nothing in its strand."""
+        for problem in verification.problems:
+            self._tally.add_problem(problem)
+        self.redacted[block.address] = None
+        return CheckedBlock(block, verification, Verdict.COPY, None)
 
     def _add_verification(self, block: Block, verification: BlockVerification) -> None:
         self._tally.add_verification(verification, _count_revisions(block))
@@ -351,7 +373,7 @@ class PipelineCore:
         verdict, problem = gate.admit(block, is_verified=verification.ok)
         if problem is not None:
             self._tally.add_problem(problem)
-        if verdict is Verdict.SKIP and _is_redacted(block):
+        if verdict is Verdict.SKIP and is_redacted(block):
             self.redacted[block.address] = None
         return verdict
 
@@ -406,12 +428,13 @@ class PipelineCore:
                 strand.gate.stop(number, problem.code)
 
 
+def is_redacted(block: Block) -> bool:
+    """Say whether data of a block are redacted."""
+    return any(revision.kind is RevisionKind.REDACTED for revision in block.revisions)
+
+
 def _address(block: Block) -> BlockAddress:
     return block.address
-
-
-def _is_redacted(block: Block) -> bool:
-    return any(revision.kind is RevisionKind.REDACTED for revision in block.revisions)
 
 
 def _count_revisions(block: Block) -> int:

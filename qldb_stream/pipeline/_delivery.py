@@ -15,7 +15,7 @@ erased there before the sink gets it: a crash in between leaves no data that sho
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -24,9 +24,10 @@ from typing import Final
 import attrs
 
 from qldb_stream.errors import DecodeError, Disposition, QldbStreamError, UsageError
-from qldb_stream.events import Block, RevisionKind
+from qldb_stream.events import Block
 from qldb_stream.hookspecs import SummarizingSink
-from qldb_stream.pipeline._core import CheckedBlock, Verdict
+from qldb_stream.pipeline._copies import RedactedCopies, redactions_of, size_of
+from qldb_stream.pipeline._core import CheckedBlock, Verdict, is_redacted
 from qldb_stream.pipeline._follow import Followed, touched_by
 from qldb_stream.pipeline._foreign import check_answer, named, plugin_error
 from qldb_stream.pipeline._lease import FixedToken, Tokens
@@ -44,7 +45,7 @@ from qldb_stream.report import (
     SinkSummary,
     VerifyReport,
 )
-from qldb_stream.typing import ErasingSink, MentioningSink
+from qldb_stream.typing import MentioningSink
 
 __all__ = ["BATCH_BLOCKS", "Delivery"]
 
@@ -73,6 +74,7 @@ class Delivery:
         skipped: how many it had before.
         given_up: how many came that the sink was never to get: they were parked and skipped.
         parked: the blocks that were put aside, as (strand_id, sequence_no).
+        first: by strand, the number of the first block that the sink has taken.
         reached: by strand, where the sink stands.
     """
 
@@ -81,6 +83,7 @@ class Delivery:
         self.skipped = 0
         self.given_up = 0
         self.parked: list[tuple[str, int]] = []
+        self.first: dict[str, int] = {}
         self.reached: dict[str, Position] = {}
         self._target = target
         self._sink = target.sink
@@ -92,7 +95,7 @@ class Delivery:
         self._aside: dict[str, ParkedStrand] = {}
         self._run: list[_Entry] = []
         self._run_bytes = 0
-        self._copies: list[Block] = []
+        self._copies = RedactedCopies(target, self._tokens, self._retrying, rules.batch_blocks)
         self._documents = 0
         self._asks_summary = True  # until it fails
         self._redactions: list[tuple[str, int]] = []
@@ -122,8 +125,11 @@ class Delivery:
         """
         if checked.verdict is Verdict.SKIP:
             self.skipped += 1
-            self._take_copy(checked.block)
-        if checked.verdict is Verdict.GIVEN_UP:
+            self._take_copy(checked)
+        elif checked.verdict is Verdict.COPY:
+            self.flush()  # the block itself may be in the run
+            self._take_copy(checked)
+        elif checked.verdict is Verdict.GIVEN_UP:
             self.given_up += 1
         if checked.verdict is not Verdict.DELIVER:
             return
@@ -131,7 +137,7 @@ class Delivery:
         self._part(checked.position)
         block = self._filter(checked.block)
         self._run.append(_Entry(block, checked.position))
-        self._run_bytes += _size(block)
+        self._run_bytes += size_of(block)
         if len(self._run) >= self._rules.batch_blocks or self._run_bytes >= _BATCH_BYTES:
             self.flush()
 
@@ -146,7 +152,7 @@ class Delivery:
         """
         entries = deque(self._run)
         self._run, self._run_bytes = [], 0
-        self._erase_copies()
+        self._copies.erase()  # so nothing stays of them behind the block that asks for it
         self._erase_stored(entries)
         backoff = self._retrying.backoff()
         suspects = 0  # so many of the next blocks were refused together
@@ -183,6 +189,16 @@ class Delivery:
         """Name the parked block, of those given, that a block has to come after, if any."""
         return followed.cause(touched_by(block), self._mentioned(block))
 
+    def not_atomic(self, strand_id: str) -> Iterator[int]:
+        """
+        Iterate over the blocks of a strand that the sink has ever applied in parts, by number.
+
+        Raises:
+            PluginError: the sink's own summary failed or is none.
+        """
+        split = self._summary().not_atomic
+        return (number for strand, number in split if strand == strand_id)
+
     def report(self, verification: VerifyReport) -> ReplayReport:
         """
         Sum up what the sink has taken so far.
@@ -205,6 +221,7 @@ class Delivery:
             parked=tuple(self.parked),
             not_atomic=summary.not_atomic,
             given_up=self.given_up,
+            copies_erased=self._copies.erased,
         )
 
     # --- gathering ---------------------------------------------------------------------------
@@ -243,26 +260,20 @@ class Delivery:
             self.flush()  # what stands before it
             raise
 
-    def _take_copy(self, block: Block) -> None:
+    def _take_copy(self, checked: CheckedBlock) -> None:
         """Keep a redacted copy of a block that the sink has, to erase it there."""
-        is_redacted = any(r.kind is RevisionKind.REDACTED for r in block.revisions)
-        if is_redacted and isinstance(self._target.own, ErasingSink):
-            self._copies.append(self._filter(block))
-            if len(self._copies) >= self._rules.batch_blocks:
-                self._erase_copies()
+        if not (checked.verification.ok and is_redacted(checked.block)):
+            return
+        if self._copies.is_wanted:
+            self._copies.add(self._filter(checked.block))
+        self._erase_parked(checked.block)
 
-    def _erase_copies(self) -> None:
-        copies, self._copies = self._copies, []
-        sink = self._target.own
-        while copies and isinstance(sink, ErasingSink):
-            strand_id = copies[0].address.strand_id
-            ours = [block for block in copies if block.address.strand_id == strand_id]
-            copies = [block for block in copies if block.address.strand_id != strand_id]
-            self._retrying.call(partial(self._erase, sink, ours, strand_id))
-
-    def _erase(self, sink: ErasingSink, blocks: list[Block], strand_id: str) -> None:
-        with named(self._target.own, "erase"):
-            sink.erase(blocks, self._tokens.token(strand_id))
+    def _erase_parked(self, block: Block) -> None:
+        """Put the redacted form in the place of a block that is parked."""
+        address, inbox = block.address, self._inbox
+        aside = self._aside.get(address.strand_id)
+        if inbox is not None and aside is not None and address.sequence_no in aside.numbers:
+            self._retrying.call(partial(inbox.erase, redactions_of(block)))
 
     def _erase_stored(self, entries: Iterable[_Entry]) -> None:
         """Erase in the inbox what verified blocks redact."""
@@ -400,6 +411,8 @@ class Delivery:
 
     def _count(self, applied: list[_Entry], reached: Position, started_s: float) -> None:
         self.applied += len(applied)
+        address = applied[0].block.address
+        self.first.setdefault(address.strand_id, address.sequence_no)
         revisions = 0
         for entry in applied:
             revisions += _count_documents(entry.block)
@@ -470,11 +483,3 @@ def _check(target: Target, rules: DeliveryRules, *, parks: bool) -> None:
 
 def _count_documents(block: Block) -> int:
     return sum(revision.metadata is not None for revision in block.revisions)
-
-
-def _size(block: Block) -> int:
-    """Estimate what a block holds, in bytes of documents and statements."""
-    info = block.summary.transaction_info
-    slices = [revision.data_ion for revision in block.revisions]
-    slices.append(None if info is None else info.ion)
-    return sum(part.end - part.start for part in slices if part is not None)

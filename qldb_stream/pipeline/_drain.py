@@ -241,6 +241,7 @@ class SinkDrain:
 
 
 CUT: Final = _Stop(StrandState.CUT)
+_BAD: Final = (StrandState.STOPPED, StrandState.FAILED)
 
 
 class _Look:
@@ -259,6 +260,12 @@ class _Look:
 
     def outcome(self, stop: _Stop) -> StrandDelivery:
         """Sum up."""
+        not_atomic: tuple[int, ...] = ()
+        try:
+            not_atomic = self._not_atomic()
+        except QldbStreamError as exc:
+            if stop.state not in _BAD:  # else that says more
+                stop = _Stop(StrandState.STOPPED, detail=str(exc))
         return StrandDelivery(
             self.delivery.name,
             self.strand_id,
@@ -269,7 +276,15 @@ class _Look:
             stop.waits_for,
             stop.detail,
             stop.problems,
+            not_atomic,
         )
+
+    def _not_atomic(self) -> tuple[int, ...]:
+        """Name what the sink applied in parts, from the first block that it took here."""
+        first = self.delivery.first.get(self.strand_id)
+        if first is None:
+            return ()
+        return tuple([n for n in self.delivery.not_atomic(self.strand_id) if n >= first])
 
 
 class _OpenLeases(Leases):

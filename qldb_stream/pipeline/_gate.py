@@ -36,6 +36,7 @@ class Verdict(enum.Enum):
     HOLD = "hold"
     MISSED = "missed"  # behind the sink's position, and yet never applied
     GIVEN_UP = "given up"  # likewise, as its owner decided
+    COPY = "copy"  # a redacted copy of a block that came out in this run
 
 
 class StrandGate:

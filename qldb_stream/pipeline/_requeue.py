@@ -108,7 +108,13 @@ class _Requeue:
                 blocked.append((number, cause))
             elif why is not None:
                 refused.append((number, why))
-        return RequeueReport(tuple(applied), tuple(refused), tuple(blocked))
+        split = set(self._delivery.not_atomic(self._position.strand_id)) if applied else set()
+        return RequeueReport(
+            tuple(applied),
+            tuple(refused),
+            tuple(blocked),
+            tuple([number for number in applied if number in split]),
+        )
 
     def _apply(self, parked: ParkedBlock) -> str | None:
         """Apply one; answer why it is refused."""

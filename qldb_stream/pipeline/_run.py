@@ -8,6 +8,7 @@ a replay refuses is what verification names.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain
@@ -144,13 +145,23 @@ def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
         applied=sum(sink.report.applied for sink in sinks),
         skipped=sum(sink.report.skipped for sink in sinks),
         documents=sum(sink.report.documents for sink in sinks),
+        left_out=_counted(sink.report.left_out for sink in sinks),
         given_up=sum(sink.report.given_up for sink in sinks),
+        copies_erased=sum(sink.report.copies_erased for sink in sinks),
         parked=_joined(sink.report.parked for sink in sinks),
         not_atomic=_joined(sink.report.not_atomic for sink in sinks),
         redactions_pending=_joined(sink.report.redactions_pending for sink in sinks),
         redacted_copies=_joined(sink.report.redacted_copies for sink in sinks),
         sinks=sinks,
     )
+
+
+def _counted(found: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Add up counts by name."""
+    total: Counter[str] = Counter()
+    for counts in found:
+        total.update(counts)
+    return total
 
 
 def _joined(blocks: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:

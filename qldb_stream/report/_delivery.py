@@ -40,7 +40,9 @@ class StrandDelivery:
 
     `applied` and `parked` count blocks of this delivery. `waits_for` is the number of the
     block that must come or become whole next. `detail` says why it waits or stopped, without
-    contents. `position` is where the sink stands; None for nothing, or not known.
+    contents. `position` is where the sink stands; None for nothing, or not known. `not_atomic`
+    are the blocks of this delivery that the sink applied in several transactions, by number; of
+    a `consume` without an end the last 10,000.
     """
 
     sink: str
@@ -52,6 +54,7 @@ class StrandDelivery:
     waits_for: int | None = None
     detail: str = ""
     problems: tuple[Problem, ...] = ()
+    not_atomic: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""
@@ -64,6 +67,7 @@ class StrandDelivery:
             "position": None if self.position is None else self.position.as_json(),
             "waits_for": self.waits_for,
             "detail": self.detail,
+            "not_atomic": list(self.not_atomic),
         }
 
 
@@ -147,12 +151,14 @@ class RequeueReport:
     What became of parked blocks that were to be applied, by number.
 
     `refused` gives why the sink refused again, without contents; `waiting` the parked block
-    that comes first. Both stay parked.
+    that comes first. Both stay parked. `not_atomic` are those that were applied in several
+    transactions.
     """
 
     applied: tuple[int, ...] = ()
     refused: tuple[tuple[int, str], ...] = ()
     waiting: tuple[tuple[int, int], ...] = ()
+    not_atomic: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -166,6 +172,7 @@ class RequeueReport:
             "applied": list(self.applied),
             "refused": [{"sequence_no": n, "detail": why} for n, why in self.refused],
             "waiting": [{"sequence_no": n, "because_of": m} for n, m in self.waiting],
+            "not_atomic": list(self.not_atomic),
         }
 
 

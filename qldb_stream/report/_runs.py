@@ -115,10 +115,12 @@ class ReplayReport:
     are what `SinkSummary` explains, but for three: `before_start`, the blocks that were left
     out because the caller's start is after them; `redacted_copies`, which names blocks, as
     (strand_id, sequence_no), that came with a redacted revision when the sink had them
-    already: if it got them before the redaction, it still holds the data; and
+    already; and
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
     `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
+    `copies_erased` counts redacted copies that the sink was given to erase; of the other
+    `redacted_copies` it still holds what it got in full.
     `given_up` counts blocks that came and that the sink does without, because they were parked
     once and then skipped.
     `rules_unmet` names rules of the caller's filter that nothing came for.
@@ -146,6 +148,7 @@ class ReplayReport:
     not_atomic: tuple[tuple[str, int], ...] = ()
     rules_unmet: tuple[str, ...] = ()
     given_up: int = 0
+    copies_erased: int = 0
     sinks: tuple[SinkReport, ...] = ()
 
     @property
@@ -166,6 +169,7 @@ class ReplayReport:
             "documents": self.documents,
             "redactions_pending": _addresses(self.redactions_pending),
             "redacted_copies": _addresses(self.redacted_copies),
+            "copies_erased": self.copies_erased,
             "left_out": dict(self.left_out),
             "before_start": self.before_start,
             "strands_unmet": list(self.strands_unmet),

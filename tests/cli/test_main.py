@@ -134,6 +134,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "documents": 0,
         "redactions_pending": [],
         "redacted_copies": [],
+        "copies_erased": 0,
         "left_out": {},
         "before_start": 0,
         "strands_unmet": [],

@@ -64,6 +64,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
             paths_unmet=("Nope.X",),
             not_atomic=(("s", 1),),
             given_up=1,
+            copies_erased=1,
         ),
         "ledger:x",
         has_failed=False,
@@ -74,8 +75,8 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
         "redaction pending: block s/4",
         "applied in parts, not atomically: block s/1",
         (
-            "2 blocks that the sink has came with redacted revisions: what it got in full it "
-            "still holds; `--json` lists them"
+            "2 blocks that the sink has came with redacted revisions: 1 erased there, what it got "
+            "in full of the others it still holds; `--json` lists them"
         ),
         "index kept that the source dropped: table Cars, block s/6",
         "2 ids at declared paths are no known document's",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from qldb_stream.clients import boto3_session
+from qldb_stream.inbox import open_inbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.server import Server
+from qldb_stream.sources import open_source
 from qldb_stream.testing import write_archive
 from tests.cli.conftest import Run
 
@@ -59,3 +62,24 @@ def test_people_are_told(run: Run, large: Path, url: str) -> None:
 
     assert 0 == answer.code, answer.err
     assert "applied in parts, not atomically: block " in answer.out
+
+
+def test_deliveries_from_an_inbox_tell_it_too(
+    run: Run, large: Path, url: str, tmp_path: Path
+) -> None:
+    """`deliver` names the block once, in the object and for people; then there is nothing new."""
+    inbox_path = str(tmp_path / "inbox")
+    with closing(open_inbox(inbox_path)) as inbox:
+        inbox.put(list(open_source([large]).items()), 1.0)
+        inbox.register("somebody slow")  # so that nothing is trimmed
+    deliver = ("deliver", inbox_path, "--to", url, "--start", "0")
+    found = run(*deliver, "--json").json()
+    again = run(*deliver, "--json").json()
+    people = run("deliver", inbox_path, "--to", f"{url}&ids=any", "--start", "0")
+
+    (strand,) = found["strands"]
+    assert ["current"] == [strand["state"]]
+    assert 1 == len(strand["not_atomic"])
+    assert [[]] == [each["not_atomic"] for each in again["strands"]]
+    assert people.code  # other rules for ids are refused: nothing of it was applied
+    assert "not atomically" not in people.out

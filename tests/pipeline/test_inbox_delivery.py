@@ -20,6 +20,7 @@ from qldb_stream.report import (
     GapFound,
     ItemOutcome,
     Position,
+    SinkSummary,
     StrandState,
 )
 from qldb_stream.sinks.memory import MemorySink
@@ -368,3 +369,44 @@ def test_what_a_block_redacts_is_gone_from_the_inbox(tmp_path: Path) -> None:
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert not [s for s in slices if s.buf[s.start : s.end] in stored]
     inbox.close()
+
+
+class SplittingSink(PickySink):
+    """A sink that applies every other block in parts, and says so since it was opened."""
+
+    def summary(self) -> SinkSummary:
+        """Name them all, old and new."""
+        split = [(STRAND, number) for number in self.numbers() if not number % 2]
+        return SinkSummary(not_atomic=tuple(split))
+
+
+def test_blocks_applied_in_parts_are_told_with_their_delivery() -> None:
+    """A batch names its own and no older ones; so do a drain, a requeue and a consumer."""
+    inbox, sink = MemoryInbox(), SplittingSink(6)
+    pipeline = make_pipeline(sink, inbox, on_refusal="park")
+    found = [pipeline.handle_batch(items_of(*range(n, n + 5))).delivery for n in (0, 5)]
+    parked = sorted(sink.positions[STRAND].parked)
+    assert 6 == parked[0]
+    assert [(0, 2, 4), (8,)] == [strand.not_atomic for each in found for strand in each.strands]
+    assert [()] == [strand.not_atomic for strand in pipeline.drain().strands]
+    sink.refused.clear()
+    assert (6,) == pipeline.requeue(STRAND, [6]).not_atomic
+    report = pipeline.consume(ITEMS)
+    numbers = tuple(n for n in sink.numbers() if n >= 10 and not n % 2)
+    assert [numbers] == [strand.not_atomic for strand in report.strands]
+    assert list(numbers) == report.as_json()["strands"][0]["not_atomic"]
+
+
+class SilentSink(MemorySink):
+    """A sink whose summary is none."""
+
+    def summary(self) -> Any:
+        """Give nothing."""
+        return
+
+
+def test_a_broken_summary_is_told() -> None:
+    """What the sink took is counted; that it does not say the rest stops it, by name."""
+    (strand,) = make_pipeline(SilentSink()).handle_batch(items_of(0, 1)).delivery.strands
+    assert (StrandState.STOPPED, 2) == (strand.state, strand.applied)
+    assert "summary" in strand.detail

@@ -120,13 +120,18 @@ class SplittingSink(MemorySink):
     def summary(self) -> SinkSummary:
         """Say so."""
         address = (STRAND, 3)
-        return SinkSummary(not_atomic=(address,), redactions_pending=((STRAND, 5),))
+        return SinkSummary(
+            not_atomic=(address,), redactions_pending=((STRAND, 5),), left_out={"a": 1, "b": 2}
+        )
 
 
 def test_blocks_of_every_sink_are_named() -> None:
     """What one sink of several did in parts, or could not redact, is no secret of its own."""
-    report = Pipeline({"a": MemorySink(), "b": SplittingSink()}).run(BLOCKS)
+    sinks = {"a": MemorySink(), "b": SplittingSink(), "c": SplittingSink()}
+    report = Pipeline({name: sinks[name] for name in ("a", "b")}).run(BLOCKS)
     first, second = (sink.report for sink in report.sinks)
+    assert ({}, {"a": 1, "b": 2}) == (first.left_out, report.left_out)
+    assert {"a": 2, "b": 4} == dict(Pipeline(sinks).run(BLOCKS).left_out)
     assert ((), ((STRAND, 3),)) == (first.not_atomic, second.not_atomic)
     assert ((STRAND, 3),) == report.not_atomic
     assert first.redactions_pending, "in memory nothing is redacted"

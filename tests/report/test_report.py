@@ -88,6 +88,7 @@ def test_a_replay_report_adds_what_was_applied() -> None:
         "documents": 2,
         "redactions_pending": [{"strand_id": STRAND, "sequence_no": 1}],
         "redacted_copies": [{"strand_id": STRAND, "sequence_no": 0}],
+        "copies_erased": 0,
         "left_out": {},
         "before_start": 0,
         "strands_unmet": [],

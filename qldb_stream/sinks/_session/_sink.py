@@ -237,7 +237,7 @@ class SessionSink:
     def _apply_part(
         self, plan: BlockPlan, position: Position, token: int, end: int | None = None
     ) -> bool:
-        """Carry out a plan, or its operations up to one of them; say whether that was to be done."""
+        """Carry a plan out, or up to one of its operations; say whether it was new."""
         work = partial(self._replay.execute, plan=plan, position=position, token=token, end=end)
         try:
             outcome = self._driver.execute_lambda(work)
