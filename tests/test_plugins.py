@@ -203,6 +203,17 @@ def test_malformed_metadata_of_others_is_nobodys_business(install: Install) -> N
     assert [] == broken_of("stranger")
 
 
+def test_entry_points_that_are_no_text_are_nobodys_business(
+    install: Install, tmp_path: Path
+) -> None:
+    """A distribution whose entry points cannot be read takes nobody down."""
+    install("stranger", "")
+    (tmp_path / "stranger-1.0.dist-info" / "entry_points.txt").write_bytes(b"[\xff]\n")
+    install("good_plugin", GOOD)
+    plugins = load_plugins()
+    assert ("plug (good_plugin 1.0)", ()) == (plugins.owners["good"], plugins.broken)
+
+
 def test_a_distribution_without_metadata_is_survived(install: Install) -> None:
     """A `.dist-info` without METADATA still names its plug-in somehow."""
     install("nameless", GOOD, metadata="Metadata-Version: 2.1\n")

@@ -22,14 +22,13 @@ class OurSink:
 
 
 KEEPS = "does not erase, and claims nothing"
-NO_PARK: dict[str, Any] = {"can_park": False, "takes_filtered": False}
 
 SINKS = {
     "memory": OurSink("memory:", kit_read_backs.memory, KEEPS, {"durable": False}),
     "jsonl": OurSink("jsonl:{tmp}/archive.jsonl", kit_read_backs.jsonl, "erases"),
     "ion": OurSink("ion:{tmp}/archive.ion", kit_read_backs.ion, "erases"),
     "parquet": OurSink("parquet:{tmp}/lake", None, "erases"),
-    "mirror": OurSink("ledger:{tmp}/x?mode=mirror", kit_read_backs.mirror, "erases", NO_PARK),
+    "mirror": OurSink("ledger:{tmp}/x?mode=mirror", kit_read_backs.mirror, "erases"),
     "ledger": OurSink("ledger:{tmp}/x.ledger", kit_read_backs.replayed, "erases"),
 }
 

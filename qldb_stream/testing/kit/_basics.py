@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from qldb_stream.errors import DeliveryError
-from qldb_stream.events import Block, RevisionKind
+from qldb_stream.events import RevisionKind
 from qldb_stream.report import Gap, Position
 from qldb_stream.testing.kit._bench import Bench
 from qldb_stream.testing.kit._compare import Needle, shown
@@ -21,13 +20,12 @@ from qldb_stream.testing.kit._journals import (
     with_gap,
 )
 from qldb_stream.testing.kit._scenario import Needs, Scenario
+from qldb_stream.testing.kit._told import check_told
 from qldb_stream.testing.kit._worker import position_after
-from qldb_stream.typing import ReadableSink
 
 __all__ = ["SCENARIOS"]
 
 _WRITTEN: Final = {RevisionKind.INSERT, RevisionKind.UPDATE, RevisionKind.DELETE}
-_ALIVE: Final = {RevisionKind.INSERT, RevisionKind.UPDATE}
 _LENGTHS: Final = (2, 5, 100)
 _SPEED_BATCH: Final = 50
 
@@ -53,29 +51,7 @@ def _clean_run(bench: Bench) -> None:
         )
     with bench.worker() as worker:
         worker.deliver(blocks)
-        _check_readable(bench, worker.sink, blocks)
-
-
-def _check_readable(bench: Bench, sink: Any, blocks: Sequence[Block]) -> None:
-    """Hold what a readable sink tells against the blocks themselves."""
-    if not isinstance(sink, ReadableSink):
-        return
-    revisions = [r for block in blocks for r in block.revisions if r.metadata is not None]
-    strand_id = blocks[0].address.strand_id
-    told = sink.history(strand_id, 0, blocks[-1].address.sequence_no)
-    bench.check_equal(
-        sorted((r.address.sequence_no, str(r.document_id), r.hash) for r in revisions),
-        sorted((r.sequence_no, r.document_id, r.hash) for r in told),
-        "history() does not tell of the revisions that were delivered",
-        "history, and how apply writes revisions",
-    )
-    newest = {r.document_id: r for r in revisions}
-    bench.check_equal(
-        sorted(str(r.document_id) for r in newest.values() if r.kind in _ALIVE),
-        sorted(r.document_id for r in sink.current(strand_id)),
-        "current() does not tell of the documents that are there",
-        "current, and what apply does on a delete",
-    )
+        check_told(bench, worker, blocks)
 
 
 def _trace(bench: Bench) -> None:

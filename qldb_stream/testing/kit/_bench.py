@@ -47,6 +47,7 @@ class Bench:
     kills: int = 5
     erase: str | None = None
     blocks_per_s: float | None = None
+    _declared: dict[str, bool] = attrs.field(factory=dict)
     _clean: dict[tuple[str, int], Any] = attrs.field(factory=dict)
     _root: Path = attrs.field(
         factory=lambda: Path(tempfile.mkdtemp(prefix="qldb-stream-kit-")).resolve()
@@ -55,6 +56,22 @@ class Bench:
     def close(self) -> None:
         """Remove all places."""
         shutil.rmtree(self._root, ignore_errors=True)
+
+    def declares(self, name: str) -> bool:
+        """
+        Say what the sink declares: `can_park` or `takes_filtered`.
+
+        The caller's word counts, else an attribute of the open sink, else that of its type.
+        """
+        if name not in self.subject.asked:
+            return bool(getattr(self.subject, name))
+        if name not in self._declared:
+            with self.worker() as worker:
+                self._declared = {
+                    each: bool(getattr(worker.sink, each, getattr(self.subject, each)))
+                    for each in self.subject.asked
+                }
+        return self._declared[name]
 
     def place(self) -> Path:
         """Make a fresh place."""

@@ -68,9 +68,10 @@ def check_sink(
             equal, without what follows from clock or chance. Without it the sink must be a
             `qldb_stream.typing.ReadableSink`. Of a sink that delivers at least once it gives
             pairs of delivery key and delivery, in order.
-        guarantee: what the sink declares; None for what its `SinkType` says, as the next two.
-        can_park: whether blocks may be parked.
-        takes_filtered: whether it takes blocks that a filter changed.
+        guarantee: what the sink declares; None for what its `SinkType` says.
+        can_park: whether blocks may be parked; None for what an attribute of this name of the
+            open sink says, or else its `SinkType`.
+        takes_filtered: whether it takes blocks that a filter changed; the same of None.
         durable: False for a sink that nothing outlives, such as one in memory.
         kills: how many processes are killed while they deliver.
 

@@ -24,6 +24,7 @@ from qldb_stream.testing.kit._journals import (
     torture,
 )
 from qldb_stream.testing.kit._scenario import Needs, Scenario
+from qldb_stream.testing.kit._told import check_told
 from qldb_stream.testing.kit._worker import Worker, position_after
 from qldb_stream.typing import ReadableSink
 
@@ -37,6 +38,7 @@ def _every_way(bench: Bench, blocks: Sequence[Block], look_at: str) -> Any:
         worker.deliver(blocks, len(blocks))
         found = bench.content(worker, blocks)
         bench.check_equal(clean, found, "in one run", look_at)
+        check_told(bench, worker, blocks)
     crash_each(bench, blocks, clean, "with a crash within each apply")
     return clean
 

@@ -18,6 +18,7 @@ from qldb_stream.testing.kit._bench import Bench
 from qldb_stream.testing.kit._compare import Needle
 from qldb_stream.testing.kit._journals import Erasure, redactions
 from qldb_stream.testing.kit._scenario import Scenario
+from qldb_stream.testing.kit._told import check_told
 from qldb_stream.testing.kit._worker import Worker
 from qldb_stream.typing import ErasingSink, ReadableSink
 
@@ -49,6 +50,7 @@ def _redaction(bench: Bench) -> str:
             bench.erase = DOES_NOT_ERASE
             return "the content stays, and the sink does not claim that it went"
         _check_gone(bench, worker, erasure, "after its redaction")
+        check_told(bench, worker, erasure.full)
         if bench.subject.durable:
             _check_kept(bench, worker, erasure, strand_id)
     for secret in erasure.secrets:
@@ -162,6 +164,7 @@ def _deliver_redacted(bench: Bench, erasure: Erasure) -> None:
         look_at = "revisions of kind REDACTED: no data, data_hash, and no delete"
         found = bench.content(worker, erasure.erased)
         bench.check_equal(clean, found, "a journal that came redacted, in one run", look_at)
+        check_told(bench, worker, erasure.erased)
     for text in erasure.kept:
         bench.check(
             holds=Needle(text).is_in(clean),

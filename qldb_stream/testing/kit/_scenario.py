@@ -19,7 +19,6 @@ from qldb_stream.testing.kit._report import (
     ScenarioOutcome,
     ScenarioResult,
 )
-from qldb_stream.testing.kit._subject import Subject
 
 __all__ = ["Needs", "Scenario", "run_scenario"]
 
@@ -47,15 +46,14 @@ class Scenario:
     run: Callable[[Bench], str | None]
     needs: Needs | None = None
 
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, bench: Bench) -> str | None:
         """Say why it is left out for a sink; None when it is not."""
         met = {
-            None: True,
-            Needs.PARKING: subject.can_park,
-            Needs.FILTERED: subject.takes_filtered,
-            Needs.DURABLE: subject.durable,
+            Needs.PARKING: lambda: bench.declares("can_park"),
+            Needs.FILTERED: lambda: bench.declares("takes_filtered"),
+            Needs.DURABLE: lambda: bench.subject.durable,
         }
-        return None if met[self.needs] or self.needs is None else self.needs.value
+        return None if self.needs is None or met[self.needs]() else self.needs.value
 
 
 def run_scenario(scenario: Scenario, bench: Bench) -> ScenarioResult:
@@ -65,30 +63,30 @@ def run_scenario(scenario: Scenario, bench: Bench) -> ScenarioResult:
     Raises:
         UsageError: the kit was asked for something that makes no sense.
     """
-    reason = scenario.why_not(bench.subject)
-    if reason is not None:
-        return ScenarioResult(scenario.name, ScenarioOutcome.LEFT_OUT, reason)
     began = time.perf_counter()
-    detail, finding = _run(scenario, bench)
-    outcome = ScenarioOutcome.PASSED if finding is None else ScenarioOutcome.FAILED
+    outcome, detail, finding = _run(scenario, bench)
     seconds = time.perf_counter() - began
     return ScenarioResult(scenario.name, outcome, detail, finding, seconds)
 
 
-def _run(scenario: Scenario, bench: Bench) -> tuple[str, Finding | None]:
+def _run(scenario: Scenario, bench: Bench) -> tuple[ScenarioOutcome, str, Finding | None]:
     try:
-        return scenario.run(bench) or "", None
+        reason = scenario.why_not(bench)
+        if reason is not None:
+            return ScenarioOutcome.LEFT_OUT, reason, None
+        return ScenarioOutcome.PASSED, scenario.run(bench) or "", None
     except FindingError as error:
-        return "", error.finding
+        return ScenarioOutcome.FAILED, "", error.finding
     except UsageError:
         raise
     except Exception as exc:  # noqa: BLE001 - somebody else's sink may raise anything
-        return "", Finding(
+        finding = Finding(
             f"{type(exc).__name__} was raised",
             scenario.about,
             shown(str(exc)),
             _where(exc),
         )
+        return ScenarioOutcome.FAILED, "", finding
 
 
 def _where(exc: Exception) -> str:

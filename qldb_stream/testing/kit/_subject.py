@@ -34,7 +34,8 @@ class Subject:
     The sink under test.
 
     `target` is a URL with its placeholders, or MODULE:NAME; both can be told to another
-    process. `durable` says whether what was applied outlives the sink.
+    process. `durable` says whether what was applied outlives the sink. `asked` names what the
+    caller left open: an open sink with an attribute of that name has the last word.
     """
 
     target: str
@@ -44,6 +45,7 @@ class Subject:
     can_park: bool = True
     takes_filtered: bool = True
     durable: bool = True
+    asked: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -79,7 +81,7 @@ def subject_of(
     durable: bool = True,
 ) -> Subject:
     """
-    Find out what is meant; what is None is asked of the sink's type, when a URL names one.
+    Find out what is meant; what is None is asked of the sink, or else of its type.
 
     Raises:
         UsageError: it is neither a URL nor importable, or leads to one place only.
@@ -100,6 +102,7 @@ def subject_of(
             "every scenario begins with an empty sink"
         )
     declared = found or _NOTHING_SAID
+    open_ones = (("can_park", can_park), ("takes_filtered", takes_filtered))
     return Subject(
         target,
         found is not None,
@@ -108,6 +111,7 @@ def subject_of(
         declared.can_park if can_park is None else can_park,
         declared.takes_filtered if takes_filtered is None else takes_filtered,
         durable,
+        frozenset({name for name, given in open_ones if given is None}),
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from qldb_stream.report import Guarantee
+from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing.kit import (
     SCENARIOS,
     Bench,
     ScenarioOutcome,
+    ScenarioResult,
     SinkCheckError,
     check_sink,
     run_scenario,
     subject_of,
 )
-from tests.testing.kit import flawed
+from tests.testing.kit import flawed, untrue
 
 KILLS = "killed at random moments"
 
@@ -40,6 +44,22 @@ FLAWS = {
 }
 
 
+# What is untrue of what a readable sink tells, and what is said of it.
+UNTRUE = {
+    untrue.ExpectsNothing: "expect() does not say",
+    untrue.ExpectsWhatIsThere: "expect() of a sink that has nothing yet",
+    untrue.ExpectsEverything: "expect() of 0 of the blocks",
+    untrue.ExpectsNoProof: "expect() does not say",
+    untrue.ExpectsOtherData: "expect() does not say",
+    untrue.ExpectsTwice: "expect() tells of one revision more than once",
+    untrue.TellsBackwards: "history() is not in the order of blocks",
+    untrue.TellsTooMuch: "history() of blocks",
+    untrue.TellsOfOthers: "a strand that was not delivered has content",
+    untrue.HasOldDocuments: "current() tells another revision",
+    untrue.LacksADocument: "current() does not tell of the documents",
+}
+
+
 @pytest.mark.parametrize("flaw", FLAWS, ids=lambda flaw: flaw.__name__)
 def test_a_flaw_is_caught(flaw: type[flawed.SoundSink]) -> None:
     """The scenario that is meant for it fails, and says what to look at."""
@@ -52,6 +72,51 @@ def test_a_flaw_is_caught(flaw: type[flawed.SoundSink]) -> None:
     assert ScenarioOutcome.FAILED is result.outcome
     assert result.finding is not None
     assert "" not in {result.finding.expected, result.finding.found, result.finding.look_at}
+
+
+def _outcome(sink: type[MemorySink], scenario: str, **declared: Any) -> ScenarioResult:
+    """Put a sink in memory through one scenario."""
+    (found,) = (s for s in SCENARIOS if s.name == scenario)
+    bench = Bench(subject_of(sink, None, durable=False, **declared))
+    try:
+        return run_scenario(found, bench)
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize("sink", UNTRUE, ids=lambda sink: sink.__name__)
+def test_what_is_untrue_is_caught(sink: type[untrue.TruthfulSink]) -> None:
+    """A sink that tells something else of itself than what it holds, or should, is found out."""
+    result = _outcome(sink, "one clean run")
+    assert result.finding is not None
+    assert result.finding.problem.startswith(UNTRUE[sink]), result.finding
+    assert ScenarioOutcome.FAILED is result.outcome
+
+
+def test_what_is_true_passes() -> None:
+    """The sink of which these are made has no finding."""
+    assert ScenarioOutcome.PASSED is _outcome(untrue.TruthfulSink, "one clean run").outcome
+
+
+class _CannotPark(MemorySink):
+    """A sink that says by itself what it cannot."""
+
+    can_park = False
+    takes_filtered = False
+
+
+@pytest.mark.parametrize(
+    ("scenario", "given"),
+    [
+        ("every seventh block parked", {"can_park": True}),
+        ("renamed tables", {"takes_filtered": True}),
+    ],
+)
+def test_what_the_open_sink_declares_counts(scenario: str, given: dict[str, bool]) -> None:
+    """The caller's word comes first, then an attribute of the sink, then its type."""
+    assert ScenarioOutcome.LEFT_OUT is _outcome(_CannotPark, scenario).outcome
+    assert ScenarioOutcome.PASSED is _outcome(MemorySink, scenario).outcome
+    assert ScenarioOutcome.PASSED is _outcome(_CannotPark, scenario, **given).outcome
 
 
 def test_a_sound_sink_passes(capsys: pytest.CaptureFixture[str]) -> None:
