@@ -40,6 +40,7 @@ from qldb_stream.report import (
     BlockParked,
     GapFound,
     Guarantee,
+    InboxFull,
     SinkSummary,
 )
 from qldb_stream.typing import Sink
@@ -56,6 +57,7 @@ __all__ = [
     "qldb_stream_block_delivered",
     "qldb_stream_block_parked",
     "qldb_stream_gap_found",
+    "qldb_stream_inbox_full",
     "qldb_stream_register_sinks",
 ]
 
@@ -147,6 +149,11 @@ def qldb_stream_block_parked(event: BlockParked) -> None:
 @hookspec
 def qldb_stream_gap_found(event: GapFound) -> None:
     """Take note that missing blocks hold a strand back; called once for each hole and sink."""
+
+
+@hookspec
+def qldb_stream_inbox_full(event: InboxFull) -> None:
+    """Take note that a full inbox holds a `consume` up, for each sink, at once and each minute."""
 
 
 @hookspec

@@ -59,6 +59,7 @@ _OBSERVING: Final = (
     "qldb_stream_block_delivered",
     "qldb_stream_block_parked",
     "qldb_stream_gap_found",
+    "qldb_stream_inbox_full",
 )
 _LOG: Final = logging.getLogger(__name__)
 _LOADING: Final = "(loading)"

@@ -27,6 +27,7 @@ def test_every_hook_is_documented() -> None:
         "qldb_stream_block_delivered",
         "qldb_stream_block_parked",
         "qldb_stream_gap_found",
+        "qldb_stream_inbox_full",
         "qldb_stream_register_sinks",
     } == set(hooks)
     assert all(inspect.getdoc(getattr(hookspecs, name)) for name in hooks)

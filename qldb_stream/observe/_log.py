@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.hookspecs import hookimpl
-from qldb_stream.report import BatchDone, BlockDelivered, BlockParked, GapFound
+from qldb_stream.report import BatchDone, BlockDelivered, BlockParked, GapFound, InboxFull
 from qldb_stream.sinks.url import mask_url
 
 __all__ = [
@@ -75,6 +75,18 @@ class LogObserver:
         """Write a line of level WARNING."""
         fields = _where(event.sink, BlockAddress(event.strand_id, event.first))
         self._write(logging.WARNING, "gap_found", fields)
+
+    @hookimpl
+    def qldb_stream_inbox_full(self, event: InboxFull) -> None:
+        """Write a line of level WARNING; it is about no strand."""
+        fields = {
+            "sink": mask_url(event.sink),
+            "strand_id": None,
+            "sequence_no": None,
+            "state": None if event.state is None else event.state.value,
+            "waited_s": event.at_s - event.since_s,
+        }
+        self._write(logging.WARNING, "inbox_full", fields)
 
     @hookimpl
     def qldb_stream_batch_done(self, event: BatchDone) -> None:

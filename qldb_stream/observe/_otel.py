@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.hookspecs import hookimpl
-from qldb_stream.report import BatchDone, BlockDelivered, BlockParked, GapFound
+from qldb_stream.report import BatchDone, BlockDelivered, BlockParked, GapFound, InboxFull
 from qldb_stream.sinks.url import mask_url
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class TelemetryObserver:
         self._gaps = meter.create_counter(
             "qldb_stream.gaps.found", "{gap}", "Holes that hold a strand back."
         )
+        self._full = meter.create_counter(
+            "qldb_stream.inbox.full", "{time}", "Full inboxes that held a source up for a sink."
+        )
         self._verified = meter.create_gauge(
             "qldb_stream.verified_through", "{block}", "The last block of the sink's position."
         )
@@ -94,6 +97,18 @@ class TelemetryObserver:
         self._gaps.add(1, attributes)
         more = {"qldb_stream.sequence_no": event.first}
         self._current_span().add_event("qldb_stream.gap_found", {**attributes, **more})
+
+    @hookimpl
+    def qldb_stream_inbox_full(self, event: InboxFull) -> None:
+        """Count it, and add an event to the current span; it is about no strand."""
+        attributes = {"qldb_stream.sink": mask_url(event.sink)}
+        self._full.add(1, attributes)
+        state = "" if event.state is None else event.state.value
+        waited_s = event.at_s - event.since_s
+        self._current_span().add_event(
+            "qldb_stream.inbox_full",
+            {**attributes, "qldb_stream.state": state, "qldb_stream.waited_s": waited_s},
+        )
 
     @hookimpl
     def qldb_stream_batch_done(self, event: BatchDone) -> None:

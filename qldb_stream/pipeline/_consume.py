@@ -4,7 +4,8 @@
 One thread reads the source, ahead of the next by a bounded number of items; the caller's
 thread puts what was read into the inbox, batch by batch; one thread for each sink delivers. So
 a sink that is slow or fails holds nobody up: what it lacks stays in the inbox. When the inbox is
-full nothing more is put, nothing more is read, and memory stays bounded.
+full nothing more is put, nothing more is read, and memory stays bounded; how long that may last
+is in `_full`.
 
 Nothing is acknowledged to the source before it is durable. A stop ends it in good order: the run
 under way is applied, leases are given back, and what was read and not put comes again.
@@ -14,19 +15,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-import attrs
-
-from qldb_stream.errors import BacklogError, PluginError, QldbStreamError, UsageError
+from qldb_stream.errors import BacklogError, SinkUnavailableError
 from qldb_stream.events import Block
 from qldb_stream.pipeline._batch import InboxDelivery, redacted_numbers
-from qldb_stream.pipeline._clock import Clock
+from qldb_stream.pipeline._full import FULL_FOR_S, Patience
 from qldb_stream.pipeline._inputs import Input, iter_placed
-from qldb_stream.pipeline._sinks import OpenSinks
-from qldb_stream.pipeline._target import SinkPlan
-from qldb_stream.report import DeliveryReport, StrandDelivery, StrandState
+from qldb_stream.pipeline._worker import Worker
+from qldb_stream.report import DeliveryReport
 from qldb_stream.typing import Item, LiveSource
 
 __all__ = ["DRAIN_EVERY_S", "Consumer"]
@@ -37,8 +35,8 @@ DRAIN_EVERY_S: Final = 30.0
 _AHEAD_ITEMS: Final = 1000  # read and not yet put
 _BATCH_ITEMS: Final = 500
 _POLL_S: Final = 0.1  # how soon a stop is noticed where nothing else wakes the caller
-_LISTED: Final = 10_000  # blocks that are named in a report of work without an end
 _FULL_S: Final = 1.0  # how long a full inbox is left alone
+_LAST_RUN_S: Final = 300.0  # how long a sink may take over its last run, once all is to end
 
 
 class Consumer:
@@ -50,6 +48,7 @@ class Consumer:
         source: what is read.
         stop: set it from anywhere to end in good order.
         drain_every_s: how often workers look without being woken.
+        full_for_s: how long a full inbox is waited with.
     """
 
     def __init__(
@@ -58,6 +57,7 @@ class Consumer:
         source: Input,
         stop: threading.Event,
         drain_every_s: float = DRAIN_EVERY_S,
+        full_for_s: float = FULL_FOR_S,
     ) -> None:
         self._delivery = delivery
         self._source = source
@@ -67,9 +67,16 @@ class Consumer:
         self._ahead = _Ahead(source)
         self._progress = threading.Event()
         self._workers = [
-            _Worker(delivery, plan, self._is_over, self._progress, drain_every_s)
+            Worker(delivery, plan, self._is_over, self._progress, drain_every_s)
             for plan in delivery.plans
         ]
+        self._patience = Patience(
+            self._workers,
+            delivery.rules,
+            delivery.inbox.status,
+            is_live=isinstance(source, LiveSource),
+            full_for_s=full_for_s,
+        )
 
     def run(self) -> DeliveryReport:
         """
@@ -102,39 +109,31 @@ class Consumer:
             batch = self._ahead.take(_BATCH_ITEMS)
             if batch is None:
                 return
-            if any(worker.error is not None for worker in self._workers):
-                self._aborted.set()
-            elif batch and self._put(batch):
-                self._wake(redacted_numbers(batch))
-                if isinstance(self._source, LiveSource):
-                    self._source.acknowledge(len(batch))
+            self._end_if_broken()
+            if batch and self._put(batch) and isinstance(self._source, LiveSource):
+                self._source.acknowledge(len(batch))
 
     def _put(self, batch: Sequence[Item | Block]) -> bool:
         """Put a batch; wait while the inbox is full. False when a stop came first."""
         while batch and not self._is_over():
             self._progress.clear()
             try:
-                batch = batch[self._delivery.put_some(batch) :]
-            except BacklogError:
-                if self._is_stuck():
-                    raise
+                count = self._delivery.put_some(batch)
+            except BacklogError as exc:
+                self._patience.go_on(exc)
                 self._wake({})
                 self._clock.wait(self._progress, _FULL_S)
+                self._end_if_broken()
+                continue
+            self._patience.end()
+            # Also when there is more to put: what was put may be what they wait for.
+            self._wake(redacted_numbers(batch[:count]))
+            batch = batch[count:]
         return not batch
 
-    def _is_stuck(self) -> bool:
-        """
-        Say whether waiting makes no room.
-
-        A sink at work or one that failed may make room, and a person may mend one that stopped;
-        but when all have what they can get, what they wait for is not in the inbox and finds no
-        room there. A source that ends is not waited with until a person comes.
-        """
-        states = {worker.state for worker in self._workers}
-        if states <= {StrandState.CURRENT, StrandState.WAITING}:
-            return StrandState.WAITING in states
-        is_live = isinstance(self._source, LiveSource)
-        return not is_live and not states & {None, StrandState.FAILED, StrandState.BUSY}
+    def _end_if_broken(self) -> None:
+        if any(worker.error is not None for worker in self._workers):
+            self._aborted.set()
 
     def _wake(self, behind: Mapping[str, Sequence[int]]) -> None:
         for worker in self._workers:
@@ -148,13 +147,23 @@ class Consumer:
         for worker in self._workers:
             worker.end()
         for worker in self._workers:
-            worker.join()
+            self._join(worker)
+
+    def _join(self, worker: Worker) -> None:
+        """Wait for a worker; once all is over, only for so long as one run may take."""
+        while worker.is_alive() and not self._is_over():
+            worker.join(_POLL_S)
+        worker.join(_LAST_RUN_S)
 
     def _raise_failures(self) -> None:
         errors = [worker.error for worker in self._workers] + [self._ahead.error]
         for error in errors:
             if error is not None:
                 raise error
+        for worker in self._workers:
+            if worker.is_alive():
+                problem = f"it did not come to the end of a run within {_LAST_RUN_S:.0f} s"
+                raise SinkUnavailableError(worker.plan.name, problem)
 
 
 class _Ahead(threading.Thread):
@@ -211,152 +220,3 @@ class _Ahead(threading.Thread):
             self._items.append(item)
             self._changed.notify_all()
             return True
-
-
-class _Worker(threading.Thread):
-    """
-    Delivers to one sink what waits, whenever it is woken, and now and then without.
-
-    Attributes:
-        plan: the sink.
-        error: what ended it, other than the sink's failures.
-        failure: why the sink could not be opened the last time.
-        state: the worst of how it stands with its strands; None while it is at work.
-    """
-
-    def __init__(
-        self,
-        delivery: InboxDelivery,
-        plan: SinkPlan,
-        is_over: Callable[[], bool],
-        progress: threading.Event,
-        drain_every_s: float,
-    ) -> None:
-        super().__init__(name=f"qldb-stream {plan.name}")
-        self.plan = plan
-        self.error: BaseException | None = None
-        self.failure: str | None = None
-        self.state: StrandState | None = None
-        self._is_over = is_over
-        self._progress = progress
-        self._every_s = drain_every_s
-        self._clock = _WorkersClock(delivery.rules.clock, is_over)
-        rules = attrs.evolve(delivery.rules, clock=self._clock)
-        self._delivery = attrs.evolve(delivery, rules=rules, sinks=OpenSinks(rules))
-        self._woken = threading.Event()
-        self._is_ending = False
-        self._lock = threading.Lock()
-        self._behind: dict[str, list[int]] = {}
-        self._totals: dict[str, StrandDelivery] = {}
-
-    def look(self, behind: Mapping[str, Sequence[int]]) -> None:
-        """Take note that something came; `behind` as `SinkDrain.drain` takes it."""
-        with self._lock:
-            for strand_id, numbers in behind.items():
-                self._behind.setdefault(strand_id, []).extend(numbers)
-            self.state = None
-            self._woken.set()
-
-    def end(self) -> None:
-        """Take note that nothing more comes: look once more, then end."""
-        self._is_ending = True
-        self._clock.wake()
-        self._woken.set()
-
-    def totals(self) -> tuple[StrandDelivery, ...]:
-        """Sum up by strand."""
-        return tuple(self._totals.values())
-
-    def run(self) -> None:
-        """Deliver until the end."""
-        try:
-            try:
-                self._work()
-            finally:
-                self._delivery.sinks.close()
-        except BaseException as exc:  # noqa: BLE001 - it is raised again in the caller's thread
-            self.error = exc
-        finally:
-            self._progress.set()
-
-    def _work(self) -> None:
-        is_last = False
-        while not is_last:
-            is_last = self._is_ending  # before the look: what came until then is seen
-            self._woken.clear()
-            found = self._drain()
-            with self._lock:
-                if not self._woken.is_set():
-                    self.state = _worst(found, self.failure)
-            self._progress.set()
-            if not (is_last or self._is_over()):
-                self._clock.wait(self._woken, self._every_s)
-
-    def _drain(self) -> list[StrandDelivery]:
-        with self._lock:
-            behind, self._behind = self._behind, {}
-        strands = self._delivery.inbox.strands()
-        try:
-            found = self._delivery.drain_sink(self.plan, strands, self._is_over, behind)
-        except (UsageError, PluginError):
-            raise
-        except QldbStreamError as exc:
-            self.failure = str(exc)
-            return []
-        self.failure = None
-        for delivery in found:
-            self._totals[delivery.strand_id] = _sum(self._totals.get(delivery.strand_id), delivery)
-        return found
-
-
-class _WorkersClock:
-    """A clock that lets no time pass any more when the work is over."""
-
-    def __init__(self, clock: Clock, is_over: Callable[[], bool]) -> None:
-        self._clock = clock
-        self._is_over = is_over
-        self._woken = threading.Event()
-
-    def now_s(self) -> float:
-        """Give the time in seconds since 1970."""
-        return self._clock.now_s()
-
-    def sleep(self, seconds: float) -> None:
-        """Let some seconds pass, unless the end comes first."""
-        if not self._is_over():
-            self._clock.wait(self._woken, seconds)
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait for an event, some seconds at most; say whether it is set."""
-        return self._clock.wait(event, seconds)
-
-    def wake(self) -> None:
-        """End all sleep."""
-        self._woken.set()
-
-
-_BY_WEIGHT: Final = (
-    StrandState.FAILED,
-    StrandState.BUSY,
-    StrandState.CUT,
-    StrandState.STOPPED,
-    StrandState.WAITING,
-)
-
-
-def _worst(found: Sequence[StrandDelivery], failure: str | None) -> StrandState:
-    """Give the state that says most about whether room will be made."""
-    if failure is not None:
-        return StrandState.FAILED
-    states = {delivery.state for delivery in found}
-    return next((state for state in _BY_WEIGHT if state in states), StrandState.CURRENT)
-
-
-def _sum(before: StrandDelivery | None, now: StrandDelivery) -> StrandDelivery:
-    """Add up what was applied; the rest is as it is now."""
-    if before is None:
-        return now
-    applied, parked = before.applied + now.applied, before.parked + now.parked
-    position = now.position or before.position
-    split = (before.not_atomic + now.not_atomic)[-_LISTED:]
-    return attrs.evolve(now, applied=applied, parked=parked, position=position, not_atomic=split)

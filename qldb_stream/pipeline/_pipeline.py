@@ -18,6 +18,7 @@ from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._consume import DRAIN_EVERY_S, Consumer
 from qldb_stream.pipeline._core import NO_GAPS
 from qldb_stream.pipeline._drain import GapsTold
+from qldb_stream.pipeline._full import FULL_FOR_S
 from qldb_stream.pipeline._inputs import Input
 from qldb_stream.pipeline._requeue import ParkedOfSink
 from qldb_stream.pipeline._retry import RetryPolicy
@@ -207,6 +208,7 @@ class Pipeline:
         *,
         stop: threading.Event | None = None,
         drain_every_s: float = DRAIN_EVERY_S,
+        full_for_s: float = FULL_FOR_S,
     ) -> DeliveryReport:
         """
         Read a source without an end and deliver it, each sink in a thread of its own.
@@ -217,17 +219,24 @@ class Pipeline:
             source: read until it ends. A `LiveSource` is told what is durable.
             stop: set it, from a signal handler or another thread, to end in good order.
             drain_every_s: how often a sink is looked after without anything new.
+            full_for_s: how long the inbox may be full without any room being made, because a
+                sink stands still; observers are told every minute.
 
         Returns:
             What was delivered, and how each sink stands.
 
         Raises:
             UsageError: there is no inbox, or a sink has nothing and no start was given.
-            BacklogError: the inbox is full and what all sinks wait for has not come.
+            BacklogError: the inbox is full, and what all sinks wait for has not come or a
+                sink stood still for too long; it names the sinks.
+            SinkUnavailableError: after a stop, a sink did not come to the end of its run.
             QldbStreamError: the source or the inbox failed.
         """
+        if not full_for_s > 0:
+            raise UsageError(f"full_for_s is {full_for_s}, a full inbox is waited with for a while")
         is_stopped = threading.Event() if stop is None else stop
-        return Consumer(self._with_inbox(), source, is_stopped, drain_every_s).run()
+        delivery = self._with_inbox()
+        return Consumer(delivery, source, is_stopped, drain_every_s, full_for_s).run()
 
     def parked(self, strand_id: str | None = None) -> Iterator[ParkedBlock]:
         """

@@ -211,6 +211,21 @@ class GapFound:
 
 
 @attrs.frozen
+class InboxFull:
+    """
+    An inbox is full and holds its source up, and this sink has not taken all that it could.
+
+    `state` is how it stood when it last came to the end of its work, None when it never did.
+    `since_s` is since when there was no room, `at_s` the moment; both in seconds since 1970.
+    """
+
+    sink: str
+    state: StrandState | None
+    since_s: float
+    at_s: float
+
+
+@attrs.frozen
 class BatchDone:
     """
     A run of blocks was applied by a sink.

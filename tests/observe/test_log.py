@@ -12,6 +12,7 @@ import pytest
 
 from qldb_stream.errors import UsageError
 from qldb_stream.observe import JsonFormatter, LogObserver, TextFormatter, log_observer
+from qldb_stream.report import InboxFull, StrandState
 from tests.observe.telemetry import MASKED, SECRET, deliver, make_story
 
 
@@ -56,6 +57,24 @@ def test_a_gap_is_told() -> None:
     """The first missing block is named, once."""
     gaps = [line for line in lines_of("warning", without=3) if line["event"] == "gap_found"]
     assert [3] == [line["sequence_no"] for line in gaps]
+
+
+def test_a_full_inbox_is_told() -> None:
+    """The sink is named without its password, how it stands, and for how long that lasts."""
+    stream = io.StringIO()
+    observer = log_observer("json", "warning", stream)
+    url = "postgresql://u:s3cret@host/db"
+    for state in (StrandState.FAILED, None):
+        observer.qldb_stream_inbox_full(InboxFull(url, state, 10.0, 70.0))
+    first, second = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert ("inbox_full", "failed", 60.0, None) == (
+        first["event"],
+        first["state"],
+        first["waited_s"],
+        first["strand_id"],
+    )
+    assert second["state"] is None
+    assert "s3cret" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

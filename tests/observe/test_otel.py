@@ -11,6 +11,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.inbox import MemoryInbox, SqliteInbox
 from qldb_stream.observe import TelemetryObserver, find_telemetry, log_observer, observe_inbox
 from qldb_stream.plugins import load_observers
+from qldb_stream.report import InboxFull, StrandState
 from tests.observe.telemetry import MASKED, SECRET, Telemetry, deliver, make_story
 from tests.pipeline.inboxes import NOW_S
 
@@ -43,6 +44,21 @@ def test_a_gap_is_counted() -> None:
     deliver(telemetry.observer(), without=3)
     values = telemetry.values()
     assert (1, 2) == (values["qldb_stream.gaps.found"], values["qldb_stream.verified_through"])
+
+
+def test_a_full_inbox_is_counted() -> None:
+    """Once for each time that it is told, by sink, with an event in the current span."""
+    telemetry = Telemetry()
+    observer = telemetry.observer()
+    with telemetry.tracers.get_tracer("test").start_as_current_span("invocation"):
+        observer.qldb_stream_inbox_full(InboxFull("copy", StrandState.STOPPED, 10.0, 10.0))
+        observer.qldb_stream_inbox_full(InboxFull("copy", None, 10.0, 70.0))
+    assert 2 == telemetry.values()["qldb_stream.inbox.full"]
+    (span,) = telemetry.spans()
+    assert [("stopped", 0.0), ("", 60.0)] == [
+        (event.attributes["qldb_stream.state"], event.attributes["qldb_stream.waited_s"])
+        for event in span.events
+    ]
 
 
 def test_spans_of_runs() -> None:

@@ -137,6 +137,11 @@ class Witness:
         self.told.append(event)
 
     @hookimpl
+    def qldb_stream_inbox_full(self, event: Any) -> None:
+        """Keep it."""
+        self.told.append(event)
+
+    @hookimpl
     def qldb_stream_batch_done(self, event: Any) -> None:
         """Keep it."""
         self.told.append(event)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from qldb_stream.errors import BacklogError, SourceError, UsageError
+from qldb_stream.errors import BacklogError, SinkUnavailableError, SourceError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
-from qldb_stream.report import Position, StrandState
+from qldb_stream.pipeline import RetryPolicy, _consume
+from qldb_stream.report import GapFound, InboxFull, Position, StrandState
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing import make_journal
@@ -20,6 +21,7 @@ from qldb_stream.typing import Item, LiveSource
 from tests.pipeline.inboxes import (
     AwaySink,
     PickySink,
+    Witness,
     delivery_of,
     make_pipeline,
     until,
@@ -153,6 +155,122 @@ def test_a_full_inbox_without_what_is_waited_for_is_an_error() -> None:
     items = [item for item in ITEMS if number_of(item) != 0]  # type: ignore[arg-type]
     with pytest.raises(BacklogError):
         make_pipeline(MemorySink(), inbox).consume(items)
+
+
+def small_inbox() -> MemoryInbox:
+    """An inbox that a few blocks fill."""
+    return MemoryInbox(limits=InboxLimits(records=20))
+
+
+def test_a_sink_that_stands_still_is_told_of_and_ends_it_by_name() -> None:
+    """A full inbox is not waited with for ever: each minute a warning, then an error."""
+    witness, source = Witness(), FakeStream(in_order(ITEMS))
+    sinks = {"away": AwaySink(10**9), "good": MemorySink()}
+    pipeline = make_pipeline(sinks, small_inbox(), observers=[witness])
+    with pytest.raises(BacklogError, match=r"room since \d+ s: sink away: failed \(.*away") as info:
+        pipeline.consume(source, full_for_s=200)
+    told = witness.of(InboxFull)
+    waits = [event.at_s - event.since_s for event in told if event.sink == "away"]
+    assert 0 == waits[0] < 60 <= waits[1] < 120 < waits[-1] < 200
+    assert "registered" not in str(info.value)
+    assert source.stopped.is_set()
+    assert source.acknowledged <= 20
+
+
+def test_room_that_is_made_in_time_ends_the_wait() -> None:
+    """A sink that is back is given everything, and nothing is said to have been lost."""
+    sink, inbox = AwaySink(400), small_inbox()
+    report = make_pipeline(sink, inbox, retry=RetryPolicy(retries=3)).consume(in_order(ITEMS))
+    assert (True, 40) == (report.ok, report.applied)
+
+
+def in_order(items: Sequence[Item]) -> list[Item]:
+    """Give items by their blocks' numbers."""
+    return sorted(items, key=number_of)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_sink_of_others_that_keeps_everything_is_named(*, is_live: bool) -> None:
+    """What is registered and never delivered to fills the inbox; the error says whose it is."""
+    inbox = small_inbox()
+    inbox.register("old")
+    items = in_order(ITEMS)
+    source = FakeStream(items) if is_live else items
+    with pytest.raises(BacklogError, match="sink old, which is registered and not delivered"):
+        make_pipeline(MemorySink(), inbox).consume(source, full_for_s=90)
+
+
+class HangingSink(MemorySink):
+    """A sink that answers no more from some block on, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.may = threading.Event(), threading.Event()
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Hang."""
+        self.hangs.set()
+        self.may.wait(60)
+        return super().apply(blocks, position, token)
+
+
+def test_a_sink_that_never_answers_does_not_keep_it_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither when the inbox was full for too long, nor at a stop."""
+    monkeypatch.setattr(_consume, "_LAST_RUN_S", 0.05)
+    full, stopped = HangingSink(), HangingSink()
+    with pytest.raises(BacklogError, match=r"room since \d+ s: sink sink: .*at work|answered"):
+        make_pipeline(full, small_inbox()).consume(FakeStream(in_order(ITEMS)), full_for_s=90)
+    stop = threading.Event()
+    thread, found = consume(make_pipeline(stopped), FakeStream(ITEMS), stop)
+    assert stopped.hangs.wait(20)
+    stop.set()
+    thread.join(20)
+    assert "did not come to the end of a run" in str(found[0])
+    for sink in (full, stopped):
+        sink.may.set()
+    until(lambda: not [t for t in threading.enumerate() if t.name == "qldb-stream sink"])
+
+
+def test_what_was_waited_for_may_fill_the_inbox() -> None:
+    """It came with more than finds room: the sinks are woken for it before that is an error."""
+    witness, inbox = Witness(), small_inbox()
+    first = [item for item in in_order(ITEMS) if number_of(item) in {1, 2, 3}]  # type: ignore[arg-type]
+    assert len(first) < 19
+    rest = [item for item in in_order(ITEMS) if number_of(item) not in {1, 2, 3}]  # type: ignore[arg-type]
+
+    def items() -> Iterator[Item]:
+        yield from first
+        until(lambda: witness.of(GapFound) != [])
+        yield from rest
+
+    sink = MemorySink()
+    report = make_pipeline(sink, inbox, observers=[witness]).consume(items())
+    assert (True, len(BLOCKS)) == (report.ok, len(sink.blocks))
+
+
+def test_an_inbox_that_is_away_for_a_moment_ends_nothing() -> None:
+    """Whoever looks for strands tries again, as with all that may pass."""
+
+    class Away(MemoryInbox):
+        times = 3
+
+        def strands(self) -> tuple[str, ...]:
+            if self.times:
+                self.times -= 1
+                raise SinkUnavailableError("inbox", "it is away")
+            return super().strands()
+
+    sink = MemorySink()
+    assert make_pipeline(sink, Away()).consume(ITEMS).ok
+    assert len(BLOCKS) == len(sink.blocks)
+
+
+def test_a_wait_of_no_time_is_refused() -> None:
+    """It would end before it began."""
+    with pytest.raises(UsageError, match="full_for_s is 0"):
+        make_pipeline(MemorySink()).consume(ITEMS, full_for_s=0)
 
 
 def test_a_source_that_fails_ends_it_after_what_came() -> None:
