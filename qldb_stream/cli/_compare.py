@@ -140,6 +140,9 @@ def print_agreement(comparison: Comparison, *, ok: bool, own_blocks: int = 0) ->
     documents = count(comparison.documents, "document")
     agree = "source and destination agree"
     print_verdict(ok=True, sentence=f"{agree}, block by block: {blocks}, {revisions}")
+    if comparison.requeued:
+        requeued = count(comparison.requeued, "block")
+        console().print(f"  {requeued} parked once, applied after later ones: compared there")
     if own_blocks:
         own = count(own_blocks, "block")
         console().print(f"  the mirror has gone on, by {own} of its own: documents not compared")

@@ -6,6 +6,9 @@ source block, the list of (table, id mapped back, version, kind, data with ids m
 back) is the same, `qldb_stream_*` tables aside. The order inside a block is the Merkle
 leaves', which is the ledger's own business and not compared.
 
+A block that was parked and requeued stands later in the destination. It is held until its repeat
+comes, and compared with that; what is parked still, or was given up, is a difference that says so.
+
 Beyond the definition, these are differences too: a block that was repeated twice, changes
 by others, and current documents that are not what the journal last said of them.
 
@@ -24,11 +27,13 @@ from qldb_stream.events import Block, RedactedRevision, RevisionKind
 from qldb_stream.reconcile._current import compare_current
 from qldb_stream.reconcile._destination import (
     Repeat,
+    RepeatKind,
     Written,
     iter_repeats,
     iter_written,
 )
 from qldb_stream.reconcile._differences import Comparison, Difference, Findings
+from qldb_stream.reconcile._held import HeldBlocks
 from qldb_stream.reconcile._notes import Notes
 from qldb_stream.reconcile._revisions import compare_revision, note_newest
 from qldb_stream.replay import OWN_TABLES, Driver, IdRecord
@@ -102,6 +107,7 @@ class _Strand:
         self._ahead: Repeat | None = None
         self._matched: int | None = None
         self._unasked: dict[_Key, Difference] = {}
+        self._held = HeldBlocks()
 
     def close(self) -> None:
         self._notes.close()
@@ -117,6 +123,19 @@ class _Strand:
             return
         self._take(repeat)
         self._matched = number
+        if repeat.kind is RepeatKind.PARKED:
+            self._hold(block)
+        elif repeat.kind is RepeatKind.PARTIAL:
+            self._add("the block is in the destination in part", number, repeat)
+        else:
+            self._match(block, repeat)
+
+    def _hold(self, block: Block) -> None:
+        """Keep a parked block until it is requeued."""
+        if not self._held.add(block):
+            self._add("the block was parked, and too many are held to compare it", _number(block))
+
+    def _match(self, block: Block, repeat: Repeat) -> None:
         self._compare(block, repeat)
         for asked in _asked_by(block):
             key = asked.block_address.sequence_no, asked.document_id, asked.version
@@ -125,6 +144,8 @@ class _Strand:
     def finish(self, destination: Replayed) -> None:
         """Report what the destination has beyond the source, and look at its documents."""
         self._skip_until(None)
+        for block in self._held.iter_left():
+            self._add("the block is parked, and not in the destination", _number(block))
         for difference in self._unasked.values():
             self._findings.add(difference)
         for compared, differences in compare_current(destination.driver(), self._notes):
@@ -152,10 +173,28 @@ class _Strand:
             self._take(repeat)
             if found is None:
                 self._report_foreign(repeat)
+            elif repeat.kind is not RepeatKind.APPLIED:
+                self._pass_late(repeat, found)
             elif self._matched is not None and found <= self._matched:
                 self._add("the block was applied more than once", found, repeat)
             else:
                 self._add("the destination has a block that the source has not", found, repeat)
+
+    def _pass_late(self, repeat: Repeat, number: int) -> None:
+        """Compare a block that was requeued; take note of one that was given up."""
+        if repeat.kind is RepeatKind.PARKED:
+            return  # the source has no such block
+        if repeat.kind is RepeatKind.PARTIAL:
+            self._add("the destination has a block that the source has not", number, repeat)
+            return
+        block = self._held.pop(number)
+        if repeat.kind is RepeatKind.GIVEN_UP:
+            self._add("the block was given up, and is not in the destination", number, repeat)
+        elif block is not None:
+            self._findings.requeued += 1
+            self._match(block, repeat)
+        elif not self._held.was_left_out(number):
+            self._add("the destination has a block that the source has not", number, repeat)
 
     def _report_foreign(self, repeat: Repeat) -> None:
         for written in repeat.written:
@@ -245,6 +284,10 @@ class _Strand:
                 None if repeat is None else repeat.number,
             )
         )
+
+
+def _number(block: Block) -> int:
+    return block.address.sequence_no
 
 
 def _asked_by(block: Block) -> tuple[RedactedRevision, ...]:

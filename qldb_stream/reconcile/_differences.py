@@ -38,7 +38,8 @@ class Comparison:
 
     `blocks` and `revisions` count what was compared of the source, `documents` the
     current documents that were compared. `differences` are the first ones found, in the
-    source's order; `more` counts those beyond.
+    source's order; `more` counts those beyond. `requeued` counts blocks that were parked once and
+    stand later in the destination; what they hold was compared like the rest.
     """
 
     blocks: int = 0
@@ -46,6 +47,7 @@ class Comparison:
     documents: int = 0
     differences: tuple[Difference, ...] = ()
     more: int = 0
+    requeued: int = 0
 
     @property
     def ok(self) -> bool:
@@ -61,6 +63,7 @@ class Comparison:
             "documents": self.documents,
             "differences": [difference.as_json() for difference in self.differences],
             "more": self.more,
+            "requeued": self.requeued,
         }
 
 
@@ -71,6 +74,7 @@ class Findings:
         self.blocks = 0
         self.revisions = 0
         self.documents = 0
+        self.requeued = 0
         self._limit = limit
         self._kept: list[Difference] = []
         self._more = 0
@@ -85,5 +89,10 @@ class Findings:
     def comparison(self) -> Comparison:
         """Sum up."""
         return Comparison(
-            self.blocks, self.revisions, self.documents, tuple(self._kept), self._more
+            self.blocks,
+            self.revisions,
+            self.documents,
+            tuple(self._kept),
+            self._more,
+            self.requeued,
         )

@@ -18,7 +18,7 @@ from qldb_stream.pipeline import Pipeline
 from qldb_stream.report import Guarantee, Position
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing import Journal, make_delivery
-from qldb_stream.typing import Inbox, Item
+from qldb_stream.typing import Inbox, Item, Sink
 
 NOW_S = 1_700_000_000.0
 
@@ -70,6 +70,27 @@ class PickySink(MemorySink):
     def numbers(self) -> list[int]:
         """Give the numbers of the applied blocks, in order of arrival."""
         return [block.address.sequence_no for block in self.blocks]
+
+
+class Refusing:
+    """Another sink, but for one block, which is refused."""
+
+    def __init__(self, sink: Sink, number: int) -> None:
+        self._sink = sink
+        self._number = number
+
+    def position(self, strand_id: str) -> Position | None:
+        """Ask the other."""
+        return self._sink.position(strand_id)
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Refuse, or let the other apply."""
+        if self._number in [each.address.sequence_no for each in blocks]:
+            raise SinkRefusedError("refusing", position.strand_id, self._number, "not this one")
+        return self._sink.apply(blocks, position, token)
+
+    def close(self) -> None:
+        """Leave the other open."""
 
 
 class AwaySink(MemorySink):

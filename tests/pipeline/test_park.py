@@ -24,8 +24,7 @@ from qldb_stream.plugins import open_sink
 from qldb_stream.report import BlockParked, Gap, ParkReason, Position
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
-from qldb_stream.typing import Sink
-from tests.pipeline.inboxes import PickySink, TestClock, Witness, make_pipeline
+from tests.pipeline.inboxes import PickySink, Refusing, TestClock, Witness, make_pipeline
 from tests.pipeline.support import BLOCKS, JOURNAL, STRAND
 from tests.replay.blocks import block, revision
 
@@ -133,27 +132,6 @@ def test_a_skipped_block_leaves_its_reason(blocks: list[Block]) -> None:
     assert (gap,) == sink.positions[strand].gaps
     assert pipeline.requeue(strand).ok
     assert frozenset() == sink.positions[strand].parked
-
-
-class Refusing:
-    """Another sink, but for one block, which is refused."""
-
-    def __init__(self, sink: Sink, number: int) -> None:
-        self._sink = sink
-        self._number = number
-
-    def position(self, strand_id: str) -> Position | None:
-        """Ask the other."""
-        return self._sink.position(strand_id)
-
-    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
-        """Refuse, or let the other apply."""
-        if self._number in [each.address.sequence_no for each in blocks]:
-            raise SinkRefusedError("refusing", position.strand_id, self._number, "not this one")
-        return self._sink.apply(blocks, position, token)
-
-    def close(self) -> None:
-        """Leave the other open."""
 
 
 @pytest.mark.parametrize("url", ["memory:", "ledger:{}/copy.ledger", "sqlite:{}/copy.db"])

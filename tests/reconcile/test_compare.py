@@ -457,4 +457,5 @@ def test_a_comparison_is_printed_whole() -> None:
             }
         ],
         "more": 1,
+        "requeued": 0,
     } == Comparison(4, 9, 2, (difference,), 1).as_json()
