@@ -281,6 +281,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"--ids: no document that was applied has an id at the path {path}"
     if report.before_start:
         yield f"{count(report.before_start, 'block')} before --start left out"
+    if report.still_parked:
+        yield f"{count(report.still_parked, 'block')} came again that were parked before"
     if report.given_up:
         yield f"{count(report.given_up, 'block')} given up before (`parked skip`) came again"
     for strand_id in report.strands_unmet:

@@ -73,6 +73,7 @@ class Delivery:
         applied: how many blocks the sink has taken.
         skipped: how many it had before.
         given_up: how many came that the sink was never to get: they were parked and skipped.
+        still_parked: how many came that were parked before.
         parked: the blocks that were put aside, as (strand_id, sequence_no).
         first: by strand, the number of the first block that the sink has taken.
         reached: by strand, where the sink stands.
@@ -82,6 +83,7 @@ class Delivery:
         self.applied = 0
         self.skipped = 0
         self.given_up = 0
+        self.still_parked = 0
         self.parked: list[tuple[str, int]] = []
         self.first: dict[str, int] = {}
         self.reached: dict[str, Position] = {}
@@ -131,6 +133,9 @@ class Delivery:
             self._take_copy(checked)
         elif checked.verdict is Verdict.GIVEN_UP:
             self.given_up += 1
+        elif checked.verdict is Verdict.PARKED:
+            self.still_parked += 1
+            self._erase_parked(checked)
         if checked.verdict is not Verdict.DELIVER:
             return
         assert checked.position is not None
@@ -221,6 +226,7 @@ class Delivery:
             parked=tuple(self.parked),
             not_atomic=summary.not_atomic,
             given_up=self.given_up,
+            still_parked=self.still_parked,
             copies_erased=self._copies.erased,
         )
 
@@ -262,18 +268,13 @@ class Delivery:
 
     def _take_copy(self, checked: CheckedBlock) -> None:
         """Keep a redacted copy of a block that the sink has, to erase it there."""
-        if not (checked.verification.ok and is_redacted(checked.block)):
-            return
-        if self._copies.is_wanted:
+        if self._copies.is_wanted and _is_sound_copy(checked):
             self._copies.add(self._filter(checked.block))
-        self._erase_parked(checked.block)
 
-    def _erase_parked(self, block: Block) -> None:
+    def _erase_parked(self, checked: CheckedBlock) -> None:
         """Put the redacted form in the place of a block that is parked."""
-        address, inbox = block.address, self._inbox
-        aside = self._aside.get(address.strand_id)
-        if inbox is not None and aside is not None and address.sequence_no in aside.numbers:
-            self._retrying.call(partial(inbox.erase, redactions_of(block)))
+        if self._inbox is not None and _is_sound_copy(checked):
+            self._retrying.call(partial(self._inbox.erase, redactions_of(checked.block)))
 
     def _erase_stored(self, entries: Iterable[_Entry]) -> None:
         """Erase in the inbox what verified blocks redact."""
@@ -324,8 +325,8 @@ class Delivery:
             raise error
         if failed > 1:
             return failed
-        if not self._parks:
-            raise error
+        if not (failed and self._parks):
+            raise error  # also a refusal of what was applied: the next block is not to blame
         self._park(entries.popleft(), ParkReason.REFUSED, str(error), None)
         return 0
 
@@ -479,6 +480,11 @@ def _check(target: Target, rules: DeliveryRules, *, parks: bool) -> None:
         )
     if rules.filter is not None and not target.takes_filtered:
         raise UsageError(f"sink {target.name} takes blocks only as they are, without a filter")
+
+
+def _is_sound_copy(checked: CheckedBlock) -> bool:
+    """Say whether a block shows what is redacted, and can be believed."""
+    return checked.verification.ok and is_redacted(checked.block)
 
 
 def _count_documents(block: Block) -> int:

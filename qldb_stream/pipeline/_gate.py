@@ -36,6 +36,7 @@ class Verdict(enum.Enum):
     HOLD = "hold"
     MISSED = "missed"  # behind the sink's position, and yet never applied
     GIVEN_UP = "given up"  # likewise, as its owner decided
+    PARKED = "parked"  # likewise; it was put aside, and can be requeued
     COPY = "copy"  # a redacted copy of a block that came out in this run
 
 
@@ -127,6 +128,8 @@ class StrandGate:
     def _behind(self, number: int) -> Verdict:
         """Say what a block behind the sink's position is; note one that was never applied."""
         assert self.had is not None
+        if number in self.had.parked:
+            return Verdict.PARKED
         start = self.had.start
         cause = next((gap for gap in self.had.gaps if gap.first <= number <= gap.last), None)
         if cause is None and (start is None or number >= start):

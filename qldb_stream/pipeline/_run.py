@@ -147,6 +147,7 @@ def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
         documents=sum(sink.report.documents for sink in sinks),
         left_out=_counted(sink.report.left_out for sink in sinks),
         given_up=sum(sink.report.given_up for sink in sinks),
+        still_parked=sum(sink.report.still_parked for sink in sinks),
         copies_erased=sum(sink.report.copies_erased for sink in sinks),
         parked=_joined(sink.report.parked for sink in sinks),
         not_atomic=_joined(sink.report.not_atomic for sink in sinks),

@@ -119,6 +119,7 @@ class ReplayReport:
     `strands_unmet`, the strands of declared gaps of which nothing came.
 
     `parked` names the blocks that were put aside in this run, as (strand_id, sequence_no).
+    `still_parked` counts blocks that came and were parked before; they are not among `skipped`.
     `copies_erased` counts redacted copies that the sink was given to erase; of the other
     `redacted_copies` it still holds what it got in full.
     `given_up` counts blocks that came and that the sink does without, because they were parked
@@ -148,6 +149,7 @@ class ReplayReport:
     not_atomic: tuple[tuple[str, int], ...] = ()
     rules_unmet: tuple[str, ...] = ()
     given_up: int = 0
+    still_parked: int = 0
     copies_erased: int = 0
     sinks: tuple[SinkReport, ...] = ()
 
@@ -175,6 +177,7 @@ class ReplayReport:
             "strands_unmet": list(self.strands_unmet),
             "parked": _addresses(self.parked),
             "not_atomic": _addresses(self.not_atomic),
+            "still_parked": self.still_parked,
             "given_up": self.given_up,
             "rules_unmet": list(self.rules_unmet),
         }

@@ -140,6 +140,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "strands_unmet": [],
         "parked": [],
         "not_atomic": [],
+        "still_parked": 0,
         "given_up": 0,
         "rules_unmet": [],
         "error": "Missing option '--to'.",

@@ -159,9 +159,33 @@ def test_a_second_run_knows_what_is_parked(blocks: list[Block]) -> None:
     first, inbox = first_insert(blocks), MemoryInbox()
     sink = PickySink(first)
     make_pipeline(sink, inbox, on_refusal="park").run(blocks[: first + 2])
-    make_pipeline(sink, inbox, on_refusal="park").run(blocks)
+    report = make_pipeline(sink, inbox, on_refusal="park").run(blocks)
+    assert (first + 1, 1) == (report.skipped, report.still_parked)
+    assert 1 == report.as_json()["still_parked"]
     numbers = {first, first + 2, first + 5, first + 6}
     assert numbers == sink.positions[strand_of(blocks)].parked
+
+
+class LyingSink(MemorySink):
+    """A sink that applies a block, and then says that it refuses it."""
+
+    def apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
+        """Apply, then refuse."""
+        super().apply(blocks, position, token)
+        raise SinkRefusedError("lying", position.strand_id, position.sequence_no, "not now")
+
+
+@pytest.mark.parametrize("batch_blocks", [1, 100])
+def test_a_refusal_of_what_was_applied_blames_no_other(
+    blocks: list[Block], batch_blocks: int
+) -> None:
+    """The error is the sink's, and the block after it is neither parked nor lost."""
+    sink, inbox = LyingSink(), MemoryInbox()
+    pipeline = make_pipeline(sink, inbox, on_refusal="park", batch_blocks=batch_blocks)
+    with pytest.raises(SinkRefusedError, match="not now"):
+        pipeline.run(blocks)
+    assert [] == list(pipeline.parked())
+    assert blocks[:batch_blocks] == sink.blocks
 
 
 class DyingSink(PickySink):

@@ -94,6 +94,7 @@ def test_a_replay_report_adds_what_was_applied() -> None:
         "strands_unmet": [],
         "parked": [],
         "not_atomic": [],
+        "still_parked": 0,
         "given_up": 0,
         "rules_unmet": [],
     }
