@@ -10,7 +10,6 @@ of a page when it moves rows between pages; if so, the file is written anew.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,7 +19,8 @@ from qldb_stream.events import Block, RedactedRevision
 from qldb_stream.inbox import _leases, _parked, _positions, _quarantine, _store
 from qldb_stream.inbox._erasure import Erasure
 from qldb_stream.inbox._file import MEMORY, Database
-from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits
+from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits, check_times
+from qldb_stream.inbox._records import read_items
 from qldb_stream.inbox._status import maybe_strand, sum_up
 from qldb_stream.report import (
     InboxStatus,
@@ -85,7 +85,7 @@ class SqliteInbox:
         Raises:
             BacklogError: the inbox or its quarantine is full; nothing of `items` was stored.
         """
-        entries, unreadable = _store.read_items(items)
+        entries, unreadable = read_items(items)
         with self._database.write() as connection:
             new, lost = _store.put_records(connection, entries, now_s)
             if new:
@@ -123,7 +123,7 @@ class SqliteInbox:
 
     def lease(self, key: str, ttl_s: float, now_s: float) -> Lease | None:
         """Take a free or expired lease; None while another holds it."""
-        _check_times(ttl_s, now_s)
+        check_times(ttl_s, now_s)
         with self._database.write() as connection:
             return _leases.take_lease(connection, key, ttl_s, now_s)
 
@@ -134,7 +134,7 @@ class SqliteInbox:
         Raises:
             StaleTokenError: somebody else has had it since.
         """
-        _check_times(ttl_s, now_s)
+        check_times(ttl_s, now_s)
         with self._database.write() as connection:
             return _leases.renew_lease(connection, lease, ttl_s, now_s)
 
@@ -279,15 +279,3 @@ class MemoryInbox(SqliteInbox):
     def name(self) -> str:
         """Give the name that stands in messages."""
         return "memory:"
-
-
-def _check_times(ttl_s: float, now_s: float) -> None:
-    """
-    Check what a lease is taken for.
-
-    Raises:
-        UsageError: it would expire at once, or never.
-    """
-    if not (ttl_s > 0 and math.isfinite(ttl_s) and 0 <= now_s < 1e12):  # noqa: PLR2004 - see below
-        # Milliseconds since 1970 must fit a token: the year 33,658 is late enough.
-        raise UsageError(f"a lease of {ttl_s} seconds at {now_s}: both must be sound times")

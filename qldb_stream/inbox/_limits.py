@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
-__all__ = ["IN_MEMORY", "InboxLimits"]
+from qldb_stream.errors import BacklogError, UsageError
+
+__all__ = ["IN_MEMORY", "InboxLimits", "check_times", "check_totals"]
 
 
 @attrs.frozen
@@ -26,3 +30,28 @@ class InboxLimits:
 
 IN_MEMORY = InboxLimits(1_000_000, 512 << 20, 10_000, 10_000, 64 << 20)
 """The same for an inbox in memory, unless the caller says otherwise."""
+
+
+def check_totals(limits: InboxLimits, records: int, record_bytes: int, name: str) -> None:
+    """
+    Refuse more records than an inbox may hold.
+
+    Raises:
+        BacklogError: the limit that is reached.
+    """
+    if records > limits.records:
+        raise BacklogError(limits.records, "records", f"the sinks of inbox {name}")
+    if record_bytes > limits.record_bytes:
+        raise BacklogError(limits.record_bytes, "bytes of records", f"the sinks of inbox {name}")
+
+
+def check_times(ttl_s: float, now_s: float) -> None:
+    """
+    Check what a lease is taken for.
+
+    Raises:
+        UsageError: it would expire at once, or never.
+    """
+    if not (ttl_s > 0 and math.isfinite(ttl_s) and 0 <= now_s < 1e12):  # noqa: PLR2004 - see below
+        # Milliseconds since 1970 must fit a token: the year 33,658 is late enough.
+        raise UsageError(f"a lease of {ttl_s} seconds at {now_s}: both must be sound times")

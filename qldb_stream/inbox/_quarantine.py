@@ -8,16 +8,14 @@ the limit of entries nothing more is taken in, so that nothing is dropped in sil
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-from qldb_stream import errors
-from qldb_stream.errors import BacklogError, DecodeError, InboxFileError
+from qldb_stream.errors import BacklogError
 from qldb_stream.events import Undecodable
 from qldb_stream.inbox._limits import InboxLimits
+from qldb_stream.inbox._quarantine_form import parse_quarantined, value_and_key
 from qldb_stream.inbox._store import rows
 from qldb_stream.report import Quarantined
 
@@ -55,8 +53,7 @@ def put_unreadable(
         return
     ((number, size),) = rows(connection, _SIZE)
     for item in items:
-        value = json.dumps(_header(item))
-        key = sha256(value.encode() + b"\n" + (item.data or b"")).digest()
+        value, key = value_and_key(item)
         fits = size + len(item.data or b"") <= limits.quarantined_bytes
         data = item.data if fits else None
         added = connection.execute(_ADD, (key, now_s, value, data)).rowcount
@@ -70,8 +67,7 @@ def put_unreadable(
 def put_lost(connection: sqlite3.Connection, items: Sequence[Undecodable]) -> None:
     """Keep, whatever the limits, what an erasure could leave nothing of."""
     for item in items:
-        value = json.dumps(_header(item))
-        key = sha256(value.encode() + b"\n").digest()
+        value, key = value_and_key(item)
         connection.execute(_ADD, (key, 0.0, value, None))
 
 
@@ -80,7 +76,7 @@ def read_quarantined(
 ) -> tuple[int, Quarantined] | None:
     """Give the next entry after a number, with its own; None when there is none."""
     for id_, arrived_s, value, data in rows(connection, _NEXT, after):
-        return id_, Quarantined(_parse(name, value, data), arrived_s)
+        return id_, Quarantined(parse_quarantined(name, value, data), arrived_s)
     return None
 
 
@@ -101,28 +97,3 @@ def drop_bytes_with(connection: sqlite3.Connection, document_id: str) -> list[by
     clear = "UPDATE quarantined SET data = NULL WHERE id = ?"
     connection.executemany(clear, [(id_,) for id_, _ in found])
     return [data for _, data in found]
-
-
-def _header(item: Undecodable) -> dict[str, Any]:
-    name, fields = type(item.error).__name__, list(item.error.args)
-    is_ours = getattr(errors, name, None) is type(item.error)
-    if not (is_ours and all(isinstance(field, str | int) for field in fields)):
-        name, fields = "CarrierError", [item.source, item.offset, str(item.error)]
-    return {
-        "source": item.source,
-        "offset": item.offset,
-        "length": item.length,
-        "error": [name, *fields],
-    }
-
-
-def _parse(name: str, value: Any, data: bytes | None) -> Undecodable:
-    try:
-        header = json.loads(value)
-        kind, *fields = header["error"]
-        error = getattr(errors, kind)(*fields)
-        if not isinstance(error, DecodeError):
-            raise TypeError(kind)
-        return Undecodable(header["source"], header["offset"], header["length"], error, data)
-    except (LookupError, TypeError, ValueError, AttributeError) as exc:
-        raise InboxFileError(name, "the file is damaged: a quarantined record") from exc

@@ -9,15 +9,16 @@ encoded anew, and whoever brings the same record again brings the same bytes. An
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 import attrs
 
-from qldb_stream.errors import DecodeError
+from qldb_stream.errors import DecodeError, InboxFileError
 from qldb_stream.events import (
     Block,
+    BlockAddress,
     BlockSummary,
     ControlRecord,
     RevisionDetails,
@@ -29,10 +30,29 @@ from qldb_stream.parsers.record import parse_record
 from qldb_stream.records import to_record
 from qldb_stream.typing import Item
 
-__all__ = ["StoredEvent", "event_bytes", "iter_events", "key_of", "redacted_event"]
+__all__ = [
+    "Entry",
+    "MarkedRevision",
+    "StoredEvent",
+    "event_bytes",
+    "is_full",
+    "iter_events",
+    "key_of",
+    "lost_item",
+    "parse_stored",
+    "read_items",
+    "redacted_event",
+    "without_erased",
+]
 
 StoredEvent = BlockSummary | RevisionDetails
 """What is stored: every event that belongs to a block."""
+
+Entry = tuple[StoredEvent, bytes]
+"""An event and its record."""
+
+MarkedRevision = tuple[str, int]
+"""What a redaction names in a block: a document's id and the version."""
 
 # A buffer that is longer is no record of a stream but a file of blocks (facts 1.8: 1 MiB).
 _LONGEST_RECORD: Final = 8 << 20
@@ -52,6 +72,18 @@ def iter_events(items: Iterable[Item | Block]) -> Iterator[StoredEvent | Undecod
                 yield item
         elif not isinstance(item, ControlRecord):
             yield item
+
+
+def read_items(items: Iterable[Item | Block]) -> tuple[list[Entry], list[Undecodable]]:
+    """Take items apart into what is stored and what is quarantined."""
+    entries: list[Entry] = []
+    unreadable: list[Undecodable] = []
+    for item in iter_events(items):
+        if isinstance(item, Undecodable):
+            unreadable.append(item)
+        else:
+            entries.append((item, event_bytes(item)))
+    return entries, unreadable
 
 
 def key_of(data: bytes) -> bytes:
@@ -77,6 +109,63 @@ def redacted_event(event: RevisionDetails) -> RevisionDetails:
         IonDecodeError: the document's bytes are not sound, so that it has no hash.
     """
     return attrs.evolve(event, revision=without_data(event.revision))
+
+
+def is_full(event: StoredEvent, marks: AbstractSet[MarkedRevision]) -> TypeGuard[RevisionDetails]:
+    """Say whether an event still has a document that a redaction names."""
+    if not isinstance(event, RevisionDetails):
+        return False
+    metadata = event.revision.metadata
+    assert metadata is not None
+    return event.revision.data_ion is not None and (metadata.id, metadata.version) in marks
+
+
+def without_erased(
+    entries: Iterable[Entry], marks: Mapping[BlockAddress, AbstractSet[MarkedRevision]]
+) -> tuple[list[Entry], list[Undecodable]]:
+    """
+    Take out of records what redactions name.
+
+    Args:
+        entries: records.
+        marks: what was erased in each of their blocks.
+
+    Returns:
+        The records; what stands for those that are no sound Ion.
+    """
+    kept: list[Entry] = []
+    lost: list[Undecodable] = []
+    for event, raw in entries:
+        if not is_full(event, marks.get(event.address, frozenset())):
+            kept.append((event, raw))
+            continue
+        try:
+            kept.append((event, event_bytes(redacted_event(event))))
+        except DecodeError as exc:
+            lost.append(lost_item(event, raw, exc))
+    return kept, lost
+
+
+def lost_item(event: RevisionDetails, raw: bytes, exc: DecodeError) -> Undecodable:
+    """Give what stands in the quarantine for a record of which erasing leaves nothing."""
+    address = event.revision.address
+    source = f"erased record of block {address.strand_id}/{address.sequence_no}"
+    return Undecodable(source, 0, len(raw), exc)
+
+
+def parse_stored(source: str, data: Any) -> Item:
+    """
+    Read a stored record; one that somebody damaged is an `Undecodable`.
+
+    Raises:
+        InboxFileError: it is not even bytes.
+    """
+    if not isinstance(data, bytes):
+        raise InboxFileError(source, "the file is damaged: a record is no blob")
+    try:
+        return parse_record(data)
+    except DecodeError as exc:  # the file was changed by others: its strand waits for this part
+        return Undecodable(source, 0, len(data), exc, data)
 
 
 def _slices(event: StoredEvent) -> list[IonSlice]:

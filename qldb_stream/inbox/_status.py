@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from qldb_stream.assembly import BlockAssembler
-from qldb_stream.events import NEED_MORE, Undecodable
 from qldb_stream.inbox._file import Row
 from qldb_stream.inbox._leases import held_leases
 from qldb_stream.inbox._parked import count_parked
 from qldb_stream.inbox._positions import all_positions
 from qldb_stream.inbox._quarantine import count_quarantined
 from qldb_stream.inbox._store import read_block, rows
-from qldb_stream.report import InboxStatus, Position, SinkWait, WaitingStrand, WaitState
+from qldb_stream.inbox._waits import iter_waits
+from qldb_stream.report import InboxStatus, WaitingStrand
+from qldb_stream.typing import Item
 
 __all__ = ["maybe_strand", "sum_up"]
 
@@ -48,7 +47,7 @@ def sum_up(connection: sqlite3.Connection, name: str) -> InboxStatus:
         count_parked(connection),
         count_quarantined(connection),
         tuple(sinks),
-        tuple(_waits(connection, name, sinks, strands, positions)),
+        tuple(iter_waits(_Stored(connection, name), sinks, strands, positions)),
     )
 
 
@@ -73,71 +72,23 @@ def _arrival(connection: sqlite3.Connection, strand_id: str, number: int | None)
     return float(arrived_s)
 
 
-def _waits(
-    connection: sqlite3.Connection,
-    name: str,
-    sinks: Sequence[str],
-    strands: Sequence[WaitingStrand],
-    positions: Sequence[tuple[str, Position]],
-) -> Iterator[SinkWait]:
-    known = {(sink, position.strand_id): position for sink, position in positions}
-    for strand in strands:
-        reached = {sink: known.get((sink, strand.strand_id)) for sink in sinks}
-        for sink in sinks:
-            holds = _held_back(sink, reached, strand)
-            yield _wait(connection, name, sink, strand, reached[sink], holds)
+class _Stored:
+    """What is stored of strands, asked in one transaction."""
 
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection: Final = connection
+        self._name: Final = name
 
-def _held_back(
-    sink: str, reached: Mapping[str, Position | None], strand: WaitingStrand
-) -> tuple[int, int] | None:
-    """Give the stored numbers that every other sink has, and this one has not."""
-    if strand.first is None or strand.last is None:
-        return None
-    own = reached[sink]
-    first = strand.first if own is None else max(strand.first, own.sequence_no + 1)
-    others = [-1 if p is None else p.sequence_no for other, p in reached.items() if other != sink]
-    last = min([strand.last, *others])
-    return (first, last) if first <= last else None
+    def lowest_after(self, strand_id: str, number: int) -> int | None:
+        """Give the lowest stored number above one; None when there is none."""
+        ((lowest,),) = rows(self._connection, _AFTER, strand_id, number)
+        return None if lowest is None else int(lowest)
 
+    def arrival_s(self, strand_id: str, number: int) -> float | None:
+        """Say when the first record of a stored block came."""
+        return _arrival(self._connection, strand_id, number)
 
-def _wait(
-    connection: sqlite3.Connection,
-    name: str,
-    sink: str,
-    strand: WaitingStrand,
-    position: Position | None,
-    holds: tuple[int, int] | None,
-) -> SinkWait:
-    strand_id, last = strand.strand_id, strand.last
-    had = -1 if position is None else position.sequence_no
-    ((lowest,),) = rows(connection, _AFTER, strand_id, had)
-    since_s = _arrival(connection, strand_id, lowest)
-    next_no = None if position is None else _next_number(position)
-    state = WaitState.NOTHING
-    if next_no is None:
-        state = WaitState.UNKNOWN
-    elif lowest is not None:
-        state = _state(connection, name, strand_id, next_no)
-    begin = lowest if next_no is None else next_no
-    behind = 0 if last is None or begin is None else max(0, last - begin + 1)
-    return SinkWait(sink, strand_id, next_no, state, behind, since_s, holds)
-
-
-def _next_number(position: Position) -> int:
-    number = position.sequence_no + 1
-    for gap in sorted(position.gaps, key=lambda gap: gap.first):
-        if gap.first <= number <= gap.last:
-            number = gap.last + 1
-    return number
-
-
-def _state(connection: sqlite3.Connection, name: str, strand_id: str, number: int) -> WaitState:
-    items = [item for _arrived_s, item in read_block(connection, name, strand_id, number)]
-    if not items:
-        return WaitState.MISSING
-    assembler = BlockAssembler(limit=len(items))
-    for item in items:
-        if not isinstance(item, Undecodable):
-            assembler.feed(item)
-    return WaitState.INCOMPLETE if assembler.next_block() is NEED_MORE else WaitState.READY
+    def block(self, strand_id: str, number: int) -> list[Item]:
+        """Give a block's records."""
+        found = read_block(self._connection, self._name, strand_id, number)
+        return [item for _arrived_s, item in found]

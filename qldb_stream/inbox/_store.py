@@ -11,33 +11,34 @@ Functions take the connection of a transaction that the caller has begun.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from qldb_stream.errors import BacklogError, DecodeError, InboxFileError
-from qldb_stream.events import Block, RedactedRevision, RevisionDetails, Undecodable
-from qldb_stream.inbox._limits import InboxLimits
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import BlockAddress, RedactedRevision, RevisionDetails, Undecodable
+from qldb_stream.inbox._limits import InboxLimits, check_totals
 from qldb_stream.inbox._records import (
-    StoredEvent,
+    Entry,
+    MarkedRevision,
     event_bytes,
-    iter_events,
+    is_full,
     key_of,
+    lost_item,
+    parse_stored,
     redacted_event,
+    without_erased,
 )
-from qldb_stream.parsers.record import parse_record
 from qldb_stream.typing import Item
 
 __all__ = [
-    "Entry",
     "arrivals_of",
     "check_limits",
     "erase_records",
     "put_records",
     "read_block",
-    "read_items",
     "rows",
     "trim_records",
 ]
@@ -62,29 +63,11 @@ SELECT id, length(data) FROM record WHERE strand_no = ? AND sequence_no <= ?
 ORDER BY sequence_no LIMIT ?
 """
 
-_Revision = tuple[str, int]  # a document's id and the version
-
-
-Entry = tuple[StoredEvent, bytes]
-"""An event and its record."""
-
 
 def rows(connection: sqlite3.Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Run one statement and give all of its rows."""
     with closing(connection.execute(sql, values)) as cursor:
         return cursor.fetchall()
-
-
-def read_items(items: Iterable[Item | Block]) -> tuple[list[Entry], list[Undecodable]]:
-    """Take items apart into what is stored and what is quarantined."""
-    entries: list[Entry] = []
-    unreadable: list[Undecodable] = []
-    for item in iter_events(items):
-        if isinstance(item, Undecodable):
-            unreadable.append(item)
-        else:
-            entries.append((item, event_bytes(item)))
-    return entries, unreadable
 
 
 def put_records(
@@ -98,7 +81,7 @@ def put_records(
     """
     lost: list[Undecodable] = []
     if rows(connection, "SELECT 1 FROM erased LIMIT 1"):
-        entries, lost = _without_erased(connection, entries)
+        entries, lost = _redacted_entries(connection, entries)
     given = [(event.address, raw) for event, raw in entries]
     given.sort(key=lambda entry: entry[0].strand_id)
     new = 0
@@ -131,10 +114,7 @@ def check_limits(connection: sqlite3.Connection, limits: InboxLimits, name: str)
         BacklogError: the limit that is reached.
     """
     ((records, size),) = rows(connection, "SELECT sum(records), sum(record_bytes) FROM strand")
-    if (records or 0) > limits.records:
-        raise BacklogError(limits.records, "records", f"the sinks of inbox {name}")
-    if (size or 0) > limits.record_bytes:
-        raise BacklogError(limits.record_bytes, "bytes of records", f"the sinks of inbox {name}")
+    check_totals(limits, records or 0, size or 0, name)
 
 
 def read_block(
@@ -143,16 +123,7 @@ def read_block(
     """Give a block's records, in order, each with the time of its arrival."""
     source = f"{name}, block {strand_id}/{sequence_no}"
     found = rows(connection, _BLOCK, strand_id, sequence_no)
-    return tuple([(arrived_s, _parse(source, data)) for _id, arrived_s, data in found])
-
-
-def _parse(source: str, data: Any) -> Item:
-    if not isinstance(data, bytes):
-        raise InboxFileError(source, "the file is damaged: a record is no blob")
-    try:
-        return parse_record(data)
-    except DecodeError as exc:  # the file was changed by others: its strand waits for this part
-        return Undecodable(source, 0, len(data), exc, data)
+    return tuple([(arrived_s, parse_stored(source, data)) for _id, arrived_s, data in found])
 
 
 def arrivals_of(connection: sqlite3.Connection, strand_id: str) -> int:
@@ -194,8 +165,8 @@ def erase_records(
         where = (address.strand_id, address.sequence_no)
         connection.executemany(_MARK, [(*where, *mark) for mark in sorted(marks)])
         for id_, _arrived_s, raw in rows(connection, _BLOCK, *where):
-            event = _parse(f"{name}, block {where[0]}/{where[1]}", raw)
-            if isinstance(event, RevisionDetails) and _is_full(event, marks):
+            event = parse_stored(f"{name}, block {where[0]}/{where[1]}", raw)
+            if isinstance(event, RevisionDetails) and is_full(event, marks):
                 data = event.revision.data_ion
                 assert data is not None
                 erased.append(raw[data.start : data.end])
@@ -215,7 +186,7 @@ def _replace(
     try:
         data = event_bytes(redacted_event(event))
     except DecodeError as exc:
-        return [_lost(event, raw, exc)]
+        return [lost_item(event, raw, exc)]
     row = (id_, no, sequence_no, key_of(data), arrived_s, data)
     sql = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     added = connection.execute(sql, row).rowcount
@@ -223,35 +194,14 @@ def _replace(
     return []
 
 
-def _is_full(event: RevisionDetails, marks: set[_Revision]) -> bool:
-    metadata = event.revision.metadata
-    assert metadata is not None
-    return event.revision.data_ion is not None and (metadata.id, metadata.version) in marks
-
-
-def _without_erased(
+def _redacted_entries(
     connection: sqlite3.Connection, entries: Sequence[Entry]
 ) -> tuple[list[Entry], list[Undecodable]]:
     """Take out of what comes late the documents that were erased before."""
-    marks: dict[tuple[str, int], set[_Revision]] = {}
-    kept: list[Entry] = []
-    lost: list[Undecodable] = []
-    for event, raw in entries:
+    marks: dict[BlockAddress, set[MarkedRevision]] = {}
+    for event, _raw in entries:
         address = event.address
-        where = (address.strand_id, address.sequence_no)
-        if where not in marks:
-            marks[where] = set(rows(connection, _MARKED, *where))
-        if not (isinstance(event, RevisionDetails) and _is_full(event, marks[where])):
-            kept.append((event, raw))
-            continue
-        try:
-            kept.append((event, event_bytes(redacted_event(event))))
-        except DecodeError as exc:
-            lost.append(_lost(event, raw, exc))
-    return kept, lost
-
-
-def _lost(event: RevisionDetails, raw: bytes, exc: DecodeError) -> Undecodable:
-    address = event.revision.address
-    source = f"erased record of block {address.strand_id}/{address.sequence_no}"
-    return Undecodable(source, 0, len(raw), exc)
+        if address not in marks:
+            where = (address.strand_id, address.sequence_no)
+            marks[address] = set(rows(connection, _MARKED, *where))
+    return without_erased(entries, marks)
