@@ -58,7 +58,10 @@ def revision_row(block: Block, revision: Revision) -> tuple[str, bytes | None]:
 
 
 def parse_parked(
-    sink: str, header: Mapping[str, Any], summary: bytes, entries: Sequence[tuple[str, bytes]]
+    sink: str,
+    header: Mapping[str, Any],
+    summary: bytes,
+    entries: Sequence[tuple[str, bytes | None]],
 ) -> ParkedBlock:
     """
     Put a parked block together again.

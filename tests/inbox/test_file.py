@@ -57,7 +57,7 @@ def test_name_of_memory() -> None:
         open_inbox("memory:", must_exist=True)
 
 
-@pytest.mark.parametrize("name", ["dynamodb:table", "sqlite:", ""])
+@pytest.mark.parametrize("name", ["redis:table", "sqlite:", ""])
 def test_other_names(name: str) -> None:
     """Another scheme, or no path, is refused with what to write."""
     with pytest.raises(UsageError, match="write sqlite:PATH"):
