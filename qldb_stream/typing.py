@@ -260,6 +260,23 @@ class Inbox(Protocol):
             StaleTokenError: the position was stored with a higher token.
         """
 
+    def checkpoint(self, key: str) -> str | None:
+        """Give the text that a source keeps under a key; None for nothing."""
+
+    def store_checkpoint(self, key: str, value: str, token: int) -> None:
+        """
+        Keep a text for a source, in place of what was there.
+
+        Args:
+            key: what it is about, such as a shard; 1 to 512 characters. It is never removed.
+            value: at most 4,096 characters.
+            token: of the lease of that key under which it is written.
+
+        Raises:
+            StaleTokenError: it was stored with a higher token (`strand_id` is the key).
+            UsageError: key or value are longer.
+        """
+
     def register(self, sink: str) -> None:
         """Keep everything for a sink from now on; again does nothing."""
 

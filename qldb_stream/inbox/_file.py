@@ -25,7 +25,7 @@ from qldb_stream.errors import InboxFileError, InboxUnavailableError
 from qldb_stream.holding import is_special
 from qldb_stream.inbox._problems import translated
 from qldb_stream.inbox._raw import RawFile
-from qldb_stream.inbox._schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SETTINGS
+from qldb_stream.inbox._schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SETTINGS, STEPS
 
 __all__ = ["MEMORY", "Database", "Row"]
 
@@ -147,6 +147,9 @@ class Database:
             if self._pragma("application_id") == 0:
                 for statement in SCHEMA.split(";\n"):
                     connection.execute(statement)
+            for step in iter(lambda: STEPS.get(self._pragma("user_version")), None):
+                for statement in step:
+                    connection.execute(statement)
         self._check()
 
     def _begin_log(self) -> None:
@@ -163,7 +166,7 @@ class Database:
                 return
 
     def _check(self) -> None:
-        """Refuse what is neither empty nor an inbox of this version."""
+        """Refuse what is neither empty nor an inbox of this version or an earlier one."""
         application_id = self._pragma("application_id")
         if application_id == 0:
             ((tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
@@ -176,11 +179,11 @@ class Database:
                 self.path, "expected an inbox, found another SQLite database; name the inbox's own"
             )
         version = self._pragma("user_version")
-        if version != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION and version not in STEPS:
             raise InboxFileError(
                 self.path,
-                f"its format is version {version}, this package reads {SCHEMA_VERSION}; install "
-                "the qldb-stream that wrote it, or a newer one",
+                f"its format is version {version}, this package reads up to {SCHEMA_VERSION}; "
+                "install the qldb-stream that wrote it, or a newer one",
             )
 
     def _pragma(self, name: str) -> int:

@@ -16,7 +16,7 @@ from typing import Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, RedactedRevision
-from qldb_stream.inbox import _leases, _parked, _positions, _quarantine, _store
+from qldb_stream.inbox import _checkpoints, _leases, _parked, _positions, _quarantine, _store
 from qldb_stream.inbox._erasure import Erasure
 from qldb_stream.inbox._file import MEMORY, Database
 from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits, check_times
@@ -169,6 +169,23 @@ class SqliteInbox:
         """
         with self._database.write() as connection:
             _positions.set_position(connection, sink, position, token)
+
+    def checkpoint(self, key: str) -> str | None:
+        """Give the text that a source keeps under a key; None for nothing."""
+        with self._database.read() as connection:
+            return _checkpoints.read_checkpoint(connection, key)
+
+    def store_checkpoint(self, key: str, value: str, token: int) -> None:
+        """
+        Keep a text for a source, in place of what was there.
+
+        Raises:
+            StaleTokenError: it was stored with a higher token (`strand_id` is the key).
+            UsageError: the key has not 1 to 512 characters, or the value more than 4,096.
+        """
+        _checkpoints.check_checkpoint(key, value)
+        with self._database.write() as connection:
+            _checkpoints.set_checkpoint(connection, key, value, token)
 
     def register(self, sink: str) -> None:
         """Keep everything for a sink from now on; again does nothing."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "SCHEMA", "SCHEMA_VERSION", "SETTINGS"]
+__all__ = ["APPLICATION_ID", "SCHEMA", "SCHEMA_VERSION", "SETTINGS", "STEPS"]
 
 APPLICATION_ID: Final = int.from_bytes(b"QLin", "big")
 """Tells SQLite's tools, and us, whose file it is."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # FULL: what was answered survives loss of power. secure_delete: what was erased or trimmed is
 # overwritten. 16 MiB of cache at most, whatever waits.
@@ -24,6 +24,18 @@ SETTINGS: Final = (
     "PRAGMA secure_delete = ON",
     "PRAGMA cache_size = -16384",
 )
+
+# Version 2 added what sources keep.
+_CHECKPOINT: Final = """
+CREATE TABLE checkpoint (
+    key TEXT PRIMARY KEY,
+    token INTEGER NOT NULL,
+    value TEXT NOT NULL               -- the source's own
+) WITHOUT ROWID;
+"""
+
+STEPS: Final = {1: (_CHECKPOINT, "PRAGMA user_version = 2")}
+"""What brings a file of a version up to the next one, by that version."""
 
 # Records are in a table of their own, in the order in which they came: what is added goes to its
 # end, and the index, of 50 bytes a record, stays in the cache where numbers are near each other.
@@ -100,4 +112,4 @@ CREATE TABLE quarantined (
 );
 
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
+{_CHECKPOINT}"""

@@ -102,8 +102,21 @@ def test_files_that_are_no_inbox(tmp_path: Path) -> None:
 def test_a_newer_format(path: Path) -> None:
     """A file that a newer version wrote is not guessed at."""
     change(path, "PRAGMA user_version = 99")
-    with pytest.raises(InboxFileError, match="version 99, this package reads 1; install"):
+    with pytest.raises(InboxFileError, match="version 99, this package reads up to 2; install"):
         SqliteInbox(path)
+
+
+def test_a_file_of_the_first_version(path: Path) -> None:
+    """It is brought up to this one, with all that it holds, and keeps checkpoints then."""
+    change(path, "DROP TABLE checkpoint; PRAGMA user_version = 1")
+    for _ in range(2):
+        inbox = SqliteInbox(path)
+        inbox.store_checkpoint("shard", "here", 1)
+        assert ("here", len(EVENTS)) == (
+            inbox.checkpoint("shard"),
+            sum(strand.records for strand in inbox.status().strands),
+        )
+        inbox.close()
 
 
 def test_it_must_be_there(tmp_path: Path) -> None:

@@ -222,3 +222,16 @@ def test_position_of_a_block(inbox: Inbox) -> None:
     inbox.store_position("a", position, 0)
 
     assert position == inbox.position("a", position.strand_id)
+
+
+def test_checkpoints_are_small_and_fenced(inbox: Inbox) -> None:
+    """A text is kept by key, replaced unless a higher token stored it, and bounded."""
+    assert inbox.checkpoint("shard") is None
+    inbox.store_checkpoint("shard", "one", 5)
+    inbox.store_checkpoint("shard", "two", 5)
+    with pytest.raises(StaleTokenError) as caught:
+        inbox.store_checkpoint("shard", "old", 4)
+    assert (StaleTokenError("shard", 5, 4), "two") == (caught.value, inbox.checkpoint("shard"))
+    for key, value in (("", ""), ("k" * 513, ""), ("k", "v" * 4097)):
+        with pytest.raises(UsageError, match="1 to 512 and up to 4096"):
+            inbox.store_checkpoint(key, value, 9)

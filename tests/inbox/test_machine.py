@@ -57,6 +57,7 @@ class Model:
     expires: dict[str, float] = attrs.field(factory=dict)
     sinks: set[str] = attrs.field(factory=set)
     positions: dict[tuple[str, str], tuple[Position, int]] = attrs.field(factory=dict)
+    checkpoints: dict[str, tuple[str, int]] = attrs.field(factory=dict)
     parked: dict[tuple[str, str, int], ParkedBlock] = attrs.field(factory=dict)
     quarantined: list[Undecodable] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
@@ -261,6 +262,18 @@ class InboxMachine(RuleBasedStateMachine):
         self.workers[by].store_position(sink, position, token)
         self.model.positions[sink, strand_id] = (position, token)
         self.model.sinks.add(sink)
+
+    @rule(by=WORKERS, key=st.sampled_from(SINKS), token=st.integers(0, 3))
+    def store_checkpoint(self, by: int, key: str, token: int) -> None:
+        """A checkpoint is stored unless a higher token has stored one."""
+        value, stored = f"{by} {token}", self.model.checkpoints.get(key, ("", -1))
+        if stored[1] > token:
+            with pytest.raises(StaleTokenError):
+                self.workers[by].store_checkpoint(key, value, token)
+            return
+        self.workers[by].store_checkpoint(key, value, token)
+        self.model.checkpoints[key] = (value, token)
+        assert value == self.workers[1 - by].checkpoint(key)
 
     @rule(by=WORKERS, strand_id=st.sampled_from(STRANDS))
     def trim(self, by: int, strand_id: str) -> None:
