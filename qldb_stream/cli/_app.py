@@ -28,6 +28,7 @@ from qldb_stream.cli._replay import replay
 from qldb_stream.cli._sinks import sinks
 from qldb_stream.cli._standard import complain, give_up_output, is_output_broken, mend_streams
 from qldb_stream.cli._status import status
+from qldb_stream.cli._tap import tap
 from qldb_stream.cli._verify import verify
 from qldb_stream.errors import InboxFileError, LedgerFileError, QldbStreamError, UsageError
 from qldb_stream.report import ReplayReport, VerifyReport
@@ -59,6 +60,7 @@ def app() -> None:
 for _command in (
     demo,
     inspect,
+    tap,
     verify,
     replay,
     deliver,
@@ -121,7 +123,7 @@ def _fail(arguments: Sequence[str], sentence: str, code: int) -> int:
     complain(f"{_full_name(command)}: {sentence}")
     if "--json" in arguments:
         empty: dict[str, Any] = _EMPTY_REPORTS.get(command or "", {})
-        indent = None if command == "inspect" else 2  # there an object is a line, this one too
+        indent = None if command in {"inspect", "tap"} else 2  # an object is a line there
         print_json({**empty, "ok": False, "error": sentence}, indent=indent)
     return code
 

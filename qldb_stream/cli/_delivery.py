@@ -12,6 +12,7 @@ import click
 
 from qldb_stream.cli._options import add_options
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
+from qldb_stream.hookspecs import SinkType
 from qldb_stream.inbox import open_inbox
 from qldb_stream.observe import LOG_FORMATS, LOG_LEVELS, LogObserver, log_observer
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
@@ -22,6 +23,8 @@ from qldb_stream.typing import Inbox, Sink
 
 __all__ = [
     "BLOCK",
+    "check_sink_type",
+    "check_urls",
     "declare_gaps",
     "delivery_options",
     "gap_options",
@@ -200,12 +203,7 @@ def open_sinks(
     Raises:
         UsageError: one cannot be opened, also when it may be later: nothing could be begun.
     """
-    if options and len(urls) > 1:
-        raise UsageError(
-            f"with several sinks write options into the URLs, such as ?{next(iter(options))}=..."
-        )
-    if len({mask_url(url) for url in urls}) < len(urls):
-        raise UsageError("--to names the same sink twice")
+    check_urls(urls, options)
     with ExitStack() as closing:
         sinks: dict[str, Sink] = {}
         for url in urls:
@@ -213,6 +211,21 @@ def open_sinks(
             sinks[name] = _open(url, options, name, inbox, parks=parks, filters=filters)
             closing.callback(_close, sinks[name])
         yield sinks
+
+
+def check_urls(urls: Sequence[str], options: Mapping[str, str]) -> None:
+    """
+    Check that sinks and options belong together.
+
+    Raises:
+        UsageError: two sinks have one name, or options are given for several.
+    """
+    if options and len(urls) > 1:
+        raise UsageError(
+            f"with several sinks write options into the URLs, such as ?{next(iter(options))}=..."
+        )
+    if len({mask_url(url) for url in urls}) < len(urls):
+        raise UsageError("--to names the same sink twice")
 
 
 def _open(
@@ -226,10 +239,7 @@ def _open(
 ) -> Sink:
     found = find_sink(url, **options)
     sink_type = found.sink_type
-    if parks and not sink_type.can_park:
-        raise UsageError(f"sink {name} cannot leave blocks out: --on-refusal park is not for it")
-    if filters and not sink_type.takes_filtered:
-        raise UsageError(f"sink {name} must hold what verifies, so it takes no filtered blocks")
+    check_sink_type(sink_type, name, parks=parks, filters=filters)
     try:
         sink = found.open()
     except DeliveryError as exc:
@@ -237,6 +247,19 @@ def _open(
     if inbox is not None and sink_type.guarantee is Guarantee.AT_LEAST_ONCE:
         return CheckpointedSink(sink, inbox, name)
     return sink
+
+
+def check_sink_type(sink_type: SinkType, name: str, *, parks: bool, filters: bool) -> None:
+    """
+    Check that a kind of sink can do what is asked.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if parks and not sink_type.can_park:
+        raise UsageError(f"sink {name} cannot leave blocks out: --on-refusal park is not for it")
+    if filters and not sink_type.takes_filtered:
+        raise UsageError(f"sink {name} must hold what verifies, so it takes no filtered blocks")
 
 
 def _close(sink: Sink) -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from types import FrameType
 from typing import Final
 
 import attrs
@@ -18,6 +14,7 @@ import click
 from qldb_stream.cli._ledgers import open_existing_ledger
 from qldb_stream.cli._options import json_option, parse_time
 from qldb_stream.cli._output import count, print_json, print_verdict
+from qldb_stream.cli._signals import stop_on_signals
 from qldb_stream.clients.kinesis import (
     StreamChoice,
     StreamReport,
@@ -94,7 +91,7 @@ def stream(  # noqa: PLR0913 - a command has its options
     """
     chosen = StreamChoice(name, start, end, aggregated=not no_aggregation)
     client = connect_kinesis(endpoint_url=endpoint_url, region=region)
-    with open_existing_ledger(ledger_path) as ledger, _stop_on_signals() as stop:
+    with open_existing_ledger(ledger_path) as ledger, stop_on_signals() as stop:
         report = stream_journal(
             ledger,
             client,
@@ -119,25 +116,3 @@ def _sentence(report: StreamReport) -> str:
 
 def _wait(stop: threading.Event, wait_s: float) -> None:
     stop.wait(wait_s)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Stop between two calls on the first SIGINT or SIGTERM; the second one interrupts."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield stop
-    finally:
-        restore()

@@ -32,6 +32,7 @@ from qldb_stream.errors._delivery import (
     SinkRefusedError,
     SinkUnavailableError,
     SourceError,
+    SourceUnavailableError,
     StaleTokenError,
 )
 from qldb_stream.errors._filter import FilterError
@@ -114,6 +115,7 @@ __all__ = [
     "SinkRefusedError",
     "SinkUnavailableError",
     "SourceError",
+    "SourceUnavailableError",
     "StaleTokenError",
     "StatementError",
     "TransactionClosedError",

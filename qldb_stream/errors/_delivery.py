@@ -13,6 +13,7 @@ __all__ = [
     "SinkRefusedError",
     "SinkUnavailableError",
     "SourceError",
+    "SourceUnavailableError",
     "StaleTokenError",
 ]
 
@@ -28,6 +29,19 @@ class SourceError(QldbStreamError):
 
     def __str__(self) -> str:
         return f"{self.source} {self.problem}; read it again when nothing writes to it"
+
+
+@attrs.frozen
+class SourceUnavailableError(QldbStreamError):
+    """A source that cannot be reached now, and may be later."""
+
+    disposition = Disposition.RETRY
+
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"source {self.source} is not available: {self.problem}; start again later"
 
 
 class DeliveryError(QldbStreamError):

@@ -1,0 +1,220 @@
+"""
+Asking Kinesis: each call once, and its failures told apart by what to do about them.
+
+https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Protocol
+
+from qldb_stream.errors import SourceUnavailableError, UsageError
+from qldb_stream.sources.kinesis._values import Answer, Checkpoint, Group, Shard, StreamFacts
+
+__all__ = ["IteratorExpiredError", "KinesisReader", "NotThereError", "PlaceGoneError", "Stream"]
+
+_SERVER_ERROR: Final = 500
+_MAX_PAGES: Final = 1000  # of ListShards; 1,000 shards each
+# What waiting can mend, and any 5xx besides.
+_TRANSIENT: Final = frozenset(
+    {
+        "ExpiredNextTokenException",
+        "InternalFailure",
+        "InternalFailureException",
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestTimeout",
+        "ResourceInUseException",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+
+
+class IteratorExpiredError(Exception):
+    """An iterator is older than five minutes; another one is asked for."""
+
+
+class PlaceGoneError(Exception):
+    """A sequence number is none of the shard's any more."""
+
+
+class NotThereError(Exception):
+    """A stream or a shard is not there."""
+
+
+class KinesisReader(Protocol):
+    """What is used of boto3's client."""
+
+    def describe_stream_summary(self, **arguments: Any) -> Any:
+        """Say what a stream is."""
+
+    def list_shards(self, **arguments: Any) -> Any:
+        """List shards."""
+
+    def get_shard_iterator(self, **arguments: Any) -> Any:
+        """Give a place in a shard."""
+
+    def get_records(self, **arguments: Any) -> Any:
+        """Give records from a place on."""
+
+
+class Stream:
+    """
+    One data stream, to read.
+
+    Every method raises `SourceUnavailableError` when waiting may mend it, and `UsageError`
+    when the stream may not be read.
+
+    Args:
+        client: boto3's; threads may share it.
+        name: the stream's.
+    """
+
+    def __init__(self, client: KinesisReader, name: str) -> None:
+        self.name: Final = name
+        self._client: Final = client
+
+    def __str__(self) -> str:
+        return f"kinesis://{self.name}"
+
+    def facts(self) -> StreamFacts:
+        """
+        Say what the stream is.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        try:
+            with self._translated():
+                answer = self._client.describe_stream_summary(StreamName=self.name)
+        except NotThereError as exc:
+            raise UsageError(f"{self} is not there") from exc
+        said = answer["StreamDescriptionSummary"]
+        return StreamFacts(
+            said["StreamARN"],
+            int(said["StreamCreationTimestamp"].timestamp()),
+            said["RetentionPeriodHours"] * 3600.0,
+            _server_time(answer),
+        )
+
+    def shards(self) -> dict[str, Shard]:
+        """
+        List all shards of which the stream still has records, by id.
+
+        Raises:
+            UsageError: the stream is not there.
+        """
+        found: dict[str, Shard] = {}
+        asked: dict[str, Any] = {"StreamName": self.name}
+        for _ in range(_MAX_PAGES):
+            try:
+                with self._translated():
+                    answer = self._client.list_shards(**asked)
+            except NotThereError as exc:
+                raise UsageError(f"{self} is not there") from exc
+            found |= {shard.shard_id: shard for shard in map(_shard, answer["Shards"])}
+            if not answer.get("NextToken"):
+                return found
+            asked = {"NextToken": answer["NextToken"]}
+        raise UsageError(f"{self} has more than {len(found)} shards, which is more than we read")
+
+    def iterator(self, shard_id: str, checkpoint: Checkpoint, group: Group) -> str:
+        """
+        Give the place in a shard after a checkpoint, or where the group has begun.
+
+        Raises:
+            PlaceGoneError: the sequence number is none of the shard's.
+            NotThereError: the shard is gone.
+        """
+        if checkpoint.sequence_number is not None:
+            after = {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "StartingSequenceNumber": checkpoint.sequence_number,
+            }
+            return self._iterator(shard_id, after)
+        if group.time is not None:
+            at = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": group.time}
+            return self._iterator(shard_id, at)
+        return self.oldest(shard_id)
+
+    def oldest(self, shard_id: str) -> str:
+        """
+        Give the place of a shard's oldest record.
+
+        Raises:
+            NotThereError: the shard is gone.
+        """
+        return self._iterator(shard_id, {"ShardIteratorType": "TRIM_HORIZON"})
+
+    def records(self, iterator: str, limit: int) -> Answer:
+        """
+        Give what comes at a place, up to 10 MB; nothing where there is nothing now.
+
+        Raises:
+            IteratorExpiredError: the place was asked for too long ago.
+            NotThereError: the shard is gone.
+        """
+        with self._translated():
+            answer = self._client.get_records(ShardIterator=iterator, Limit=limit)
+        behind_s = (answer.get("MillisBehindLatest") or 0) / 1000
+        return Answer(answer["Records"], answer.get("NextShardIterator"), behind_s)
+
+    def _iterator(self, shard_id: str, place: Mapping[str, Any]) -> str:
+        with self._translated():
+            answer = self._client.get_shard_iterator(
+                StreamName=self.name, ShardId=shard_id, **place
+            )
+        return str(answer["ShardIterator"])
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+        try:
+            yield
+        except ClientError as exc:
+            raise _by_code(str(self), exc) from exc
+        except ParamValidationError as exc:
+            raise UsageError(f"{self} cannot be read: {exc}") from exc
+        except BotoCoreError as exc:  # its text may quote a request
+            raise SourceUnavailableError(str(self), type(exc).__name__) from exc
+
+
+_FLOW: Final[Mapping[str, type[Exception]]] = {
+    "ExpiredIteratorException": IteratorExpiredError,
+    "InvalidArgumentException": PlaceGoneError,
+    "ResourceNotFoundException": NotThereError,
+}
+
+
+def _by_code(stream: str, error: Any) -> Exception:
+    """Give what an error of Kinesis means for who reads."""
+    said = error.response.get("Error", {})
+    code = str(said.get("Code", "unknown"))
+    if code in _FLOW:
+        return _FLOW[code](said.get("Message", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _TRANSIENT or status >= _SERVER_ERROR:
+        return SourceUnavailableError(stream, code)
+    return UsageError(
+        f"{stream} cannot be read: {code}: {said.get('Message', '')}; it takes the rights "
+        "kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords, and "
+        "kms:Decrypt where it is encrypted"
+    )
+
+
+def _shard(said: Mapping[str, Any]) -> Shard:
+    parents = (said.get("ParentShardId"), said.get("AdjacentParentShardId"))
+    is_closed = said["SequenceNumberRange"].get("EndingSequenceNumber") is not None
+    return Shard(said["ShardId"], tuple([p for p in parents if p]), is_closed)
+
+
+def _server_time(answer: Mapping[str, Any]) -> float:
+    """Give Kinesis's time: clocks differ, and `latest` is by this one."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
