@@ -45,12 +45,14 @@ __all__ = [
 BUILT_IN: Final = (
     "qldb_stream.sinks.ion",
     "qldb_stream.sinks.jsonl",
+    "qldb_stream.sinks.kafka",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
     "qldb_stream.sinks.parquet",
     "qldb_stream.sinks.postgres",
     "qldb_stream.sinks.qldb",
     "qldb_stream.sinks.sqlite",
+    "qldb_stream.sinks.webhook",
 )
 
 _SINKS_HOOK: Final = "qldb_stream_register_sinks"

@@ -22,7 +22,9 @@ PYTHONS: Final = ("python3.11", "python3.12", "python3.13")
 NEEDS_EXTRA: Final = (
     "qldb_stream.cli._",
     "qldb_stream.server",
+    "qldb_stream.sinks.kafka._",
     "qldb_stream.sinks.postgres._",
+    "qldb_stream.sinks.webhook._",
     "qldb_stream.testing.pytest_plugin",
     "qldb_stream.testing.strategies",
     "qldb_stream.__main__",

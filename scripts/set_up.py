@@ -37,6 +37,7 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
             ("--editable", ".[shell,qldb,server,parquet]"),
             (
                 "aws-kinesis-agg",
+                "confluent-kafka",
                 "duckdb",
                 "httptools",
                 "hypothesis",

@@ -18,7 +18,19 @@ from qldb_stream.errors import PluginError, SinkUnavailableError, UsageError
 from qldb_stream.plugins import BUILT_IN, load_plugins, open_sink
 from qldb_stream.sinks.memory import MemorySink
 
-OURS = ("ion", "jsonl", "ledger", "memory", "parquet", "postgresql", "qldb", "sqlite")
+OURS = (
+    "ion",
+    "jsonl",
+    "kafka",
+    "ledger",
+    "memory",
+    "parquet",
+    "postgresql",
+    "qldb",
+    "sqlite",
+    "webhook+http",
+    "webhook+https",
+)
 
 GOOD = """
     from qldb_stream.hookspecs import SinkOption, SinkType, hookimpl

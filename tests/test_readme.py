@@ -77,7 +77,7 @@ def test_extras() -> None:
 
 def test_sinks() -> None:
     """The table of sinks has each of our own, and no other."""
-    rows = re.findall(r"^\| (`[a-z]+:[^|]*) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z+]+:[^|]*) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
     ours = {name for name, owner in load_plugins().owners.items() if owner in BUILT_IN}
 
-    assert ours == {name for row in rows for name in re.findall(r"`([a-z]+):", row)}
+    assert ours == {name for row in rows for name in re.findall(r"`([a-z+]+):", row)}
