@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from qldb_stream.clients._compat import load_ionhash, missing_extra
-from qldb_stream.clients._sessions import boto3_session
+from qldb_stream.clients._sessions import boto3_session, make_botocore_session
 from qldb_stream.errors import UsageError
 from qldb_stream.loopback import is_loopback
 
@@ -93,11 +93,10 @@ def _make_session(endpoint_url: str | None, given: dict[str, str | None]) -> Any
     """Make a session from what is given and configured, and from what an endpoint allows."""
     if bool(given["aws_access_key_id"]) != bool(given["aws_secret_access_key"]):
         raise UsageError("aws_access_key_id and aws_secret_access_key go together")
-    import botocore.session
     from botocore.exceptions import BotoCoreError
 
-    base = botocore.session.get_session()
     try:
+        base = make_botocore_session()
         if endpoint_url is not None and not given["region_name"]:
             given["region_name"] = base.get_config_variable("region") or _NO_REGION
         if endpoint_url is not None and _is_loopback(endpoint_url) and not _has_keys(given):

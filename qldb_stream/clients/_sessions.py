@@ -7,6 +7,7 @@ there, so that a botocore which still has the services uses its own.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,13 +38,12 @@ def boto3_session(botocore_session: Any = None, **options: Any) -> Any:
     """
     try:
         import boto3.session
-        import botocore.session
         from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError as exc:
         raise missing_extra(exc) from exc
-    if botocore_session is None:
-        botocore_session = botocore.session.get_session()
     try:
+        if botocore_session is None:
+            botocore_session = make_botocore_session(options.get("profile_name"))
         session = boto3.session.Session(botocore_session=botocore_session, **options)
         _add_models(botocore_session)
     except (BotoCoreError, TypeError) as exc:
@@ -54,5 +54,30 @@ def boto3_session(botocore_session: Any = None, **options: Any) -> Any:
 def _add_models(botocore_session: Any) -> None:
     """Let a botocore session find the models; again does nothing."""
     search_paths = botocore_session.get_component("data_loader").search_paths
-    if str(MODELS) not in search_paths:
-        search_paths.append(str(MODELS))
+    # boto3 adds its own for each session, also where the loader has it.
+    search_paths[:] = dict.fromkeys([*search_paths, str(MODELS)])
+
+
+def make_botocore_session(profile: str | None = None) -> Any:
+    """
+    Make a session of botocore's that shares what was read of its data files with others.
+
+    Raises:
+        ProfileNotFound: of botocore's: there is no such profile.
+    """
+    import botocore.session
+
+    session = botocore.session.get_session()
+    if profile is not None:  # it may name more folders of data
+        session.set_config_variable("profile", profile)
+    search_paths = session.get_component("data_loader").search_paths
+    session.register_component("data_loader", _shared_loader(tuple(search_paths)))
+    return session
+
+
+@cache
+def _shared_loader(search_paths: tuple[str, ...]) -> Any:
+    """Make what reads botocore's data files; to read them anew took each client 100 ms."""
+    from botocore.loaders import Loader
+
+    return Loader(list(search_paths), include_default_search_paths=False)

@@ -453,3 +453,14 @@ def test_the_models_are_beside_botocores_own() -> None:
 
     assert 1 == paths.count(str(MODELS))
     assert {"kinesis", "qldb", "qldb-session"} <= set(again.get_available_services())
+
+
+def test_sessions_share_what_was_read_of_data_files() -> None:
+    """A second session reads nothing anew, and adds no path a second time."""
+    loaders = [
+        boto3_session(region_name="eu-west-1")._session.get_component("data_loader")  # noqa: SLF001 - not told otherwise
+        for _ in range(2)
+    ]
+    assert loaders[0] is loaders[1]
+    assert 1 == loaders[0].search_paths.count(str(MODELS))
+    assert len(set(loaders[0].search_paths)) == len(loaders[0].search_paths)

@@ -7,6 +7,7 @@ from typing import Any
 
 from qldb_stream.events import ControlRecord
 from qldb_stream.ion import ion_hash
+from qldb_stream.ledger import Ledger
 from qldb_stream.replay import OWN_TABLES
 from qldb_stream.sinks._mirror import MirrorSink
 from qldb_stream.sinks.ion import IonSink
@@ -47,7 +48,11 @@ def mirror(sink: MirrorSink) -> Any:
 
 def replayed(sink: LedgerSink) -> Any:
     """What each transaction wrote by the source's ids, and the current documents."""
-    ledger = sink.ledger
+    return replayed_into(sink.ledger)
+
+
+def replayed_into(ledger: Ledger) -> tuple[Any, Any]:
+    """The same of a ledger that is open."""
     names: dict[str, str] = {}
     written: dict[str, list[Any]] = {}
     for block in ledger.blocks():

@@ -184,6 +184,16 @@ def test_redactions_take_the_data_out(
     assert ERASED == blocks_of(client, bucket, tmp_path)
 
 
+def test_a_writer_with_a_lower_token_is_told_so(url: str) -> None:
+    """Whoever finds himself replaced by a higher token need not try again."""
+    old, new = open_archive(url), open_archive(url)
+    apply(old, BLOCKS[:5], 1)
+    apply(new, BLOCKS[5:10], 2)
+    with pytest.raises(StaleTokenError):
+        apply(old, BLOCKS[5:20], 1)
+    apply(new, BLOCKS[10:15], 2)
+
+
 def test_without_conditions_there_is_one_writer(
     url: str, client: Any, bucket: str, tmp_path: Path
 ) -> None:

@@ -112,12 +112,21 @@ class BucketArchive:
         The data of revisions that a block among them redacts is gone then.
 
         Raises:
-            StaleTokenError: a higher token has been used on the strand; nothing changes.
+            StaleTokenError: a higher token has been used on the strand, before or meanwhile;
+                nothing changes.
             SinkRefusedError: a block cannot be written in this form, or a filter changed it.
             UsageError: the store does not heed conditions.
             SinkUnavailableError: S3 refuses, cannot be reached, or another writer has taken
-                over; nothing of the run counts.
+                over with the same token; nothing of the run counts.
         """
+        try:
+            return self._apply(blocks, position, token)
+        except SinkUnavailableError:
+            if position.strand_id not in self._strands:  # lost to another writer
+                self._check_token(self._strand(position.strand_id), token)
+            raise
+
+    def _apply(self, blocks: Sequence[Block], position: Position, token: int) -> Position:
         strand = self._strand(position.strand_id)
         self._check_token(strand, token)
         if strand.position is not None and strand.position.covers(position):
