@@ -17,6 +17,11 @@ ARGS ?=
 WORKERS ?= auto
 SPREAD := -n $(WORKERS) --dist loadfile
 
+# What `make lambda` builds for; the zip does not depend on the Python that builds it.
+LAMBDA_PYTHON ?= 3.13
+ARCH ?= arm64
+EXTRAS ?= qldb,postgres
+
 # The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
 ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/reconcile tests/testing \
 	tests/verification tests/laws tests/sinks tests/clients tests/server tests/drivers tests/test_events.py
@@ -47,6 +52,9 @@ imports: .dev  ## install the package alone on every Python found, and import al
 bench: .dev  ## print the benchmarks' ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
+lambda: .dev  ## build dist/lambda.zip: LAMBDA_PYTHON=3.13 ARCH=arm64|x86_64 EXTRAS=qldb,postgres
+	$(BIN)/python scripts/build_lambda.py --python $(LAMBDA_PYTHON) --arch $(ARCH) --extras $(EXTRAS) $(ARGS)
+
 soak: .dev  ## the long runs that CI leaves out
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
@@ -68,4 +76,4 @@ clean:  ## remove environments, caches and what was built
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13 (PYTHON=/path/to/python)" >&2; exit 2; }
 
-.PHONY: help demo test check lint test-qldb imports bench soak fmt clean .dev .qldb .python
+.PHONY: help demo test check lint test-qldb imports bench lambda soak fmt clean .dev .qldb .python

@@ -29,8 +29,9 @@ def test_examples(
     for example in examples:
         exec(compile(example, str(README), "exec"), names)  # noqa: S102 - our own text
 
-    assert "Vehicle insert 1N4AL11D75C109151\n" == capsys.readouterr().out
-    assert len(examples) >= 4
+    expected = "Vehicle insert 1N4AL11D75C109151\n1 Vehicle insert\n"
+    assert expected == capsys.readouterr().out
+    assert len(examples) >= 5
     assert (tmp_path / "restored.ledger").is_file()
 
 

@@ -15,6 +15,7 @@ from qldb_stream.clients._compat import load_ionhash
 from qldb_stream.clients._connect import connect
 from qldb_stream.clients._driver import BytesDriver, connect_bytes
 from qldb_stream.clients._errors import translated_errors
+from qldb_stream.clients._ledger_keys import ledger_keys
 from qldb_stream.clients._sessions import MODELS, boto3_session
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "boto3_session",
     "connect",
     "connect_bytes",
+    "ledger_keys",
     "load_ionhash",
     "translated_errors",
 ]

@@ -86,23 +86,26 @@ class S3Buckets:
         return S3Bucket(bucket, self._client, options)
 
 
-def make_client(endpoint_url: str | None) -> Any:
+def make_client(endpoint_url: str | None, **settings: Any) -> Any:
     """
     Make a boto3 client of S3.
 
     Args:
         endpoint_url: where S3 is; boto3's own configuration when None.
+        settings: what `botocore.config.Config` takes; without any, boto3's own.
 
     Raises:
         UsageError: boto3 is not installed, or has no region or endpoint to go to.
     """
     try:
         import boto3
+        from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError as exc:
         problem = "S3 needs the extra `aws`: pip install 'qldb-stream[aws]'"
         raise UsageError(problem) from exc
     try:
-        return boto3.client("s3", endpoint_url=endpoint_url)
+        config = Config(**settings) if settings else None
+        return boto3.client("s3", endpoint_url=endpoint_url, config=config)
     except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
         raise UsageError(f"no client of S3 can be made: {exc}") from exc

@@ -16,6 +16,7 @@ what to do. A bug of our own is an ``AssertionError``, never one of these.
 
 from __future__ import annotations
 
+from qldb_stream.errors._aws import UndeliveredError
 from qldb_stream.errors._decode import (
     AggregationError,
     CarrierError,
@@ -119,6 +120,7 @@ __all__ = [
     "StaleTokenError",
     "StatementError",
     "TransactionClosedError",
+    "UndeliveredError",
     "UnreadableFileError",
     "UnsupportedPartiqlError",
     "UsageError",

@@ -14,7 +14,7 @@ from qldb_stream.pipeline._dry_run import DryRunSink
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
 from qldb_stream.pipeline._pipeline import Pipeline, verify_source
-from qldb_stream.pipeline._retry import RetryPolicy
+from qldb_stream.pipeline._retry import Retrying, RetryPolicy
 from qldb_stream.pipeline._rules import LEASE_S, OnRefusal
 from qldb_stream.pipeline._run import iter_checked
 from qldb_stream.pipeline._tally import Tally
@@ -33,6 +33,7 @@ __all__ = [
     "Pipeline",
     "PipelineCore",
     "RetryPolicy",
+    "Retrying",
     "SystemClock",
     "Tally",
     "Tokens",

@@ -9,7 +9,9 @@ block twice.
 Options of the URL:
 
 - ``endpoint=URL``: where the server is, http or https; without it AWS's own address, where nothing
-  has answered since 2025-07-31. Credentials are boto3's, never part of a URL.
+  has answered since 2025-07-31. Credentials are boto3's, never part of a URL; where
+  QLDB_STREAM_LEDGER_ACCESS_KEY and QLDB_STREAM_LEDGER_SECRET_KEY are set, requests to an endpoint
+  are signed with these.
 - ``region=NAME``: the region to sign for.
 - ``ids``, ``base``: as `qldb_stream.sinks.ledger` has them.
 - ``mode=statement``: send the journal's own statements, where they can be sent again
@@ -105,12 +107,14 @@ def _connect(ledger_name: str, endpoint: str | None, region: str | None) -> _End
     Raises:
         UsageError: names that make no sense, or the extra `qldb` is not installed.
     """
-    from qldb_stream.clients import connect_bytes  # sinks are listed without botocore
+    from qldb_stream.clients import connect_bytes, ledger_keys  # sinks are listed without botocore
 
     if not ledger_name:
         raise UsageError("qldb: needs a ledger's name, such as qldb:cars?endpoint=URL")
     _check_endpoint(endpoint)
-    driver = connect_bytes(ledger_name, endpoint_url=endpoint, region_name=region)
+    # AWS's own service knows no keys but AWS's.
+    keys = {} if endpoint is None else ledger_keys()
+    driver = connect_bytes(ledger_name, endpoint_url=endpoint, region_name=region, **keys)
     return _Endpoint(f"qldb:{ledger_name}", driver)
 
 

@@ -1,0 +1,266 @@
+"""
+The function that takes journals out of S3: objects as Firehose makes them, or a whole prefix.
+
+An object is written into a local file and read as `qldb_stream.sources` reads any file: what it
+holds is told by its bytes. Its items go into the inbox, from where they are delivered; an object is
+done when the inbox has all of it. Nothing depends on the order in which objects come.
+
+A run over a prefix stops in good order before the function's time is over, and says where to go
+on: a state machine hands the answer in again until it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from qldb_stream.aws._context import deadline_of
+from qldb_stream.aws._deployment import Deployment, deployment
+from qldb_stream.aws._object_events import (
+    Message,
+    PrefixRun,
+    read_messages,
+    read_objects,
+    read_prefix_run,
+)
+from qldb_stream.aws._objects import Bucket, MissingObjectError, StoredObject, is_passed_over
+from qldb_stream.errors import QldbStreamError, UndeliveredError
+from qldb_stream.report import BatchResult, DeliveryReport, StrandDelivery, StrandState
+from qldb_stream.sources import open_source
+from qldb_stream.typing import Item
+
+__all__ = ["handler"]
+
+_BATCH_ITEMS: Final = 1000
+_NO_TIME: Final = "the function's time was over; give it more, or make objects smaller"
+
+_buckets: list[Bucket] = []
+
+
+def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
+    """
+    Take the objects that an event tells of, or everything below a prefix.
+
+    Args:
+        event: S3's or EventBridge's about created objects; a batch of SQS with such events
+            (with `ReportBatchItemFailures`); or `{"bucket": ..., "prefix": ...}`, to which the
+            answer of an unfinished run adds where to go on.
+        context: Lambda's; its time says when to stop in good order.
+
+    Returns:
+        For SQS the messages that must come again. For a prefix what was given, with `after`,
+        `skip`, `done` and counts: hand it in again until `done`; `ok` says whether nothing stopped
+        or failed. Else counts.
+
+    Raises:
+        UsageError: the environment is not fit to work in, it is none of these events, or an
+            object may not be read.
+        SourceError: S3 cannot be reached.
+        UndeliveredError: not all of an object is in the inbox: the event must come again.
+        QldbStreamError: inbox or secrets cannot be reached.
+    """
+    here = deployment()
+    taking = _Taking(here, _bucket(), deadline_of(context, here.clock))
+    messages = read_messages(event)
+    run = None if messages is not None else read_prefix_run(event)
+    try:
+        if messages is not None:
+            return _take_messages(taking, messages)
+        if run is not None:
+            return _take_prefix(taking, run)
+        taking.take_all(read_objects(event))
+        return {"objects": taking.objects, "missing": taking.missing, "applied": taking.applied}
+    finally:
+        taking.tell()
+
+
+class _Taking:
+    """One invocation: takes objects, one after the other, and counts."""
+
+    def __init__(self, here: Deployment, bucket: Bucket, deadline_s: float | None) -> None:
+        self._here = here
+        self.bucket = bucket
+        self.deadline_s = deadline_s
+        self.objects = 0
+        self.missing = 0
+        self.applied = 0
+        self._records = 0
+        self._quarantined = 0
+        self._stands: dict[tuple[str, str], StrandDelivery] = {}
+        self._sinks_failed: dict[str, str] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether it is time to stop."""
+        return self.deadline_s is not None and self._here.clock.now_s() >= self.deadline_s
+
+    @property
+    def report(self) -> DeliveryReport:
+        """Sum up: how each strand stood when it was last delivered."""
+        return DeliveryReport(tuple(self._stands.values()), self._sinks_failed)
+
+    def take_all(self, objects: Sequence[StoredObject]) -> None:
+        """
+        Take objects; one that is gone counts as missing.
+
+        Raises:
+            UndeliveredError: the time was over, or the inbox refused a part.
+        """
+        for found in objects:
+            if not is_passed_over(found.key) and not self.take(found).is_whole:
+                raise UndeliveredError(found.name, _NO_TIME)
+
+    def take(self, found: StoredObject, skip: int = 0, etag: str = "") -> _Taken:
+        """
+        Put an object into the inbox, and deliver what it completes.
+
+        Args:
+            found: the object.
+            skip: so many items were taken before.
+            etag: of the object of which they were taken.
+
+        Returns:
+            How far it came, and whether that is all.
+
+        Raises:
+            UndeliveredError: the inbox refused a part.
+        """
+        with tempfile.TemporaryDirectory(prefix="qldb-stream-") as folder:
+            path = Path(folder, "object")
+            try:
+                found_etag = self.bucket.download(found, path)
+            except MissingObjectError:
+                self.missing += 1
+                _log_missing(found)
+                return _Taken(0, "", is_whole=True)
+            skip = skip if found_etag == etag else 0
+            items = open_source(path, names={path: found.name}).items()
+            taken = skip
+            for batch in _iter_batches(islice(items, skip, None)):
+                if self.is_over:
+                    return _Taken(taken, found_etag, is_whole=False)
+                self._put(found, batch)
+                taken += len(batch)
+        self.objects += 1
+        return _Taken(taken, found_etag, is_whole=True)
+
+    def drain(self) -> DeliveryReport:
+        """Deliver what waits in the inbox."""
+        report = self._here.pipeline.drain(deadline_s=self.deadline_s)
+        self._note(report)
+        return report
+
+    def tell(self) -> None:
+        """Write the line of metrics."""
+        counts = {
+            "Objects": self.objects,
+            "ObjectsMissing": self.missing,
+            "Records": self._records,
+            "RecordsQuarantined": self._quarantined,
+        }
+        report = self.report
+        self._here.meter.tell(report, counts)
+        self._here.settle(report)
+
+    def _put(self, found: StoredObject, batch: Sequence[Item]) -> None:
+        result: BatchResult = self._here.pipeline.handle_batch(batch, deadline_s=self.deadline_s)
+        self._note(result.delivery)
+        if result.failed:
+            raise UndeliveredError(found.name, result.refusal or "its blocks wait in memory alone")
+        self._records += len(batch)
+        self._quarantined += sum(outcome.value == "quarantined" for outcome in result.outcomes)
+
+    def _note(self, report: DeliveryReport) -> None:
+        self.applied += report.applied
+        self._sinks_failed = dict(report.sinks_failed)
+        for strand in report.strands:
+            key = (strand.sink, strand.strand_id)
+            before = self._stands.get(key)
+            done, parked = (0, 0) if before is None else (before.applied, before.parked)
+            self._stands[key] = attrs.evolve(
+                strand, applied=strand.applied + done, parked=strand.parked + parked
+            )
+
+
+@attrs.frozen
+class _Taken:
+    """So many items of an object were taken, and whether these are all."""
+
+    items: int
+    etag: str
+    is_whole: bool
+
+
+def _take_messages(taking: _Taking, messages: Sequence[Message]) -> dict[str, Any]:
+    """Take what messages tell of; each fails by itself."""
+    failed = []
+    for message in messages:
+        try:
+            if taking.is_over:
+                raise UndeliveredError(f"message {message.message_id}", _NO_TIME)
+            taking.take_all(read_objects(message.body))
+        except QldbStreamError as exc:
+            failed.append({"itemIdentifier": message.message_id})
+            _log("message_failed", message_id=message.message_id, error=str(exc))
+    return {"batchItemFailures": failed}
+
+
+def _take_prefix(taking: _Taking, run: PrefixRun) -> dict[str, Any]:
+    """Go on with a run as far as the time goes; then deliver what waits."""
+    after, skip, etag = run.after, run.skip, run.etag
+    is_whole = True
+    keys = taking.bucket.iter_keys(run.bucket, run.prefix, run.after)
+    for key in keys:
+        if taking.is_over:
+            is_whole = False
+            break
+        if not is_passed_over(key):
+            taken = taking.take(StoredObject(run.bucket, key), skip, etag)
+            if not taken.is_whole:
+                skip, etag, is_whole = taken.items, taken.etag, False
+                break
+        after, skip, etag = key, 0, ""
+    return _answer(taking, attrs.evolve(run, after=after, skip=skip, etag=etag), is_whole)
+
+
+def _answer(taking: _Taking, run: PrefixRun, is_whole: bool) -> dict[str, Any]:  # noqa: FBT001 - a result
+    report = taking.drain() if is_whole else taking.report
+    is_cut = any(strand.state is StrandState.CUT for strand in report.strands)
+    said = attrs.evolve(
+        run,
+        objects=run.objects + taking.objects,
+        missing=run.missing + taking.missing,
+        applied=run.applied + taking.applied,
+    )
+    return attrs.asdict(said) | {
+        "done": is_whole and not is_cut,
+        "ok": report.ok,
+        "strands": [strand.as_json() for strand in report.strands],
+    }
+
+
+def _iter_batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while batch := list(islice(items, _BATCH_ITEMS)):
+        yield batch
+
+
+def _bucket() -> Bucket:
+    """Give this container's client of S3."""
+    if not _buckets:
+        _buckets.append(Bucket())
+    return _buckets[0]
+
+
+def _log_missing(found: StoredObject) -> None:
+    _log("object_missing", object=found.name)
+
+
+def _log(event: str, **fields: str) -> None:
+    sys.stderr.write(json.dumps({"event": event, **fields}) + "\n")

@@ -1,0 +1,310 @@
+"""The function that takes journals out of S3, against moto's S3 over real HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import boto3
+import pytest
+
+from qldb_stream.aws import archive
+from qldb_stream.aws._deployment import forget_deployment
+from qldb_stream.aws._object_events import read_messages, read_objects, read_prefix_run
+from qldb_stream.aws._objects import Bucket, StoredObject
+from qldb_stream.errors import SourceError, UndeliveredError, UsageError
+from qldb_stream.inbox import open_inbox
+from qldb_stream.testing import make_journal
+from tests.aws.events import Context, metric_lines
+
+JOURNAL = make_journal(21, blocks=12)
+RECORDS = list(JOURNAL.iter_records())
+THIRDS = [RECORDS[n::3] for n in range(3)]
+Deploy = Callable[..., None]
+_NUMBERS = iter(range(1_000_000))
+
+
+@pytest.fixture
+def bucket(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of moto's, where boto3 looks for S3."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    archive._buckets.clear()  # noqa: SLF001 - the container's client
+    name = f"archive-{next(_NUMBERS)}"
+    client = s3()
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    yield name
+    archive._buckets.clear()  # noqa: SLF001 - the container's client
+
+
+def s3() -> Any:
+    """A client of S3."""
+    return boto3.client("s3")
+
+
+def put(bucket: str, key: str, data: bytes) -> None:
+    """Put an object."""
+    s3().put_object(Bucket=bucket, Key=key, Body=data)
+
+
+def put_thirds(bucket: str) -> list[str]:
+    """Put the journal as three objects, each with every third record, one of them gzipped."""
+    keys = [f"2020/01/01/0{n}/cars-{n} a+b.gz" for n in range(3)]
+    for n, key in enumerate(keys):
+        data = b"".join(THIRDS[n])
+        put(bucket, key, gzip.compress(data) if n else data)
+    return keys
+
+
+def s3_event(bucket: str, *keys: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
+    """A notification of S3's own, keys as in a form."""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:s3",
+                "eventName": name,
+                "s3": {
+                    "s3SchemaVersion": "1.0",
+                    "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
+                    "object": {"key": quote_plus(key, safe="/"), "size": 1, "sequencer": "0"},
+                },
+            }
+            for key in keys
+        ]
+    }
+
+
+def event_bridge(bucket: str, key: str) -> dict[str, Any]:
+    """The same as EventBridge tells it."""
+    return {
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": key, "version-id": ""}},
+    }
+
+
+def sqs_event(*bodies: object) -> dict[str, Any]:
+    """A batch of SQS with these bodies."""
+    return {
+        "Records": [
+            {"messageId": f"m{n}", "eventSource": "aws:sqs", "body": json.dumps(body)}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+def test_objects_of_every_form_of_event(deploy: Deploy, bucket: str, tmp_path: Path) -> None:
+    """Objects come by S3, EventBridge and SQS, in any order; the whole journal is delivered."""
+    deploy(SINK=f"sqlite:{tmp_path / 'copy.db'}")
+    keys = put_thirds(bucket)
+    with metric_lines() as lines:
+        last = archive.handler(s3_event(bucket, keys[2]), Context())
+        archive.handler(event_bridge(bucket, keys[1]), Context())
+        answer = archive.handler(
+            sqs_event(s3_event(bucket, keys[0]), {"Service": "Amazon S3", "Event": "s3:TestEvent"}),
+            Context(),
+        )
+
+    assert {"objects": 1, "missing": 0, "applied": 0} == last
+    assert {"batchItemFailures": []} == answer
+    assert 12 == sum(line["BlocksApplied"] for line in lines)
+    assert [1, 1, 0] == [line["StrandsWaiting"] for line in lines]
+
+
+def test_a_whole_prefix(deploy: Deploy, bucket: str) -> None:
+    """Everything below a prefix is taken, hidden names apart, and foreign bytes are kept."""
+    deploy(SINK="memory:")
+    keys = put_thirds(bucket)
+    put(bucket, "2020/.position.json", b"{}")
+    put(bucket, "2020/01/", b"")
+    put(bucket, "2020/02/foreign.bin", b"something else altogether")
+    put(bucket, "2021/more", b"not below the prefix")
+    with metric_lines() as lines:
+        answer = archive.handler({"bucket": bucket, "prefix": "2020/"}, Context())
+
+    assert answer["done"]
+    assert answer["ok"]
+    assert (4, 12, 0) == (answer["objects"], answer["applied"], answer["missing"])
+    assert "2020/02/foreign.bin" > keys[-1]
+    assert "2020/02/foreign.bin" == answer["after"]
+    assert 1 == lines[0]["RecordsQuarantined"]
+    assert json.dumps(answer)
+
+
+def test_a_prefix_in_many_calls(
+    deploy: Deploy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is cut, within objects too, goes on where it was until all is done."""
+    deploy(SINK="memory:")
+    put_thirds(bucket)
+    monkeypatch.setattr(archive, "_BATCH_ITEMS", 5)
+    over: Iterator[bool] = iter(())
+    monkeypatch.setattr(archive._Taking, "is_over", property(lambda _self: next(over, True)))  # noqa: SLF001 - time
+    answer: dict[str, Any] = {"bucket": bucket}
+    calls, skipped = 0, 0
+    while not answer.get("done"):
+        over = iter((False, False))  # two looks at the time, then it is over
+        answer = json.loads(json.dumps(archive.handler(answer, Context())))
+        skipped += answer["skip"] > 0
+        calls += 1
+
+    assert (3, 12) == (answer["objects"], answer["applied"])
+    assert calls > 3
+    assert skipped
+
+
+def test_a_drain_that_is_cut_is_not_done(deploy: Deploy, bucket: str) -> None:
+    """Without time to deliver a run is not done, though every object is taken."""
+    deploy(SINK="memory:")
+    put_thirds(bucket)
+    with metric_lines():
+        cut = archive.handler({"bucket": bucket}, Context(0))
+        whole = archive.handler(cut, Context())
+
+    assert (False, 0) == (cut["done"], cut["objects"])
+    assert (True, 3, 12) == (whole["done"], whole["objects"], whole["applied"])
+
+
+def test_objects_that_are_gone(
+    deploy: Deploy, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An object that is gone is counted and told, and is no failure."""
+    deploy(SINK="memory:")
+    answer = archive.handler(s3_event(bucket, "gone"), Context())
+
+    assert {"objects": 0, "missing": 1, "applied": 0} == answer
+    assert f"s3://{bucket}/gone" in capsys.readouterr().err
+
+
+def test_messages_fail_one_by_one(deploy: Deploy, bucket: str) -> None:
+    """Of a batch of SQS only the messages that failed come again."""
+    deploy(SINK="memory:")
+    (key, *_) = put_thirds(bucket)
+    event = sqs_event(s3_event(bucket, key), {"neither": 1}, s3_event(f"{bucket}-not", key))
+
+    answer = archive.handler(event, Context())
+    assert ["m1", "m2"] == [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+    assert {"batchItemFailures": [{"itemIdentifier": "m0"}]} == archive.handler(
+        sqs_event(s3_event(bucket, key)), Context(0)
+    )
+
+
+def test_no_time_for_an_object_is_an_error(deploy: Deploy, bucket: str) -> None:
+    """An event for which there was no time comes again."""
+    deploy(SINK="memory:")
+    (key, *_) = put_thirds(bucket)
+
+    with pytest.raises(UndeliveredError, match="time was over"):
+        archive.handler(s3_event(bucket, key), Context(0))
+
+
+def test_what_the_inbox_refuses_comes_again(deploy: Deploy, bucket: str) -> None:
+    """An object of which a part is nowhere durable fails."""
+    deploy(SINK="memory:", INBOX="memory:")
+    keys = put_thirds(bucket)
+
+    with pytest.raises(UndeliveredError):
+        archive.handler(s3_event(bucket, keys[1]), Context())
+
+
+def test_errors_of_s3(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3's errors are ours: a missing bucket is for a person, an S3 that is away for later."""
+    path = tmp_path / "object"
+    with pytest.raises(UsageError, match="NoSuchBucket"):
+        Bucket().download(StoredObject(f"{bucket}-not", "key"), path)
+    with pytest.raises(UsageError, match="NoSuchBucket"):
+        list(Bucket().iter_keys(f"{bucket}-not", "", ""))
+    put(bucket, "key", b"data")
+    with pytest.raises(SourceError, match="no room"):
+        Bucket().download(StoredObject(bucket, "key"), tmp_path)
+    monkeypatch.setattr("qldb_stream.aws._objects.MAX_OBJECT_BYTES", 3)
+    with pytest.raises(UsageError, match="more than 3"):
+        Bucket().download(StoredObject(bucket, "key"), path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("qldb_stream.aws._objects._CLIENT", {"retries": {"total_max_attempts": 1}})
+    with pytest.raises(SourceError, match="cannot be reached"):
+        Bucket().download(StoredObject(bucket, "key"), path)
+
+
+def test_long_listings(bucket: str) -> None:
+    """Listings of more than a page are read to their end, behind the given key."""
+    for n in range(5):
+        put(bucket, f"p/{n}", b"")
+    reader = Bucket()
+    reader._client.meta.events.register(  # noqa: SLF001 - pages of two
+        "provide-client-params.s3.ListObjectsV2", lambda params, **_: {**params, "MaxKeys": 2}
+    )
+
+    assert [f"p/{n}" for n in range(1, 5)] == list(reader.iter_keys(bucket, "p/", "p/0"))
+
+
+def test_versions(bucket: str, tmp_path: Path) -> None:
+    """An event that names a version gets this version."""
+    s3().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = s3().put_object(Bucket=bucket, Key="key", Body=b"first")["VersionId"]
+    put(bucket, "key", b"second")
+    Bucket().download(StoredObject(bucket, "key", version), tmp_path / "object")
+
+    assert b"first" == (tmp_path / "object").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "no json",
+        {"neither": 1},
+        {"Records": [{"s3": {"bucket": {"name": ""}, "object": {"key": "k"}}}]},
+        {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {}}}]},
+        {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "k" * 1025}}}]},
+        {"Records": [None]},
+        {"Records": [{}] * 10_001},
+        {"detail-type": "Object Created", "detail": "x"},
+    ],
+)
+def test_other_events(event: Any) -> None:
+    """Another event is refused with what was expected."""
+    with pytest.raises(UsageError, match="expected"):
+        read_objects(event)
+
+
+def test_events_of_no_interest() -> None:
+    """Removals and other news name no objects."""
+    assert () == read_objects(s3_event("b", "k", name="ObjectRemoved:Delete"))
+    assert () == read_objects({"detail-type": "Object Deleted", "detail": {}})
+    assert () == read_objects({"Event": "s3:TestEvent"})
+    assert None is read_messages({"Records": []})
+    with pytest.raises(UsageError, match="messageId"):
+        read_messages({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"bucket": ""}, {"bucket": 1}, {"bucket": "b", "skip": -1}, {"bucket": "b", "skip": True}],
+)
+def test_wrong_runs(event: dict[str, Any]) -> None:
+    """An order to take a prefix has its types."""
+    with pytest.raises(UsageError, match="run over a prefix"):
+        read_prefix_run(event)
+
+
+def test_an_inbox_is_shared_with_the_stream(deploy: Deploy, bucket: str, tmp_path: Path) -> None:
+    """What objects and a stream bring meets in one inbox."""
+    from qldb_stream.aws import replay
+    from tests.aws.events import kinesis_event
+
+    deploy(SINK="memory:")
+    keys = put_thirds(bucket)
+    with metric_lines() as lines:
+        archive.handler(s3_event(bucket, keys[0], keys[1]), Context())
+        replay.handler(kinesis_event(THIRDS[2]), Context())
+    forget_deployment()
+
+    assert 12 == sum(line["BlocksApplied"] for line in lines)
+    inbox = open_inbox(str(tmp_path / "test.inbox"))
+    assert [0] == [strand.records for strand in inbox.status().strands]
+    inbox.close()

@@ -1,0 +1,135 @@
+"""The zip that `make lambda` builds, run as Lambda runs it: with it and boto3, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qldb_stream.aws._deployment import forget_deployment
+from qldb_stream.ledger import Ledger
+from qldb_stream.reconcile import compare_ledgers
+from qldb_stream.server import Server
+from qldb_stream.testing import make_journal
+from tests.aws.events import kinesis_event
+from tests.aws.zips import SCRIPT, Zip, run_handler
+
+JOURNAL = make_journal(21, blocks=12)
+RECORDS = list(JOURNAL.iter_records())
+
+
+def test_what_is_in_it(lambda_zip: Zip) -> None:
+    """It has the package and what it needs, and nothing that Lambda has or nobody runs."""
+    names = lambda_zip.names
+    tops = {name.partition("/")[0] for name in names}
+
+    assert {"qldb_stream", "pyqldb", "ionhash", "amazon", "attr", "attrs", "pluggy"} <= tops
+    assert not {"boto3", "botocore", "numpy", "tests"} & tops
+    left = ("qldb_stream/cli/", "qldb_stream/testing/", "qldb_stream/server/")
+    assert [] == [name for name in names if name.startswith(left) or name.endswith((".o", ".c"))]
+    assert "qldb_stream/clients/models/qldb-session/2019-07-11/service-2.json" in names
+    assert lambda_zip.unpacked_bytes < 30_000_000
+
+
+def test_every_module_is_compiled(lambda_zip: Zip) -> None:
+    """Each module has its compiled form, which does not depend on times."""
+    names = lambda_zip.names
+    tag = f"{sys.implementation.cache_tag}.pyc"
+    sources = [name for name in names if name.endswith(".py")]
+    compiled = [name for name in names if name.endswith(tag)]
+
+    assert len(sources) == len(compiled)
+    (head,) = {data[4:8] for data in lambda_zip.read(compiled)}
+    assert (1).to_bytes(4, "little") == head  # hash-based, unchecked (PEP 552)
+
+
+def test_the_same_input_gives_the_same_bytes(lambda_zip: Zip, tmp_path: Path) -> None:
+    """A second build, elsewhere and later, gives the same file; nothing names this machine."""
+    again = tmp_path / "again.zip"
+    lambda_zip.build(again)
+
+    assert lambda_zip.path.read_bytes() == again.read_bytes()
+    with zipfile.ZipFile(again) as opened:
+        assert {(1980, 1, 1, 0, 0, 0)} == {entry.date_time for entry in opened.infolist()}
+        text = b"".join(map(opened.read, opened.namelist()))
+    assert str(Path(__file__).resolve().parents[2]).encode() not in text
+
+
+def test_its_handler_replays(lambda_zip: Zip, tmp_path: Path) -> None:
+    """Its handler, in a process of its own, replays a stream through pyqldb into a server."""
+    folder = tmp_path / "ledgers"
+    folder.mkdir()
+    Ledger.open(folder / "copy.ledger", name="copy").close()
+    events = [kinesis_event(RECORDS[n::2], n) for n in range(2)]
+    with Server(folder) as server:
+        tables = {
+            "RequestType": "Create",
+            "ResourceProperties": {
+                "LedgerName": "copy",
+                "TableNames": ["Made"],
+                "Endpoint": server.url,
+            },
+        }
+        made = run_handler(lambda_zip, "tables.handler", [tables], {})
+        environment = {
+            "QLDB_STREAM_SINK": f"qldb:copy?endpoint={server.url}&ids=any",
+            "QLDB_STREAM_INBOX": str(tmp_path / "lambda.inbox"),
+            "QLDB_STREAM_START": "0",
+        }
+        answers = run_handler(lambda_zip, "replay.handler", events, environment)
+        drained = run_handler(lambda_zip, "replay.drain", [{}], environment)
+
+    assert "Made" == made[0]["Data"]["Created"]
+    assert [{"batchItemFailures": []}] * 2 == answers
+    assert drained[0]["ok"]
+    with Ledger.open(folder / "copy.ledger") as copy:
+        assert compare_ledgers(iter(JOURNAL), copy).ok
+    forget_deployment()
+
+
+def test_all_of_it_can_be_imported(lambda_zip: Zip) -> None:
+    """Every module in it can be imported with what is in it, psycopg's C part too."""
+    code = """
+import importlib, json, pkgutil, sys
+import qldb_stream
+names = [m.name for m in pkgutil.walk_packages(qldb_stream.__path__, "qldb_stream.")]
+for name in names:
+    importlib.import_module(name)
+import psycopg.pq
+print(json.dumps([len(names), psycopg.pq.__impl__, qldb_stream.__file__]))
+"""
+    count, implementation, file = json.loads(lambda_zip.run(code, {}))
+
+    assert count > 250
+    assert "binary" == implementation
+    assert file.startswith(str(lambda_zip.folder))
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    """What there is not is refused by name."""
+    command = [sys.executable, str(SCRIPT), "--extras", "qldb,spark", "--out", str(tmp_path / "z")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 2 == done.returncode
+    assert "no extra spark" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["replay.handler", "archive.handler"])
+def test_a_wrong_environment_in_the_zip(lambda_zip: Zip, name: str) -> None:
+    """A handler without an environment fails with what is missing."""
+    with pytest.raises(AssertionError, match="QLDB_STREAM_SINK is missing"):
+        run_handler(lambda_zip, name, [{}], {})
+
+
+def test_answers_are_json(lambda_zip: Zip) -> None:
+    """What a handler answers can be written as JSON, as Lambda does."""
+    event: dict[str, Any] = {"RequestType": "Delete", "PhysicalResourceId": "tables-of-cars"}
+
+    assert [{"PhysicalResourceId": "tables-of-cars"}] == run_handler(
+        lambda_zip, "tables.handler", [event], {}
+    )
