@@ -19,7 +19,7 @@ def _serial_aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def dynamodb(aws: str, _serial_aws: str) -> str:  # noqa: ARG001 - `aws` sets the environment
+def dynamodb(aws: str, _serial_aws: str) -> str:
     """Where a DynamoDB and an S3 are, in an environment in which boto3 can use them."""
     return _serial_aws
 

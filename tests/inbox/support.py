@@ -15,6 +15,7 @@ from qldb_stream.events import (
     RevisionDetails,
 )
 from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
+from qldb_stream.inbox.dynamodb import DynamoDbInbox
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.report import Position
 from qldb_stream.testing import JournalShape, make_journal
@@ -71,4 +72,4 @@ def small_limits(**limits: int) -> InboxLimits:
     return attrs.evolve(InboxLimits(), **limits)
 
 
-AnyInbox = MemoryInbox | SqliteInbox
+AnyInbox = MemoryInbox | SqliteInbox | DynamoDbInbox

@@ -1,4 +1,4 @@
-"""Both inboxes against one naive model, two workers at each."""
+"""All inboxes against one naive model, two workers at each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
 from qldb_stream.errors import BacklogError, EnvelopeError, StaleTokenError
 from qldb_stream.events import Block, Event, Undecodable
 from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
+from qldb_stream.inbox.dynamodb import DynamoDbInbox, DynamoDbOptions
 from qldb_stream.report import Lease, ParkedBlock, ParkReason, Position
 from tests.inbox.support import (
     BLOCKS,
@@ -34,6 +36,7 @@ from tests.inbox.support import (
     position_at,
     redacted,
 )
+from tests.inbox.tables import new_table
 
 SINKS = ("a", "b")
 LIMITS = InboxLimits(records=40, parked_blocks=3, quarantined=3)
@@ -369,9 +372,27 @@ class SqliteMachine(InboxMachine):
         self.workers[by] = SqliteInbox(self.workers[by].name, limits=LIMITS)
 
 
+class DynamoDbMachine(InboxMachine):
+    """The same in a table, each worker with a client of its own."""
+
+    url = ""
+
+    def open(self) -> list[AnyInbox]:
+        """One table, opened twice."""
+        options = DynamoDbOptions(endpoint_url=self.url, shards=2)
+        table = new_table(self.url)
+        return [DynamoDbInbox(table, options, limits=LIMITS) for _ in range(2)]
+
+
 BOUNDS = settings(max_examples=30, stateful_step_count=30)
 
 TestMemory = InboxMachine.TestCase
 TestMemory.settings = BOUNDS
 TestSqlite = SqliteMachine.TestCase
 TestSqlite.settings = BOUNDS
+
+
+def test_dynamodb(dynamodb: str) -> None:
+    """The table does as the model does; it is slower, so that there are fewer runs."""
+    machine = type("Machine", (DynamoDbMachine,), {"url": dynamodb})
+    run_state_machine_as_test(machine, settings=settings(max_examples=4, stateful_step_count=15))

@@ -2,6 +2,7 @@
 Deliver journals through an inbox while everything fails, and compare with one clean run.
 
     python -m tests.soak.delivery --rounds 500
+    python -m tests.soak.delivery --rounds 20 --blocks 20 --dynamodb   # threads alone
 
 Each round makes a journal, a delivery of it (shuffled, repeated, cut into batches) and some
 workers, chosen by the round's seed. Two kinds of rounds:
@@ -30,7 +31,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +40,7 @@ import attrs
 
 from qldb_stream.errors import SinkRefusedError, SinkUnavailableError
 from qldb_stream.events import Block
-from qldb_stream.inbox import MemoryInbox, SqliteInbox
+from qldb_stream.inbox import MemoryInbox, SqliteInbox, open_inbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline import Pipeline, RetryPolicy
@@ -50,6 +52,7 @@ from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing import Journal, JournalShape, make_delivery, make_journal
 from qldb_stream.testing.deliveries import cut
 from qldb_stream.typing import Inbox, Item, Sink
+from tests.inbox.tables import new_table, serve_aws
 from tests.pipeline.inboxes import PlainSink, TestClock
 
 PROCESS_ROUNDS: Final = 10  # each so many rounds
@@ -163,9 +166,15 @@ class Round:
         )
 
 
-def run_round(folder: Path, seed: int, *, blocks: int = 40) -> Round:
+def run_round(folder: Path, seed: int, *, blocks: int = 40, inbox: Inbox | None = None) -> Round:
     """
     Run one round in an empty folder, and check its end.
+
+    Args:
+        folder: empty.
+        seed: chooses all of it.
+        blocks: how long the journal is.
+        inbox: an empty one for a round with threads; the seed chooses one when None.
 
     Raises:
         AssertionError: a sink does not equal the journal.
@@ -179,9 +188,11 @@ def run_round(folder: Path, seed: int, *, blocks: int = 40) -> Round:
     items: list[Item] = [parse_record(data) for data in datas]
     batches = list(cut(items, seed, most=chance.choice((5, 20, 60))))
     workers = chance.randint(1, 4)
-    if seed % PROCESS_ROUNDS == 0:
+    if inbox is None and seed % PROCESS_ROUNDS == 0:
         return _ProcessRound(folder, seed, journal, batches, workers).run()
-    return _ThreadRound(folder, seed, journal, batches, workers).run()
+    if inbox is None:
+        inbox = SqliteInbox(folder / "inbox") if seed % 2 else MemoryInbox()
+    return _ThreadRound(inbox, seed, journal, batches, workers).run()
 
 
 # --- threads -------------------------------------------------------------------------------
@@ -189,7 +200,7 @@ def run_round(folder: Path, seed: int, *, blocks: int = 40) -> Round:
 
 class _ThreadRound:
     def __init__(
-        self, folder: Path, seed: int, journal: Journal, batches: list[list[Item]], workers: int
+        self, inbox: Inbox, seed: int, journal: Journal, batches: list[list[Item]], workers: int
     ) -> None:
         self._seed = seed
         self._journal = list(journal)
@@ -198,7 +209,7 @@ class _ThreadRound:
         self._chance = random.Random(seed)
         self._fate = Fate(random.Random(seed), _crash, 0.02, 0.05)
         self._clock = TestClock()
-        self._inbox = SqliteInbox(folder / "inbox") if seed % 2 else MemoryInbox()
+        self._inbox = inbox
         refused = self._chance.sample(range(len(self._journal)), 4) if seed % 3 == 0 else ()
         self._sinks = {
             "memory": FragileSink(MemorySink(), self._fate),
@@ -456,11 +467,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Deliver while everything fails, then compare.")
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--first", type=int, default=1, help="the first round's seed")
+    parser.add_argument("--blocks", type=int, default=40, help="how long each journal is")
+    parser.add_argument("--dynamodb", action="store_true", help="inboxes in moto's DynamoDB")
     options = parser.parse_args(arguments)
+    with dynamodb_inboxes() if options.dynamodb else nullcontext(_choose) as make_inbox:
+        return _run_rounds(options, make_inbox)
+
+
+def _choose() -> None:
+    """Let the round's seed choose an inbox."""
+
+
+@contextmanager
+def dynamodb_inboxes() -> Iterator[Callable[[], Inbox]]:
+    """Serve a DynamoDB while the body runs, and give what makes an inbox in it."""
+    os.environ |= {name: "testing" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+    with serve_aws() as url:
+        yield lambda: open_inbox(f"dynamodb:{new_table(url)}?endpoint_url={url}&shards=2")
+
+
+def _run_rounds(options: argparse.Namespace, make_inbox: Callable[[], Inbox | None]) -> int:
     started, total, kinds, requeued = time.monotonic(), Counter[str](), Counter[str](), 0
     for seed in range(options.first, options.first + options.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            done = run_round(Path(folder), seed)
+            done = run_round(Path(folder), seed, blocks=options.blocks, inbox=make_inbox())
         total += done.counts
         kinds[done.kind] += 1
         requeued += done.parked
