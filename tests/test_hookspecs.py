@@ -47,15 +47,7 @@ def test_our_sinks_implement_the_hook_as_specified() -> None:
     manager.check_pending()
     answers: list[list[SinkType]] = manager.hook.qldb_stream_register_sinks()
     sink_types = [sink_type for answer in answers for sink_type in answer]
-    assert [
-        "ion",
-        "jsonl",
-        "ledger",
-        "memory",
-        "parquet",
-        "postgresql",
-        "qldb",
-        "sqlite",
-    ] == sorted(sink_type.scheme for sink_type in sink_types)
+    schemes = {sink_type.scheme for sink_type in sink_types}
+    assert len(BUILT_IN) <= len(schemes) == len(sink_types)
     assert all(sink_type.summary for sink_type in sink_types)
     assert all(option.summary for sink_type in sink_types for option in sink_type.options)

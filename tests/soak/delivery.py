@@ -481,7 +481,7 @@ def _choose() -> None:
 @contextmanager
 def dynamodb_inboxes() -> Iterator[Callable[[], Inbox]]:
     """Serve a DynamoDB while the body runs, and give what makes an inbox in it."""
-    os.environ |= {name: "testing" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    os.environ |= dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "testing")
     os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
     with serve_aws() as url:
         yield lambda: open_inbox(f"dynamodb:{new_table(url)}?endpoint_url={url}&shards=2")

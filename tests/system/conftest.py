@@ -1,0 +1,89 @@
+"""Worlds for the system's tests: a source ledger, Kinesis, a deployed zip, a destination."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.system.functions import Deployment
+from tests.system.worlds import World
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# What Lambda's runtime for Python brings, and what that needs.
+RUNTIME = (
+    "boto3",
+    "botocore",
+    "jmespath",
+    "python-dateutil",
+    "s3transfer",
+    "six",
+    "urllib3",
+)
+
+
+@pytest.fixture(scope="session")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The deployed zip, unpacked as Lambda does it."""
+    folder = tmp_path_factory.mktemp("lambda")
+    out = folder / "lambda.zip"
+    version = ".".join(map(str, sys.version_info[:2]))
+    arch = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    script = REPOSITORY / "scripts" / "build_lambda.py"
+    options = ("--python", version, "--arch", arch, "--out", str(out))
+    subprocess.run([sys.executable, str(script), *options], check=True, cwd=REPOSITORY)
+    with zipfile.ZipFile(out) as packed:
+        packed.extractall(folder / "task")
+    return folder / "task"
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with boto3 and what it needs, as they are installed here."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in RUNTIME:
+        for file in importlib.metadata.files(name) or ():
+            if file.parts[0] == ".." or "__pycache__" in file.parts:
+                continue
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(str(file.locate())), target)
+    return folder
+
+
+@pytest.fixture
+def make_world(
+    tmp_path: Path, aws: str, task: Path, runtime: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., World]]:
+    """Make the world of a test, with services of its own names; all of it ends with the test."""
+    session = boto3.Session(region_name="eu-west-1")
+    clients = {
+        name: session.client(name, endpoint_url=aws) for name in ("kinesis", "s3", "dynamodb")
+    }
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name).lower()[-40:].strip("-")
+    with ExitStack() as left:
+
+        def make(*, vehicles: int = 12) -> World:
+            variables = {
+                **{key: value for key, value in os.environ.items() if key.startswith("AWS_")},
+                "AWS_ENDPOINT_URL_DYNAMODB": aws,
+                "AWS_ENDPOINT_URL_S3": aws,
+                "AWS_ENDPOINT_URL_KINESIS": aws,
+            }
+            base = Deployment(task, runtime, "", variables)
+            world = World(tmp_path, name, clients, base, vehicles)
+            left.callback(world.close)
+            return world
+
+        yield make

@@ -1,0 +1,66 @@
+"""
+What Lambda's runtime does for a function, in a process of its own: `python -I -S runtime.py ...`.
+
+Only the unpacked zip and the folder that the runtime brings (boto3) are on the path besides the
+standard library. Events come as JSON lines on one descriptor, answers go out on another, so that
+what the function prints is nobody's answer.
+
+Usage: runtime.py TASK_FOLDER RUNTIME_FOLDER MODULE.FUNCTION READ_FD WRITE_FD
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+TIMEOUT_MS = 60_000
+
+
+class Context:
+    """As much of Lambda's context object as a function may ask for."""
+
+    def __init__(self, number: int) -> None:
+        self.aws_request_id = f"request-{number}"
+        self.function_name = "function"
+        self.memory_limit_in_mb = "512"
+        self._ends = time.monotonic() + TIMEOUT_MS / 1000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Say how long the function may still run."""
+        return int((self._ends - time.monotonic()) * 1000)
+
+
+def main(task: str, runtime: str, name: str, read_fd: int, write_fd: int) -> None:
+    """Load the function, and answer one event after the other."""
+    sys.path[:0] = [task, runtime]
+    with os.fdopen(read_fd) as events, os.fdopen(write_fd, "w") as answers:
+        try:
+            module, _, function = name.rpartition(".")
+            handler = getattr(importlib.import_module(module), function)
+        except BaseException as exc:
+            _answer(answers, {"init": f"{type(exc).__name__}: {exc}"})
+            raise
+        _answer(answers, {"init": None})
+        for number, line in enumerate(events):
+            _answer(answers, _call(handler, json.loads(line), Context(number)))
+
+
+def _call(handler: Callable[[Any, Context], Any], event: Any, context: Context) -> dict[str, Any]:
+    try:
+        return {"value": json.loads(json.dumps(handler(event, context)))}
+    except Exception as exc:  # noqa: BLE001 - what a runtime does: it reports and lives on
+        return {"error": f"{type(exc).__name__}: {exc}"}
+
+
+def _answer(answers: Any, value: dict[str, Any]) -> None:
+    answers.write(json.dumps(value) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
