@@ -21,6 +21,7 @@ EPILOG = """
 Examples:
   qldb-stream status consumer.inbox
   qldb-stream status sqlite:consumer.inbox --json
+  qldb-stream status dynamodb:consumer-inbox
 """
 
 _STRANDS: Final = ("strand", "#first", "#last", "#records", "#bytes", "#arrivals")
@@ -36,7 +37,7 @@ def status(*, inbox_name: str, as_json: bool) -> int:
     """
     Say what INBOX holds: what each sink has, what it waits for, what is kept for whom.
 
-    INBOX is a file that a consumer uses; it may be in use meanwhile.
+    INBOX is the file or table that consumers use; it may be in use meanwhile.
     """
     inbox = open_inbox(inbox_name, must_exist=True)
     try:

@@ -23,7 +23,7 @@ class InboxUnavailableError(DeliveryError):
 
 @attrs.frozen
 class InboxFileError(DeliveryError):
-    """A file that is no inbox, not one of this version, or damaged."""
+    """A file or table that is no inbox, not one of this version, damaged, or not allowed."""
 
     disposition = Disposition.HALT
 

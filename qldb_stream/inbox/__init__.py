@@ -2,8 +2,8 @@
 What consumers share: records that wait, leases, positions, parked blocks.
 
 `open_inbox` opens one by its name. The protocol is `qldb_stream.typing.Inbox`; its methods
-ask for nothing that a store with conditional writes of single items cannot do (`docs/delivery.md`
-says where that is tight).
+ask for nothing that a store with conditional writes cannot do. The room `dynamodb` is such a
+store, imported by its users alone (`docs/inbox-dynamodb.md`).
 """
 
 from __future__ import annotations

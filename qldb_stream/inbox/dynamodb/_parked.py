@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from qldb_stream.errors import BacklogError, DecodeError, InboxFileError
@@ -15,7 +16,7 @@ from qldb_stream.events import RedactedRevision
 from qldb_stream.inbox._limits import InboxLimits
 from qldb_stream.inbox._parked_form import header_of, parse_parked, revision_row, without_revision
 from qldb_stream.inbox._records import event_bytes
-from qldb_stream.inbox.dynamodb._contents import Contents, join_parts, split_parts
+from qldb_stream.inbox.dynamodb._contents import INLINE_BYTES, Contents, join_parts, split_parts
 from qldb_stream.inbox.dynamodb._keys import HASH_KEY, RANGE_KEY, Key, number_text, part
 from qldb_stream.inbox.dynamodb._objects import GoneError, Objects, block_folder
 from qldb_stream.inbox.dynamodb._records import ROUNDS
@@ -155,10 +156,8 @@ class Park:
 
     def _forget_strand(self, sink: str, strand_id: str) -> None:
         prefix = f"{part(strand_id)}#"
-        last = f"{prefix}\x7f"
-        while page := list(
-            self._table.query(_partition(sink), prefix, last, only=_KEYS, limit=_PAGE)
-        ):
+        items = self._table.query(_partition(sink), prefix, f"{prefix}\x7f", only=_KEYS)
+        while page := list(islice(items, _PAGE)):
             self._remove(page, sink, strand_id)
 
     def _remove(self, items: Sequence[Attributes], sink: str, strand_id: str) -> None:
@@ -167,7 +166,7 @@ class Park:
             names = (item["object"],) if item.get("object") else ()
             delete = self._table.delete_action(Key(item[HASH_KEY], item[RANGE_KEY]))
             actions = (delete, *map(self._objects.loose_action, names))
-            units.append(Unit(actions, -1, 0, 300_000 if not names else 0, names))
+            units.append(Unit(actions, -1, 0, 0 if names else INLINE_BYTES, names))
         self._do(units, sink, strand_id)
 
     def _do(self, units: Sequence[Unit], sink: str, strand_id: str) -> bool:

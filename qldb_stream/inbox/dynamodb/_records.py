@@ -13,6 +13,7 @@ erasure finds, and nothing is stored after it that does not heed it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -220,20 +221,20 @@ class Records:
 
     def trim(self, strand_id: str, last: int) -> int:
         """Remove the records of blocks up to a number; answer how many."""
-        return sum(self._trim_shard(strand_id, shard, last) for shard in range(self.shards))
-
-    def _trim_shard(self, strand_id: str, shard: int, last: int) -> int:
-        pk = record_partition(strand_id, shard, self.shards)
-        end = f"{number_text(last)}#\x7f"
+        items = self._old(strand_id, last)
         removed = 0
-        while True:
-            page = list(self.table.query(pk, last=end, only=_KEYS, limit=_PAGE))
-            if not page:
-                return removed
+        while page := list(islice(items, _PAGE)):
             units = [self.delete_unit(item) for item in page]
             for unit in do_units(self.table, units, self.recount(strand_id)):
                 removed += 1
                 self.objects.remove(unit.objects)
+        return removed
+
+    def _old(self, strand_id: str, last: int) -> Iterator[Attributes]:
+        end = f"{number_text(last)}#\x7f"
+        for shard in range(self.shards):
+            pk = record_partition(strand_id, shard, self.shards)
+            yield from self.table.query(pk, last=end, only=_KEYS)
 
     def delete_unit(self, item: Mapping[str, Any]) -> Unit:
         """Give what removes a record."""
@@ -258,7 +259,7 @@ _ARRIVED: Final = (
     "ADD #arrivals :one, #came :number, #records :number, #record_bytes :size"
 )
 _CHANGED: Final = "ADD #records :number, #record_bytes :size"
-_PAGE: Final = 400
+_PAGE: Final = 99 * 4  # so many full transactions
 
 
 def _order(item: Mapping[str, Any]) -> tuple[int, float, str]:
