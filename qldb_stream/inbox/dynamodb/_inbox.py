@@ -19,6 +19,7 @@ from qldb_stream.events import Block, RedactedRevision
 from qldb_stream.inbox._limits import InboxLimits, check_times, check_totals
 from qldb_stream.inbox._records import Entry, read_items
 from qldb_stream.inbox.dynamodb._calls import Calls, make_client
+from qldb_stream.inbox.dynamodb._checkpoints import Checkpoints
 from qldb_stream.inbox.dynamodb._contents import Contents
 from qldb_stream.inbox.dynamodb._erasure import Erasure
 from qldb_stream.inbox.dynamodb._leases import Leases
@@ -117,6 +118,7 @@ class DynamoDbInbox:
         self._records = Records(table, contents, objects, read_shards(table, shards))
         self._leases = Leases(table)
         self._positions = Positions(table)
+        self._checkpoints = Checkpoints(table)
         self._park = Park(table, contents, objects, self._limits)
         self._quarantine = Quarantine(table, contents, objects, self._limits)
         objects.remove_old()
@@ -247,6 +249,20 @@ class DynamoDbInbox:
             StaleTokenError: the position was stored with a higher token.
         """
         self._positions.store(sink, position, token)
+
+    def checkpoint(self, key: str) -> str | None:
+        """Give the text that a source keeps under a key; None for nothing."""
+        return self._checkpoints.read(key)
+
+    def store_checkpoint(self, key: str, value: str, token: int) -> None:
+        """
+        Keep a text for a source, in place of what was there.
+
+        Raises:
+            StaleTokenError: it was stored with a higher token.
+            UsageError: key or value are longer than the protocol allows.
+        """
+        self._checkpoints.store(key, value, token)
 
     def register(self, sink: str) -> None:
         """Keep everything for a sink from now on; again does nothing."""

@@ -1,20 +1,21 @@
 """
 The keys of items: a table of two attributes, `pk` and `sk`, both strings.
 
-    pk                     sk                what
+    pk                   sk              what
     meta                 meta            version of the format, number of shards
-    strand               STRAND            counters of a strand
+    strand               STRAND          counters of a strand
     record#SHARD#STRAND  NUMBER#SHA-256  a record
     erased#SHARD#STRAND  NUMBER          what redactions named in a block
-    lease                KEY               token and end of a lease
-    sink                 SINK              a registered sink
+    lease                KEY             token and end of a lease
+    checkpoint           KEY             what a source keeps, and the token of that
+    sink                 SINK            a registered sink
     position             STRAND#SINK     what a sink has, and the token it was stored with
     parked#SINK          STRAND#NUMBER   a parked block
     parking              SINK#STRAND     how many blocks are parked there
     quarantine           ORDER#SHA-256   what could not be read
-    quarantine-key       SHA-256           that it is there already
+    quarantine-key       SHA-256         that it is there already
     count                quarantine      how much is in the quarantine
-    object               OBJECT            an object of S3 that belongs to no item (now)
+    object               OBJECT          an object of S3 that belongs to no item (now)
 
 A block's records share a partition key with every SHARDS-th block of the strand: DynamoDB
 writes 1,000 units a second to one partition key, whatever the table is billed by. Names in
