@@ -137,6 +137,7 @@ class ShardReader:
 
     def _read(self, now_s: float) -> Iterator[Step]:
         assert self._iterator is not None
+        is_closed = self.shard.is_closed  # before the answer: nothing came after it then
         answer = self._stream.records(self._iterator, self._settings.most_records)
         self._iterator = answer.next_iterator
         self._failed, self._failing_since_s = 0, None
@@ -148,9 +149,11 @@ class ShardReader:
             )
             yield Step(items_of(record, f"{self._stream}/{self.shard.shard_id}"), reached)
         # Some of Kinesis's likenesses never say that a closed shard has ended.
-        is_ended = answer.next_iterator is None or (self.shard.is_closed and not has_more)
+        is_ended = answer.next_iterator is None or (is_closed and not has_more)
         until_s = max(self._progress.read.read_until_s, now_s - answer.behind_s)
-        self.is_caught_up = self.is_caught_up or answer.behind_s == 0
+        # A full answer may have more behind it that came in the same millisecond.
+        is_full = len(answer.records) >= self._settings.most_records
+        self.is_caught_up = self.is_caught_up or (answer.behind_s == 0 and not is_full)
         yield Step((), attrs.evolve(self._progress.read, read_until_s=until_s, is_ended=is_ended))
 
     def _may_have_lost(self, checkpoint: Checkpoint, now_s: float) -> bool:

@@ -122,6 +122,8 @@ class KinesisSource:
             SourceUnavailableError: Kinesis failed for longer than `patience_s`.
             DeliveryError: the inbox did, or holds something else than checkpoints of ours.
         """
+        if self._stop.is_set:
+            return iter(())
         if self._run is not None and self._run.is_running:
             raise UsageError(f"{self._stream} is being read already; open it once more")
         keeper = Keeper(
