@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,7 @@ class Fed:
             for _ in range(blocks):
                 self._revision += 1
                 document = {"n": self._revision, "text": "x" * 50}
-                driver.execute_lambda(
-                    lambda txn, d=document: list(txn.execute_statement("INSERT INTO T ?", d))
-                )
+                driver.execute_lambda(partial(_insert, document))
             chosen = StreamChoice(self.name, aggregated=aggregated)
             state = self._path.with_suffix(f".{aggregated}")
             stream_journal(ledger, self.client, chosen, state)
@@ -62,11 +61,9 @@ class Fed:
 
     def read(self, inbox: Inbox, **options: Any) -> list[Item]:
         """Read the stream to its tip, and acknowledge everything at once."""
-        found = []
+        found: list[Item] = []
         with self.source(inbox, until_caught_up=True, **options) as source:
-            for item in source.items():
-                found.append(item)
-                source.acknowledge(1)
+            take_all(source, found)
         return found
 
     def split(self, shard_id: str) -> None:
@@ -94,6 +91,18 @@ class Fed:
         """Give the ids of all shards."""
         found = self.client.list_shards(StreamName=self.name)["Shards"]
         return [shard["ShardId"] for shard in found]
+
+
+def _insert(document: Any, txn: Any) -> None:
+    list(txn.execute_statement("INSERT INTO T ?", document))
+
+
+def take_all(source: KinesisSource, found: list[Item] | None = None) -> None:
+    """Read until somebody stops it, and acknowledge everything at once."""
+    for item in source.items():
+        source.acknowledge(1)
+        if found is not None:
+            found.append(item)
 
 
 def moto_stream(name: str) -> Any:

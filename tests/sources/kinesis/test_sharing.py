@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -17,7 +18,7 @@ from qldb_stream.inbox import MemoryInbox, SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.sources.kinesis import KinesisSource
 from qldb_stream.sources.kinesis._workers import WorkerPlace
-from tests.sources.kinesis.support import FAST, Fed, hashes_of, in_thread, until
+from tests.sources.kinesis.support import FAST, Fed, hashes_of, in_thread, take_all, until
 
 Feed = Callable[..., Fed]
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -71,9 +72,9 @@ def test_two_workers_share_four_shards(feed: Feed, inbox: SqliteInbox) -> None:
     fed.write(3)
     with closing(SqliteInbox(inbox.name)) as other_inbox:
         one, two = fed.source(inbox), fed.source(other_inbox)
-        first, _ = in_thread(lambda: [one.acknowledge(1) for _ in one.items()])
+        first, _ = in_thread(partial(take_all, one))
         until(lambda: held(one) == 4)
-        second, _ = in_thread(lambda: [two.acknowledge(1) for _ in two.items()])
+        second, _ = in_thread(partial(take_all, two))
         until(lambda: (held(one), held(two)) == (2, 2))
         two.close()
         second.join(20)
@@ -87,7 +88,7 @@ def test_the_tip_is_reached_where_another_reads_too(feed: Feed, inbox: SqliteInb
     fed = feed(2)
     fed.write(3)
     one = fed.source(inbox)
-    first, _ = in_thread(lambda: [one.acknowledge(1) for _ in one.items()])
+    first, _ = in_thread(partial(take_all, one))
     until(lambda: held(one) == 2)
     assert fed.read(inbox) is not None
     one.close()
@@ -115,7 +116,7 @@ def test_an_inbox_that_is_away_for_a_while(feed: Feed, tmp_path: Path) -> None:
     fed, inbox = feed(1), AwayInbox(tmp_path / "away.inbox")
     fed.write(3)
     source = fed.source(inbox, settings=attrs.evolve(FAST, patience_s=1.0))
-    thread, found = in_thread(lambda: [source.acknowledge(1) for _ in source.items()])
+    thread, found = in_thread(partial(take_all, source))
     until(lambda: held(source) == 1)
     inbox.is_away = True
     fed.write(2)
