@@ -167,10 +167,6 @@ class Keeper:
             if shard_id not in self._ended
         )
 
-    def look(self) -> None:
-        """Look for shards at the next tick."""
-        self._must_scan = True
-
     def _is_read_by_others(self, shard_id: str) -> bool:
         found = self._others.get(shard_id)
         return found is not None and found.read_until_s >= self._started_s

@@ -38,6 +38,8 @@ __all__ = ["ShardReader", "Step", "items_of"]
 _BASE_S: Final = 0.2
 _CAP_S: Final = 10.0
 _DOUBLINGS: Final = 10
+# https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html
+_LEAST_RETENTION_S: Final = 86_400.0
 _LOOKS: Final = 20  # for the oldest record: Kinesis answers with nothing where there is little
 
 
@@ -157,10 +159,9 @@ class ShardReader:
         yield Step((), attrs.evolve(self._progress.read, read_until_s=until_s, is_ended=is_ended))
 
     def _may_have_lost(self, checkpoint: Checkpoint, now_s: float) -> bool:
-        if checkpoint.read_until_s + self._facts.retention_s >= now_s:
-            return False
-        retention_s = self._stream.facts().retention_s  # it may have been raised meanwhile
-        if checkpoint.read_until_s + retention_s >= now_s:
+        age_s = now_s - checkpoint.read_until_s
+        # Asked for anew: it may have been changed meanwhile.
+        if age_s <= _LEAST_RETENTION_S or age_s <= self._stream.facts().retention_s:
             return False
         last, oldest = checkpoint.sequence_number, self._oldest()
         return last is None or oldest is None or int(oldest) > int(last)

@@ -83,7 +83,7 @@ class KinesisSource:
         chance: draws waits; for tests.
 
     Raises:
-        UsageError: `begin` is no place to begin.
+        UsageError: `begin` is no place to begin, or to come.
     """
 
     bounded = False
@@ -102,7 +102,7 @@ class KinesisSource:
     ) -> None:
         self._stream: Final = Stream(client, name)
         self._inbox: Final = inbox
-        self._begin: Final = check_begin(begin)
+        self._begin: Final = check_begin(begin, clock())
         self._until_caught_up: Final = until_caught_up
         self._settings: Final = settings or KinesisSettings()
         self._clock: Final = clock

@@ -29,16 +29,19 @@ LATEST: Final = "latest"
 TRIM_HORIZON: Final = "trim_horizon"
 
 
-def check_begin(begin: Begin) -> Begin:
+def check_begin(begin: Begin, now_s: float) -> Begin:
     """
     Check where a stream is to be begun.
 
     Raises:
-        UsageError: it is another word, or a time without an offset.
+        UsageError: it is another word, a time without an offset, or one to come: Kinesis
+            takes none of these.
     """
     if isinstance(begin, datetime):
         if begin.tzinfo is None:
             raise UsageError("a time to begin with has an offset, such as +00:00")
+        if begin.timestamp() > now_s:
+            raise UsageError(f"nothing can begin at {begin.isoformat()}, which is to come")
     elif begin not in {LATEST, TRIM_HORIZON}:
         raise UsageError(f"{begin!r} is no place to begin: latest, trim_horizon or a time")
     return begin
