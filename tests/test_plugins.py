@@ -19,6 +19,7 @@ from qldb_stream.plugins import BUILT_IN, load_plugins, open_sink
 from qldb_stream.sinks.memory import MemorySink
 
 OURS = (
+    "events",
     "ion",
     "jsonl",
     "kafka",

@@ -1,0 +1,99 @@
+"""boto3, at the edge: clients that wait for a while and no longer, and its errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from qldb_stream.errors import SinkUnavailableError, UsageError
+
+__all__ = ["is_denied", "make_client", "may_pass", "translated"]
+
+_CONNECT_S: Final = 5
+_READ_S: Final = 30
+_TRIES: Final = 3  # botocore's, for what never reached the service; the pipeline has its own
+
+_PASSING: Final = (
+    "Throttl",
+    "TooMany",
+    "RequestLimit",
+    "Internal",
+    "Unavailable",
+    "Timeout",
+    "Slow",
+)
+_DENIED: Final = (
+    "AccessDenied",
+    "NotAuthorized",
+    "Forbidden",
+    "KMS",
+    "Kms",
+    "Disabled",
+    "NotFound",
+)
+
+
+def make_client(sink: str, service: str) -> Any:
+    """
+    Make a boto3 client.
+
+    Raises:
+        UsageError: boto3 is not installed, no region is known, or the endpoint is no URL.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+    except ImportError as exc:
+        raise UsageError(f"{sink} needs boto3: pip install 'qldb-stream[aws]'") from exc
+    config = Config(
+        connect_timeout=_CONNECT_S,
+        read_timeout=_READ_S,
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
+    )
+    try:
+        return boto3.client(service, config=config)
+    except (BotoCoreError, ValueError) as exc:
+        raise UsageError(f"{sink}: no client of {service} can be made: {exc}") from exc
+
+
+@contextmanager
+def translated(sink: str) -> Iterator[None]:
+    """
+    Let nothing of botocore's out.
+
+    Raises:
+        SinkUnavailableError: throttled, a failure of the service's own, or no connection.
+        UsageError: anything else: access is denied, something is not there, no credentials.
+    """
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectionError as NoConnection,
+        HTTPClientError,
+    )
+
+    try:
+        yield
+    except (HTTPClientError, NoConnection) as exc:
+        raise SinkUnavailableError(sink, str(exc)) from exc
+    except ClientError as exc:
+        error = exc.response.get("Error", {})
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = str(error.get("Code", ""))
+        if may_pass(code) or status == 429 or status >= 500:  # noqa: PLR2004 - HTTP's
+            raise SinkUnavailableError(sink, str(exc)) from exc
+        raise UsageError(f"{sink}: {exc}; check that it is there and may be used") from exc
+    except BotoCoreError as exc:
+        raise UsageError(f"{sink}: {exc}") from exc
+
+
+def may_pass(code: str) -> bool:
+    """Say whether an error's code is one of load or of the service's own."""
+    return any(part in code for part in _PASSING)
+
+
+def is_denied(code: str) -> bool:
+    """Say whether an error's code speaks of rights and settings, and not of an event."""
+    return any(part in code for part in _DENIED)
