@@ -35,7 +35,7 @@ demo: .dev  ## run the main job once: a ledger's journal replayed into another, 
 test: .dev  ## run the tests, with branch coverage
 	$(BIN)/python -m pytest $(SPREAD) --cov=qldb_stream $(ARGS)
 
-check: .dev lint test-qldb test  ## what CI runs: lint, types, import contracts, both environments' tests
+check: .dev lint test-qldb test test-cdk  ## what CI runs: lint, types, import contracts, all environments' tests
 
 lint: .dev  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .
@@ -45,6 +45,20 @@ lint: .dev  ## ruff, mypy --strict and the import contracts
 
 test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
 	.venv-qldb/bin/python -m pytest -q $(SPREAD) -m "not soak and not node" $(ION_TESTS) $(ARGS)
+
+test-cdk: .cdk  ## the deployment on AWS: synthesized, checked by cdk-nag, created in moto
+	.venv-cdk/bin/python -m pytest -q infra/tests $(ARGS)
+
+lint-cdk: .cdk  ## mypy --strict over infra with the CDK's own types; takes a minute
+	.venv-cdk/bin/mypy --config-file infra/mypy.ini infra
+
+server-bundle: .dev  ## dist/server: the wheels that an instance of infra/cdk installs
+	rm -rf dist/server
+	$(BIN)/python -m pip -q wheel --no-deps -w dist/server .
+	$(BIN)/python -m pip -q download -d dist/server --find-links dist/server --only-binary=:all: \
+	  --implementation cp --python-version 3.11 \
+	  --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 \
+	  'qldb-stream[cli,server,aws]' httptools
 
 imports: .dev  ## install the package alone on every Python found, and import all of it
 	$(BIN)/python scripts/check_imports.py
@@ -63,7 +77,7 @@ fmt: .dev  ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 
 clean:  ## remove environments, caches and what was built
-	rm -rf .venv .venv-qldb .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-qldb .venv-cdk infra/cdk/node_modules infra/cdk/cdk.out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf build dist htmlcov .coverage .demo .bench .soak
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -73,7 +87,12 @@ clean:  ## remove environments, caches and what was built
 .qldb: .python
 	@$(PYTHON) scripts/set_up.py qldb
 
+.cdk: .python
+	@$(PYTHON) scripts/set_up.py cdk
+	@test infra/cdk/node_modules/.package-lock.json -nt infra/cdk/package-lock.json || \
+	  { cd infra/cdk && npm ci --no-audit --no-fund --ignore-scripts --silent && touch node_modules/.package-lock.json; }
+
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13 (PYTHON=/path/to/python)" >&2; exit 2; }
 
-.PHONY: help demo test check lint test-qldb imports bench lambda soak fmt clean .dev .qldb .python
+.PHONY: help demo test check lint test-qldb test-cdk lint-cdk server-bundle imports bench lambda soak fmt clean .dev .qldb .cdk .python

@@ -1,12 +1,12 @@
 """
-Make one of the project's two environments, unless it is already made.
+Make one of the project's environments, unless it is already made.
 
 Needs nothing but Python 3.11 to 3.13 and a package index. What an environment was made
 from is hashed into a stamp inside it; while the hash is the same, nothing is done. The
 stamp is removed before work begins and written last, so that a broken set-up is never
 mistaken for a whole one.
 
-Usage: python scripts/set_up.py dev|qldb
+Usage: python scripts/set_up.py dev|qldb|cdk
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ import hashlib
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
+
+# What infra/cdk needs, and nothing of the package: the app never imports it.
+_EXTRAS: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+CDK: Final[tuple[str, ...]] = tuple(_EXTRAS["project"]["optional-dependencies"]["cdk"])
 
 # Each environment is a folder and the pip installs that fill it, in order.
 ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
@@ -51,6 +56,11 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
                 "six",
             ),
         ),
+    ),
+    # The deployment on AWS, its tests, and the AWS that they create it in.
+    "cdk": (
+        ".venv-cdk",
+        ((*CDK, "moto[server]", "mypy", "pytest", "pytest-randomly", "pytest-timeout"),),
     ),
 }
 

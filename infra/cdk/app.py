@@ -13,7 +13,7 @@ from stacks import make_stacks
 
 
 def make_app(app: App) -> App:
-    """Put the stacks that the context asks for into `app`, with AWS's rules checked at synthesis."""
+    """Put the stacks that the context asks for into `app`, and have AWS's rules checked."""
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     make_stacks(app, Settings.from_context(app.node.get_all_context()))
     return app

@@ -87,7 +87,7 @@ def make_archive(
     return made
 
 
-def _role(  # noqa: PLR0913, PLR0917 - one role, and the six things that it may touch
+def _role(
     scope: Construct,
     stream: kinesis.IStream,
     stream_key: kms.IKey,
@@ -105,8 +105,8 @@ def _role(  # noqa: PLR0913, PLR0917 - one role, and the six things that it may 
             conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
         ),
     )
-    kinesis_only = grants.through("kinesis", stack.url_suffix, stack.region)
-    s3_only = grants.through("s3", stack.url_suffix, stack.region)
+    kinesis_only = grants.through("kinesis", stack)
+    s3_only = grants.through("s3", stack)
     for statement in (
         grants.allow(grants.FIREHOSE_SOURCE, stream.stream_arn),
         grants.allow(grants.READ_KEY, stream_key.key_arn, when=kinesis_only),

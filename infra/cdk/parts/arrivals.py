@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import (
     Duration,
     aws_events as events,
@@ -64,11 +66,11 @@ def make_arrivals(
         # One strand has one holder at a time; more at once would only wait for it.
         scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=2),
     )
-    mapping.node.add_dependency(function.role)  # type: ignore[arg-type]  # a role is given, so there is one
+    mapping.node.add_dependency(function.role)
     return aside
 
 
-def _queue(scope: Construct, name: str, key: kms.Key, keep: Duration, **more: object) -> sqs.Queue:
+def _queue(scope: Construct, name: str, key: kms.Key, keep: Duration, **more: Any) -> sqs.Queue:
     """Make an encrypted queue that takes messages over TLS alone."""
     return sqs.Queue(
         scope,
@@ -77,5 +79,5 @@ def _queue(scope: Construct, name: str, key: kms.Key, keep: Duration, **more: ob
         encryption_master_key=key,
         enforce_ssl=True,
         retention_period=keep,
-        **more,  # type: ignore[arg-type]  # the CDK's own options, by their names
+        **more,
     )

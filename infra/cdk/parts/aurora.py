@@ -9,7 +9,6 @@ from constructs import Construct
 
 from parts import grants
 from parts.destination import Destination
-from parts.nag import accept
 from parts.network import make_network
 from settings import Settings
 
@@ -57,7 +56,7 @@ def make_aurora(scope: Construct, settings: Settings, key: kms.IKey) -> Destinat
             grants.allow(
                 grants.READ_KEY,
                 key.key_arn,
-                when=grants.through("secretsmanager", stack.url_suffix, stack.region),
+                when=grants.through("secretsmanager", stack),
             ),
         ),
         vpc=vpc,
@@ -126,9 +125,4 @@ def _cluster(
     )
     # Without deletion protection nobody wants to keep it, but a snapshot costs little.
     cluster.apply_removal_policy(RemovalPolicy.SNAPSHOT)
-    accept(
-        cluster,
-        "Aurora PostgreSQL has no backtrack; it has backups of 14 days.",
-        "AwsSolutions-RDS14",
-    )
     return cluster

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from attrs import frozen
-from aws_cdk import Stack, aws_ec2 as ec2, aws_iam as iam
+from aws_cdk import Stack, aws_ec2 as ec2, aws_iam as iam, aws_lambda as lambda_
 from constructs import Construct
 
 from parts import grants
+from parts.nag import accept_wildcards
 from settings import Settings
+
+_NAG_ARN = "arn:<AWS::Partition>"
 
 
 @frozen(kw_only=True)
@@ -15,7 +18,8 @@ class Destination:
     """
     What a function must know, may do and can reach, to deliver.
 
-    `environment` are the variables that name the sink; `ledger` and `endpoint` say of a
+    `environment` are the variables that name the sink; `wildcards` are resources of the
+    statements that stand for many, as cdk-nag writes them; `ledger` and `endpoint` say of a
     ledger which it is and where (empty: AWS's own), so that its tables can be made.
     """
 
@@ -24,8 +28,19 @@ class Destination:
     table_statements: tuple[iam.PolicyStatement, ...] = ()
     vpc: ec2.IVpc | None = None
     security_group: ec2.ISecurityGroup | None = None
+    wildcards: tuple[str, ...] = ()
     ledger: str = ""
     endpoint: str = ""
+
+
+def allow_many(function: lambda_.IFunction, destination: Destination) -> None:
+    """Accept that the destination's tables have ids that nobody knows yet."""
+    if destination.wildcards:
+        accept_wildcards(
+            function.role or function,
+            "Tables of one ledger; their ids are made when the tables are.",
+            *destination.wildcards,
+        )
 
 
 def aws_ledger(scope: Construct, settings: Settings) -> Destination:
@@ -40,6 +55,7 @@ def aws_ledger(scope: Construct, settings: Settings) -> Destination:
         environment={"QLDB_STREAM_SINK": f"qldb:{name}"},
         statements=(session, grants.allow(grants.LEDGER_TABLES, tables, catalog)),
         table_statements=(session, grants.allow(grants.CREATE_TABLES, tables, catalog)),
+        wildcards=(f"{_NAG_ARN}:qldb:<AWS::Region>:<AWS::AccountId>:ledger/{name}/table/*",),
         ledger=name,
     )
 

@@ -1,4 +1,4 @@
-"""The Lambda functions: one zip, one way to make them, a role that has what it is given and no more."""
+"""The Lambda functions: one zip, one way to make them, a role with what it is given alone."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from aws_cdk import aws_iam as iam
+from aws_cdk import Stack, aws_iam as iam
 
 # The inbox on DynamoDB: qldb_stream.inbox.dynamodb. A transaction needs the rights of its parts.
 INBOX_TABLE: Final = (
@@ -108,6 +108,12 @@ def allow(
     )
 
 
-def through(service: str, domain: str, region: str) -> dict[str, Any]:
-    """Restrict the use of a key to what one service does for the caller."""
-    return {"StringEquals": {"kms:ViaService": f"{service}.{region}.{domain}"}}
+def through(service: str, stack: Stack) -> dict[str, Any]:
+    """
+    Restrict the use of a key to what one service does for the caller.
+
+    Both names, because it is not documented which of them KMS compares in China; elsewhere
+    they are the same.
+    """
+    names = [f"{service}.{stack.region}.{each}" for each in ("amazonaws.com", stack.url_suffix)]
+    return {"StringEquals": {"kms:ViaService": names}}

@@ -64,7 +64,7 @@ class Inbox(Construct):
         """Let a function use the inbox."""
         stack = Stack.of(self)
         for service in ("dynamodb", "s3"):
-            only = grants.through(service, stack.url_suffix, stack.region)
+            only = grants.through(service, stack)
             calls = grants.TABLE_KEY if service == "dynamodb" else grants.WRITE_KEY
             function.add_to_role_policy(grants.allow(calls, self._key.key_arn, when=only))
         function.add_to_role_policy(grants.allow(grants.INBOX_TABLE, self.table.table_arn))
@@ -72,7 +72,7 @@ class Inbox(Construct):
             grants.allow(grants.INBOX_SPILL, self.spill.arn_for_objects("*"))
         )
         accept_wildcards(
-            function,
-            "Items that are too big for the table become objects, with names that nobody knows yet.",
+            function.role or function,
+            "Items too big for the table become objects, with names that nobody knows yet.",
             any_object(self.spill),
         )

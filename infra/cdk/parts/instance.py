@@ -102,7 +102,7 @@ def make_role(
     mine = {"StringEquals": {f"aws:ResourceTag/{TAG}": stack.stack_name}}
     instances = stack.format_arn(service="ec2", resource="instance", resource_name="*")
     its_volume = stack.format_arn(service="ec2", resource="volume", resource_name=volume.volume_id)
-    disks = grants.through("ec2", stack.url_suffix, stack.region)
+    disks = grants.through("ec2", stack)
     role = iam.Role(scope, "ServerRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
     for statement in (
         grants.allow(("ec2:AttachVolume",), instances, its_volume, when=mine),
@@ -176,7 +176,7 @@ def _add_file(data: ec2.UserData, path: str, text: str) -> None:
     data.add_commands(f"cat >{path} <<'END-OF-FILE'\n{text.rstrip()}\nEND-OF-FILE")
 
 
-def make_group(  # noqa: PLR0913 - what an instance is made of, by name
+def make_group(
     scope: Construct,
     settings: Settings,
     *,
@@ -224,9 +224,8 @@ def make_group(  # noqa: PLR0913 - what an instance is made of, by name
         vpc=vpc,
         vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
         launch_template=template,
-        min_capacity=0,
+        min_capacity=1,
         max_capacity=1,
-        desired_capacity=1,
         health_checks=autoscaling.HealthChecks.with_additional_checks(
             additional_types=[autoscaling.AdditionalHealthCheckType.ELB],
             grace_period=Duration.minutes(15),
@@ -242,7 +241,6 @@ def make_group(  # noqa: PLR0913 - what an instance is made of, by name
 def make_bundle(scope: Construct, settings: Settings, role: iam.Role) -> assets.Asset:
     """Upload the folder of wheels, and let the instance fetch it."""
     bundle = assets.Asset(scope, "Bundle", path=str(settings.server_bundle))
-    stack = Stack.of(scope)
     objects = bundle.bucket.arn_for_objects(bundle.s3_object_key)
     role.add_to_policy(grants.allow(("s3:GetObject",), objects))
     return bundle

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from parts import grants
 from parts.buckets import make_passing_bucket
-from parts.destination import Destination
+from parts.destination import Destination, allow_many
 from parts.functions import Functions
 from parts.inbox import Inbox
 from parts.nag import accept_wildcards, any_object
@@ -69,6 +69,7 @@ class Replay(Construct):
             inbox.open_to(function)
             for statement in destination.statements:
                 function.add_to_role_policy(statement)
+            allow_many(function, destination)
         self.failures = make_passing_bucket(
             self, "Failures", settings, key=failures_key, logs=logs, days=90
         )
@@ -109,7 +110,7 @@ class Replay(Construct):
             ),
         )
         # Lambda looks at the role's rights when the mapping is made.
-        mapping.node.add_dependency(self.replay.role)  # type: ignore[arg-type]  # a role is given, so there is one
+        mapping.node.add_dependency(self.replay.role)
         return mapping
 
     def _let_poll(
@@ -117,8 +118,8 @@ class Replay(Construct):
     ) -> None:
         """Let Lambda's poller read the stream and keep failures, with the function's role."""
         stack = Stack.of(self)
-        kinesis_only = grants.through("kinesis", stack.url_suffix, stack.region)
-        s3_only = grants.through("s3", stack.url_suffix, stack.region)
+        kinesis_only = grants.through("kinesis", stack)
+        s3_only = grants.through("s3", stack)
         for statement in (
             grants.allow(grants.POLL_STREAM, stream.stream_arn),
             grants.allow(grants.READ_KEY, stream_key.key_arn, when=kinesis_only),
@@ -128,7 +129,7 @@ class Replay(Construct):
         ):
             self.replay.add_to_role_policy(statement)
         accept_wildcards(
-            self.replay,
+            self.replay.role or self.replay,
             "What could not be taken in becomes objects, with names that nobody knows yet.",
             any_object(self.failures),
         )

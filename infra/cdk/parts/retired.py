@@ -11,7 +11,7 @@ RULE = "CloudFormation-Validate::E3710"
 
 
 def accept_retired(construct: IConstruct) -> None:
-    """Acknowledge the CDK's notice that a QLDB type is gone: it is here because it was asked for."""
+    """Acknowledge the CDK's notice that a QLDB type is gone: it was asked for."""
     accept(
         construct,
         "AWS closed QLDB on 2025-07-31. Only qldb=true makes this resource: for accounts and "

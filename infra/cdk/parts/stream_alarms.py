@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, aws_cloudwatch as cloudwatch, aws_kinesis as kinesis
-from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import (
+    Duration,
+    aws_cloudwatch as cloudwatch,
+    aws_kinesis as kinesis,
+    aws_kinesisfirehose as firehose,
+)
 
 from parts.replay import Replay
 from parts.watch import Watch, Watched, errors, of_function

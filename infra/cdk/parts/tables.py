@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import CustomResource, Duration, custom_resources as cr
 from constructs import Construct
 
-from parts.destination import Destination
+from parts.destination import Destination, allow_many
 from parts.functions import Functions
 from parts.nag import accept, accept_wildcards, any_version
 from settings import Settings
@@ -24,6 +24,7 @@ def make_tables(
     )
     for statement in destination.table_statements:
         handler.add_to_role_policy(statement)
+    allow_many(handler, destination)
     provider = cr.Provider(scope, "TablesProvider", on_event_handler=handler)
     reason = (
         "The CDK's own function between CloudFormation and the handler: its role, its runtime "

@@ -1,4 +1,4 @@
-"""Alarms, each with a section in docs/aws-operations.md, and the dashboard that shows their numbers."""
+"""Alarms, each with a section in docs/aws-operations.md, and the dashboard."""
 
 from __future__ import annotations
 

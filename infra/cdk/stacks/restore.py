@@ -24,7 +24,7 @@ _TIMEOUT = Duration.minutes(15)
 
 
 class RestoreStack(Stack):
-    """Deliver an archive, what is there and what arrives, to Aurora, a ledger server or any sink."""
+    """Deliver an archive, what is there and what arrives, to where the owner says."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class RestoreStack(Stack):
             *destination.statements,
         ]
         if bucket_key:
-            s3_only = grants.through("s3", self.url_suffix, self.region)
+            s3_only = grants.through("s3", self)
             statements.append(grants.allow(grants.READ_KEY, bucket_key.key_arn, when=s3_only))
         for statement in statements:
             function.add_to_role_policy(statement)
         accept_wildcards(
-            function,
+            function.role or function,
             "Objects of an archive have names that nobody knows yet.",
             any_object(bucket, settings.archive_prefix),
         )
