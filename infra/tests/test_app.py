@@ -62,8 +62,11 @@ def test_the_command_is_the_pinned_one(outputs: dict[str, Path]) -> None:
 
 
 def _reports(folder: Path) -> dict[str, dict[str, Any]]:
-    """Give what each of the checks found, by the check's name."""
-    report = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
+    """Give what each of the checks had to say, by its name; one that found nothing is left out."""
+    file = folder / "validation-report.json"
+    if not file.is_file():
+        return {}
+    report = json.loads(file.read_text(encoding="utf-8"))
     return {each["pluginName"]: each for each in report["pluginReports"]}
 
 
@@ -72,8 +75,7 @@ def test_nothing_is_left_to_acknowledge(outputs: dict[str, Path], name: str) -> 
     """cdk-nag's AwsSolutions and the CDK's own checks end without an error or a warning."""
     reports = _reports(outputs[name])
 
-    assert "CloudFormation Validate" in reports
-    assert {"success"} == {each["conclusion"] for each in reports.values()}
+    assert [] == [name for name, each in reports.items() if each["conclusion"] != "success"]
     assert [] == [found for each in reports.values() for found in each["violations"]]
 
 
@@ -105,16 +107,19 @@ def test_cdk_nag_does_look(outputs: dict[str, Path]) -> None:
     app = make_app(App(context=settings))
     s3.Bucket(Stack(app, "Careless"), "Bucket")
 
-    with pytest.raises(RuntimeError, match="Validation failed"):
+    with pytest.raises(RuntimeError, match="AwsSolutions-S10"):
         app.synth()
 
 
 def test_the_notice_of_the_retired_service(outputs: dict[str, Path]) -> None:
     """E3710 is acknowledged where QLDB is asked for, three times, and is said nowhere else."""
     found = {
-        name: [each["ruleName"] for each in suppressed if each["ruleName"] == "E3710"]
+        name: [
+            each["ruleName"]
+            for report in _reports(folder).values()
+            for each in report["suppressedViolations"]
+        ]
         for name, folder in outputs.items()
-        for suppressed in [_reports(folder)["CloudFormation Validate"]["suppressedViolations"]]
     }
 
     assert {"full": ["E3710"] * 3, "taken_over": ["E3710"] * 3, "plain": []} == found

@@ -9,6 +9,8 @@ from aws_cdk.assertions import Match, Template
 
 from infra.tests.conftest import resources
 
+_ADDRESS = ":5433/journal?sslmode=verify-full&sslrootcert=/opt/ca-bundle.pem"
+
 
 def test_aurora(restore: Template) -> None:
     """It is Serverless v2, encrypted, protected, TLS only, with a password that RDS keeps."""

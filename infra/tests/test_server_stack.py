@@ -52,7 +52,7 @@ def test_one_instance(server: Template) -> None:
             "Properties": {
                 "MinSize": "1",
                 "MaxSize": "1",
-                "HealthCheckType": "EC2,ELB",
+                "HealthCheckType": "ELB",
                 "VPCZoneIdentifier": [Match.any_value()],
             },
             "UpdatePolicy": {
@@ -130,14 +130,10 @@ def test_nobody_comes_in(server: Template) -> None:
     """Only the balancer reaches the server, only HTTPS the balancer, and no port is SSH's."""
     template = server.to_json()
     groups = resources(template, "AWS::EC2::SecurityGroup")
-    rules = [
-        rule
-        for group in groups.values()
-        for rule in group["Properties"].get("SecurityGroupIngress", [])
-    ] + [
-        each["Properties"]
-        for each in resources(template, "AWS::EC2::SecurityGroupIngress").values()
-    ]
+    lone = resources(template, "AWS::EC2::SecurityGroupIngress").values()
+    rules = [each["Properties"] for each in lone]
+    for group in groups.values():
+        rules += group["Properties"].get("SecurityGroupIngress", [])
 
     assert {443, 8765} == {rule["ToPort"] for rule in rules}
     assert [] == [rule for rule in rules if rule.get("CidrIp") == "0.0.0.0/0"]

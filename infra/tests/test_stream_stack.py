@@ -49,7 +49,7 @@ def test_keys_rotate_and_have_aliases(
 
 
 def test_the_stream_of_qldb(stream: Template) -> None:
-    """With qldb=true the ledger is streamed from 2020-01-01 on, aggregated, by a role of its own."""
+    """With qldb=true the ledger is streamed from 2020-01-01, aggregated, by its own role."""
     stream.has_resource_properties(
         "AWS::QLDB::Stream",
         {
