@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from benchmarks import (
+    aws,
     imports,
     inbox,
     ledger,
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "inbox": inbox.run,
     "observe": observe.run,
     "relational": relational.run,
+    "aws": aws.run,
     "imports": imports.run,
 }
 

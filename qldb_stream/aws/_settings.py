@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from qldb_stream.errors import QldbStreamError, UsageError
-from qldb_stream.filters import Filter, parse_filter
 from qldb_stream.observe import LOG_LEVELS
 from qldb_stream.pipeline import LEASE_S, OnRefusal, RetryPolicy
 from qldb_stream.plugins import find_sink
 from qldb_stream.report import Gap
 from qldb_stream.sinks.url import mask_url, parse_sink_url
+
+if TYPE_CHECKING:
+    from qldb_stream.filters import Filter
 
 __all__ = ["FUNCTION_RETRY", "PREFIX", "Settings", "parse_settings", "read_start", "with_mode"]
 
@@ -312,4 +314,6 @@ def _filter_of(found: Mapping[str, Any]) -> Filter | None:
     salt: str | None = found.get("SALT")
     if not rules:
         return None
+    from qldb_stream.filters import parse_filter  # it brings PartiQL, which costs at each start
+
     return parse_filter(rules, salt=None if salt is None else salt.encode())

@@ -17,7 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import attrs
 
@@ -36,11 +36,13 @@ from qldb_stream.aws._meter import Meter
 from qldb_stream.aws._settings import FUNCTION_RETRY, PREFIX, read_start
 from qldb_stream.errors import QldbStreamError, UsageError
 from qldb_stream.events import Block, Undecodable
-from qldb_stream.filters import Filter
 from qldb_stream.inbox import open_inbox
 from qldb_stream.pipeline import Clock, OnRefusal, Pipeline, RetryPolicy, SystemClock
 from qldb_stream.report import Gap
 from qldb_stream.typing import Inbox
+
+if TYPE_CHECKING:
+    from qldb_stream.filters import Filter
 
 __all__ = ["StreamHandler", "stream_handler"]
 

@@ -23,9 +23,6 @@ import attrs
 
 from qldb_stream.errors import DecodeError, ReplayRefusedError
 from qldb_stream.events import Block
-from qldb_stream.partiql import table_of_ddl
-from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
-from qldb_stream.replay import iter_ddl
 
 __all__ = ["Followed", "Touched", "touched_by"]
 
@@ -131,6 +128,11 @@ def _needs(touched: Touched) -> Iterator[tuple[str, str]]:
 
 
 def _read(block: Block) -> Touched:
+    # Only blocks beside parked ones are read; a function that has none starts without PartiQL.
+    from qldb_stream.partiql import table_of_ddl
+    from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
+    from qldb_stream.replay import iter_ddl
+
     info = block.summary.transaction_info
     known = {} if info is None else info.documents
     tables = {known_info.table for known_info in known.values()}
