@@ -14,25 +14,38 @@ from qldb_stream.sinks._relational._cells import Cell, Cells
 from qldb_stream.sinks._relational._database import META_TABLES, Database, RowRefusedError
 from qldb_stream.sinks._relational._documents import rest_bytes
 from qldb_stream.sinks._relational._json import JsonWriter, number_text
-from qldb_stream.sinks._relational._kinds import MISFIT, Kind
+from qldb_stream.sinks._relational._kinds import (
+    MISFIT,
+    Kind,
+    base_type,
+    maybe_time_text,
+    time_text,
+)
 from qldb_stream.sinks._relational._names import quote
-from qldb_stream.sinks._relational._read import expect_revisions
+from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, Erasure
+from qldb_stream.sinks._relational._read import expect_revisions, plain
 from qldb_stream.sinks._relational._sink import RelationalSink
 
 __all__ = [
     "META_TABLES",
     "MISFIT",
+    "UNKNOWN_TABLE",
     "Cell",
     "Cells",
     "Column",
     "Database",
+    "Erasure",
     "JsonWriter",
     "Kind",
     "RelationalSink",
     "RowRefusedError",
     "Table",
+    "base_type",
     "expect_revisions",
+    "maybe_time_text",
     "number_text",
+    "plain",
     "quote",
     "rest_bytes",
+    "time_text",
 ]
