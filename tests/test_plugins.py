@@ -20,6 +20,7 @@ from qldb_stream.sinks.memory import MemorySink
 
 OURS = (
     "events",
+    "dynamodb",
     "ion",
     "jsonl",
     "kafka",

@@ -29,7 +29,19 @@ from qldb_stream.sinks.dynamodb._items import (
     redacted_item,
 )
 
-__all__ = ["MAX_BYTES", "MAX_CHANGES", "Change", "Changes", "Group", "plan_block", "redacted_keys"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_CHANGES",
+    "Change",
+    "Changes",
+    "Group",
+    "count_documents",
+    "current_keys",
+    "fits",
+    "plan_block",
+    "plan_erasure",
+    "redacted_keys",
+]
 
 # TransactWriteItems takes 100 actions and 4 MB; the position is one of them, and its size and the
 # names of keys in conditions are left room for.
@@ -109,6 +121,11 @@ def redacted_keys(keys: Keys, blocks: Sequence[Block]) -> list[Key]:
     return list(found)
 
 
+def current_keys(keys: Keys, block: Block) -> list[Key]:
+    """Give the keys of the current items of a block's documents."""
+    return [keys.current(r.metadata.id) for r in block.revisions if r.metadata is not None]
+
+
 def plan_block(keys: Keys, block: Block, erased: Collection[Erasure], seen: Seen) -> Changes:
     """
     Plan what a block changes.
@@ -117,7 +134,8 @@ def plan_block(keys: Keys, block: Block, erased: Collection[Erasure], seen: Seen
         keys: makes keys.
         block: the block.
         erased: revisions whose redaction came before them.
-        seen: gives the state of an item before this block; asked of `redacted_keys` only.
+        seen: gives the state of an item before this block, where it is known: it must be of
+            `redacted_keys`, and of `current_keys` where later blocks may have been applied.
 
     Raises:
         TooLargeError: an item would be more than DynamoDB takes.
@@ -126,15 +144,18 @@ def plan_block(keys: Keys, block: Block, erased: Collection[Erasure], seen: Seen
     changes: Changes = {}
     for revision in block.revisions:
         if revision.metadata is not None:
-            for change in _write(keys, block, revision, erased):
+            made = history_item(keys, block, revision, is_erased=_key(block, revision) in erased)
+            changes[key_of(made)] = Change.put(made)
+            change = _write_current(keys, made, revision)
+            if not _is_newer(seen(change.key), change):
                 changes[change.key] = change
     info = block.summary.redaction_info
     for asked in () if info is None else info.revisions:
         at = asked.block_address
         erasure = (at.strand_id, at.sequence_no, asked.document_id, asked.version)
         changes |= plan_erasure(keys, erasure, _over(changes, seen))
-    made = Change.put(block_item(keys, block))
-    changes[made.key] = made
+    item = block_item(keys, block)
+    changes[key_of(item)] = Change.put(item)
     return changes
 
 
@@ -151,18 +172,25 @@ def plan_erasure(keys: Keys, erasure: Erasure, seen: Seen) -> Changes:
     return {change.key: change for change in made}
 
 
-def _write(
-    keys: Keys, block: Block, revision: Revision, erased: Collection[Erasure]
-) -> tuple[Change, Change]:
+def _key(block: Block, revision: Revision) -> Erasure:
     metadata, address = revision.metadata, block.address
     assert metadata is not None
-    key = (address.strand_id, address.sequence_no, metadata.id, metadata.version)
-    item = history_item(keys, block, revision, is_erased=key in erased)
+    return address.strand_id, address.sequence_no, metadata.id, metadata.version
+
+
+def _write_current(keys: Keys, item: Item, revision: Revision) -> Change:
+    """Plan what a revision, whose item is given, makes of the current state."""
+    metadata = revision.metadata
+    assert metadata is not None
     if revision.kind in _GONE:
-        current = Change(keys.current(metadata.id), None, metadata.version)
-    else:
-        current = Change.put(current_item(keys, item), metadata.version)
-    return Change.put(item), current
+        return Change(keys.current(metadata.id), None, metadata.version)
+    return Change.put(current_item(keys, item), metadata.version)
+
+
+def _is_newer(item: Item | None, change: Change) -> bool:
+    """Say whether a block that comes late finds a newer version of a document."""
+    assert change.version is not None
+    return item is not None and int(item["qldb_version"]["N"]) > change.version
 
 
 def _over(changes: Mapping[Key, Change], seen: Seen) -> Seen:

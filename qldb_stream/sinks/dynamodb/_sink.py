@@ -43,6 +43,7 @@ from qldb_stream.sinks.dynamodb._plan import (
     Changes,
     Group,
     count_documents,
+    current_keys,
     fits,
     plan_block,
     plan_erasure,
@@ -134,8 +135,7 @@ class DynamodbSink:
         run = _Run(position, token, strand)
         pending = blocks if stored is None else stored.pending(blocks)
         erased = self._erased(stored, pending)
-        seen = self._table.get_many(redacted_keys(self._keys, pending))
-        run.changed.update(seen)
+        run.changed.update(self._table.get_many(self._wanted(stored, pending)))
         try:
             self._apply(run, pending, erased)
         except (RefusedError, TooLargeError, DecodeError, IonEncodeError) as exc:
@@ -320,6 +320,14 @@ class DynamodbSink:
         address = left[0].address if left else None
         number = run.target.sequence_no if address is None else address.sequence_no
         raise SinkRefusedError(self._table.name, run.target.strand_id, number, _why(exc)) from exc
+
+    def _wanted(self, stored: Position | None, pending: Sequence[Block]) -> list[Key]:
+        """Give the keys of what must be known before blocks can be planned, each once."""
+        wanted = dict.fromkeys(redacted_keys(self._keys, pending))
+        for block in pending:
+            if stored is not None and block.address.sequence_no <= stored.sequence_no:
+                wanted |= dict.fromkeys(current_keys(self._keys, block))
+        return list(wanted)
 
     # --- redactions ------------------------------------------------------------------------
 
