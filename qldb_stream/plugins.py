@@ -50,6 +50,7 @@ BUILT_IN: Final = (
     "qldb_stream.sinks.kafka",
     "qldb_stream.sinks.ledger",
     "qldb_stream.sinks.memory",
+    "qldb_stream.sinks.opensearch",
     "qldb_stream.sinks.parquet",
     "qldb_stream.sinks.postgres",
     "qldb_stream.sinks.qldb",

@@ -23,6 +23,7 @@ NEEDS_EXTRA: Final = (
     "qldb_stream.cli._",
     "qldb_stream.server",
     "qldb_stream.sinks.kafka._",
+    "qldb_stream.sinks.opensearch._",
     "qldb_stream.sinks.postgres._",
     "qldb_stream.sinks.webhook._",
     "qldb_stream.testing.pytest_plugin",
