@@ -43,8 +43,8 @@ __all__ = [
 ]
 
 BUILT_IN: Final = (
-    "qldb_stream.sinks.events",
     "qldb_stream.sinks.dynamodb",
+    "qldb_stream.sinks.events",
     "qldb_stream.sinks.ion",
     "qldb_stream.sinks.jsonl",
     "qldb_stream.sinks.kafka",

@@ -19,22 +19,19 @@ from qldb_stream.plugins import BUILT_IN, load_plugins, open_sink
 from qldb_stream.sinks.memory import MemorySink
 
 OURS = (
-    "events",
     "dynamodb",
+    "events",
     "ion",
     "jsonl",
-OURS = (
     "kafka",
     "ledger",
     "memory",
     "opensearch+http",
     "opensearch+https",
-)
     "parquet",
     "postgresql",
     "qldb",
     "sqlite",
-OURS = (
     "webhook+http",
     "webhook+https",
 )
