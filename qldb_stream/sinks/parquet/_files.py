@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import RevisionKind
 from qldb_stream.sinks.parquet._columns import PROOF_COLUMNS, Columns
 from qldb_stream.sinks.parquet._rows import Row
 
@@ -24,6 +26,8 @@ __all__ = [
 
 _DECIMAL: Final = re.compile(r"decimal\((\d+),(\d+)\)")
 _ROW_GROUP: Final = 20_000  # rows; what a reader holds of a file at once
+_MAY_LACK: Final = frozenset({"data_hash", "data"})
+_KINDS: Final = frozenset({kind.value for kind in RevisionKind})
 MAX_ROWS: Final = 1_000_000
 """Rows of one file, however small their documents are."""
 
@@ -38,7 +42,7 @@ def write_rows(path: Path, rows: Sequence[Row], columns: Columns) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    values = [columns.values(row.document()) for row in rows]
+    values = [_values(row, columns) for row in rows]
     fields = _proof_fields()
     arrays = [
         pa.array([_proof_value(row, name) for row in rows], type=fields[name])
@@ -50,6 +54,14 @@ def write_rows(path: Path, rows: Sequence[Row], columns: Columns) -> None:
     schema = pa.schema(list(fields.items()))
     table = pa.Table.from_arrays(arrays, schema=schema)
     pq.write_table(table, str(path), compression="zstd", row_group_size=_ROW_GROUP)
+
+
+def _values(row: Row, columns: Columns) -> Mapping[str, Any]:
+    """Give what stands in the columns; nothing for a document that is damaged."""
+    try:
+        return columns.values(row.document())
+    except DecodeError:
+        return {}
 
 
 def merge_files(paths: Sequence[Path], target: Path, columns: Columns) -> None:
@@ -86,12 +98,19 @@ def read_stored(path: Path, table: str) -> Iterator[tuple[Row, dict[str, Any]]]:
     Iterate over a file's rows, each with what stands in its documents' columns, nulls apart.
 
     Raises:
-        OSError: it cannot be read, or is no Parquet file.
+        OSError: it cannot be read, is no Parquet file, or has rows that no sink wrote.
     """
     for found in _iter_dicts(path, None):
         proof = [found.pop(name) for name in PROOF_COLUMNS]
+        if not _is_ours(dict(zip(PROOF_COLUMNS, proof, strict=True))):
+            raise OSError(0, f"{path.name} has a row that no sink wrote")
         proof[PROOF_COLUMNS.index("masked")] = tuple(proof[PROOF_COLUMNS.index("masked")])
         yield Row(table, *proof), {k: v for k, v in found.items() if v is not None}
+
+
+def _is_ours(proof: Mapping[str, Any]) -> bool:
+    is_whole = all(value is not None for name, value in proof.items() if name not in _MAY_LACK)
+    return is_whole and proof["kind"] in _KINDS
 
 
 def read_keys(path: Path) -> Iterator[tuple[str, int]]:

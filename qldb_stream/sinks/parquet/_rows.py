@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -61,14 +62,23 @@ class Row:
         """
         Give the row as the sink's readers see it.
 
+        What stands in place of a document and is no Ion, since somebody damaged it, is told as
+        bytes: they are equal to no document.
+
         Args:
             columns: the table's, or the values that stand in its columns.
         """
-        document = self.document()
+        document: IonSlice | None = None
+        shown: str | bytes | None = self.data
+        with suppress(DecodeError):
+            document = self.document()
+            shown = None if document is None else to_text(document)
         found = columns.values(document) if isinstance(columns, Columns) else columns
         # A nan equals nothing, not even itself, and is to be compared.
         plain = {k: "nan" if v != v else v for k, v in found.items()}  # noqa: PLR0124 - a nan
-        data = None if document is None else {"data": to_text(document), **plain}
+        return self._told(None if shown is None else {"data": shown, **plain})
+
+    def _told(self, data: Any) -> StoredRevision:
         return StoredRevision(
             self.strand_id,
             self.sequence_no,
