@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 
 import attrs
@@ -15,6 +16,7 @@ from qldb_stream.report import ParkedBlock, ParkReason, Position
 from tests.inbox.dynamodb.faults import (
     Faults,
     KilledError,
+    accepted,
     document_of,
     long_event,
     open_table,
@@ -184,6 +186,34 @@ def test_a_bucket_that_is_not_there(dynamodb: str, table: str) -> None:
     inbox = open_table(dynamodb, table, bucket="no-such-bucket")
     with pytest.raises(InboxFileError, match="bucket is not there"):
         inbox.put([long_event(500_000)[0]], 1.0)
+    inbox.close()
+
+
+def test_versions_come_in_pages(dynamodb: str, table: str, bucket: str, faults: Faults) -> None:
+    """All pages of an object's versions are gone through."""
+    inbox = open_table(dynamodb, table, bucket=bucket)
+    event, _ = long_event(500_000)
+    inbox.put([event], 1.0)
+    inbox.store_position("a", Position(where_of(event)[0], 99, bytes(32)), 1)
+    page = accepted(IsTruncated=True, NextKeyMarker="a")
+    faults.before = lambda operation, count: (
+        page if operation == "ListObjectVersions" and count == 1 else None
+    )
+    inbox.trim(where_of(event)[0])
+
+    assert_nothing_is_left(dynamodb, bucket, inbox)
+    inbox.close()
+
+
+def test_an_object_that_is_not_ours(dynamodb: str, table: str, bucket: str, faults: Faults) -> None:
+    """An object that is longer than anything that was ever written is not read."""
+    inbox = open_table(dynamodb, table, bucket=bucket)
+    event, _ = long_event(500_000)
+    inbox.put([event], 1.0)
+    answer = accepted(ContentLength=1 << 40, Body=io.BytesIO())
+    faults.before = lambda operation, _count: answer if operation == "GetObject" else None
+    with pytest.raises(InboxFileError, match="is not what was written"):
+        inbox.block(*where_of(event))
     inbox.close()
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from qldb_stream.errors import InboxUnavailableError, UsageError
-from qldb_stream.events import BlockAddress, RevisionDetails
+from qldb_stream.errors import BacklogError, CarrierError, InboxUnavailableError, UsageError
+from qldb_stream.events import BlockAddress, RevisionDetails, Undecodable
 from qldb_stream.inbox import InboxLimits
 from qldb_stream.inbox._records import redacted_event
 from qldb_stream.inbox.dynamodb import DynamoDbInbox
@@ -199,10 +199,51 @@ def test_unpark_twice_at_once(pair: Pair) -> None:
 
 
 def test_limits_hold(dynamodb: str, table: str) -> None:
-    """The limits of records and parked blocks hold, and names that are no text are refused."""
-    inbox = open_table(dynamodb, table, limits=InboxLimits(records=4, quarantined_bytes=4))
-    assert 4 == inbox.put(EVENTS[:4], 1.0)
-    assert 0 == inbox.put(EVENTS[:4], 1.0)
+    """Records, parked blocks and unreadable records are bounded, and repeats pass."""
+    limits = InboxLimits(records=4, parked_blocks=1, quarantined=1)
+    inbox = open_table(dynamodb, table, limits=limits)
+    noise = [Undecodable("s", n, 3, CarrierError("s", n, "cut off"), b"abc") for n in range(2)]
+    assert 4 == inbox.put([*EVENTS[:4], noise[0]], 1.0)
+    assert 0 == inbox.put([*EVENTS[:4], noise[0]], 1.0)
+    for item in (EVENTS[4], noise[1]):
+        with pytest.raises(BacklogError):
+            inbox.put([item], 1.0)
+    for _ in range(2):
+        inbox.park(PARKED)
+    with pytest.raises(BacklogError, match="parked blocks wait for somebody"):
+        inbox.park(attrs.evolve(PARKED, sink="b"))
+
+    assert 4 == inbox.status().strands[0].records
+    assert [noise[0]] == [found.item for found in inbox.quarantined()]
+    inbox.close()
+
+
+def test_names_that_are_no_text(dynamodb: str, table: str) -> None:
+    """A checkpoint that cannot be stored is refused."""
+    inbox = open_table(dynamodb, table)
     with pytest.raises(UsageError, match="no Unicode text"):
         inbox.store_checkpoint("a", "\udc80", 1)
     inbox.close()
+
+
+def test_discarded_while_it_is_read(pair: Pair) -> None:
+    """A quarantined record whose object goes between listing and reading is passed over."""
+    noise = Undecodable("s", 1, 3, CarrierError("s", 1, "cut off"), document_of(LONG))
+    pair.mine.put([noise], 1.0)
+    pair.before("GetObject", lambda: pair.other.discard_quarantined(1.0))
+    assert [] == list(pair.mine.quarantined())
+
+    named = attrs.evolve(noise, data=LONG_ASKED.document_id.encode() + document_of(LONG))
+    pair.mine.put([named], 1.0)
+    pair.before("GetObject", lambda: pair.other.erase([LONG_ASKED]))
+    assert [None] == [found.item.data for found in pair.mine.quarantined()]
+
+
+def test_quarantined_twice_at_once(pair: Pair) -> None:
+    """What another quarantines at that moment is there and counted once."""
+    noise = Undecodable("s", 1, 3, CarrierError("s", 1, "cut off"), document_of(LONG))
+    pair.before("TransactWriteItems", lambda: pair.other.put([noise], 1.0))
+    pair.mine.put([noise], 1.0)
+
+    assert [noise] == [found.item for found in pair.mine.quarantined()]
+    assert 1 == pair.mine.status().quarantined
