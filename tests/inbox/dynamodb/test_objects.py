@@ -195,13 +195,16 @@ def test_versions_come_in_pages(dynamodb: str, table: str, bucket: str, faults: 
     event, _ = long_event(500_000)
     inbox.put([event], 1.0)
     inbox.store_position("a", Position(where_of(event)[0], 99, bytes(32)), 1)
+    client = boto3.client("s3", endpoint_url=dynamodb)
+    client.put_object(Bucket=bucket, Key="a", Body=b"")  # moto leaves out the first after a marker
     page = accepted(IsTruncated=True, NextKeyMarker="a")
     faults.before = lambda operation, count: (
         page if operation == "ListObjectVersions" and count == 1 else None
     )
     inbox.trim(where_of(event)[0])
 
-    assert_nothing_is_left(dynamodb, bucket, inbox)
+    assert ["a null"] == list(objects_of(dynamodb, bucket))
+    assert 2 < faults.counts["ListObjectVersions"]
     inbox.close()
 
 
