@@ -14,10 +14,11 @@ from pathlib import Path
 import attrs
 
 from qldb_stream.errors import DeliveryError
-from qldb_stream.inbox import MemoryInbox, SqliteInbox
+from qldb_stream.inbox import MemoryInbox, SqliteInbox, open_inbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.sources.kinesis import KinesisSource
 from qldb_stream.sources.kinesis._workers import WorkerPlace
+from tests.inbox.tables import new_table
 from tests.sources.kinesis.support import FAST, Fed, hashes_of, in_thread, take_all, until
 
 Feed = Callable[..., Fed]
@@ -93,6 +94,20 @@ def test_the_tip_is_reached_where_another_reads_too(feed: Feed, inbox: SqliteInb
     assert fed.read(inbox) is not None
     one.close()
     first.join(20)
+
+
+def test_places_are_kept_in_dynamodb_too(feed: Feed, aws: str) -> None:
+    """An inbox in a table does what one in a file does: what is read is not read again."""
+    fed = feed(2)
+    fed.write(4)
+    name = f"dynamodb:{new_table(aws)}?endpoint_url={aws}"
+    with closing(open_inbox(name)) as inbox:
+        assert len(fed.read(inbox)) >= 9
+    fed.split("shardId-000000000001")
+    fed.write(2)
+    with closing(open_inbox(name)) as inbox:
+        fed.read(inbox)
+        assert ([], ()) == (fed.read(inbox), inbox.status().leases)
 
 
 class AwayInbox(SqliteInbox):
