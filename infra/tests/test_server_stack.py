@@ -146,7 +146,7 @@ def test_secrets(server: Template) -> None:
         {
             "KmsKeyId": Match.any_value(),
             "GenerateSecretString": {
-                "GenerateStringKey": "secret_access_key",
+                "GenerateStringKey": "secret_key",
                 "PasswordLength": 40,
             },
         },

@@ -18,14 +18,15 @@ INBOX_TABLE: Final = (
     "dynamodb:BatchWriteItem",
     "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
-    "dynamodb:DescribeTable",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-# Its items beyond DynamoDB's 400 KB.
-INBOX_SPILL: Final = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+# Its items beyond DynamoDB's 400 KB. An object is deleted by its version, which is `null` here.
+INBOX_SPILL: Final = ("s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject")
+# ListBucket makes S3 say that an object is gone, where it would only say "denied".
+INBOX_BUCKET: Final = ("s3:ListBucket", "s3:ListBucketVersions")
 # What DynamoDB asks of a caller whose table has a customer's key.
 TABLE_KEY: Final = (
     "kms:Decrypt",

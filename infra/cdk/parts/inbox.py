@@ -68,6 +68,7 @@ class Inbox(Construct):
             calls = grants.TABLE_KEY if service == "dynamodb" else grants.WRITE_KEY
             function.add_to_role_policy(grants.allow(calls, self._key.key_arn, when=only))
         function.add_to_role_policy(grants.allow(grants.INBOX_TABLE, self.table.table_arn))
+        function.add_to_role_policy(grants.allow(grants.INBOX_BUCKET, self.spill.bucket_arn))
         function.add_to_role_policy(
             grants.allow(grants.INBOX_SPILL, self.spill.arn_for_objects("*"))
         )

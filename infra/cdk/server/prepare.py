@@ -38,8 +38,8 @@ def read_secret(name: str) -> dict[str, Any]:
 def all_keys(owner: dict[str, Any], replay: dict[str, Any]) -> dict[str, Any]:
     """Give the server's file of keys: those of the owner's applications, and the replay's."""
     its_own = {
-        "access_key": replay["access_key_id"],
-        "secret_key": replay["secret_access_key"],
+        "access_key": replay["access_key"],
+        "secret_key": replay["secret_key"],
         "permission": "read-write",
     }
     return {"version": 1, "keys": [*owner.get("keys", []), its_own]}

@@ -115,8 +115,8 @@ class LedgerServerStack(Stack):
             description="What qldb-stream's functions sign requests to the ledger server with",
             encryption_key=self._key,
             generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template='{"access_key_id": "QLDBSTREAMREPLAY"}',
-                generate_string_key="secret_access_key",
+                secret_string_template='{"access_key": "QLDBSTREAMREPLAY"}',
+                generate_string_key="secret_key",
                 password_length=40,
                 exclude_punctuation=True,
             ),
