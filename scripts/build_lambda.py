@@ -39,6 +39,7 @@ PACKAGE: Final = "qldb_stream"
 WHEELS: Final[dict[str, tuple[str, ...]]] = {
     "": ("amazon.ion==0.15.0", "attrs==26.1.0", "pluggy==1.7.0"),
     "qldb": (),
+    "kafka": ("confluent-kafka==2.16.1",),
     "postgres": ("psycopg==3.3.9", "psycopg-binary==3.3.9", "typing_extensions==4.16.0"),
 }
 """By extra, the wheels that it needs on Lambda; the first are always there."""

@@ -210,9 +210,29 @@ def test_what_the_inbox_refuses_comes_again(deploy: Deploy, bucket: str) -> None
         archive.handler(s3_event(bucket, keys[1]), Context())
 
 
+def answering(code: str) -> Bucket:
+    """S3 that answers with an error."""
+    from botocore.exceptions import ClientError
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "GetObject")
+
+    reader = Bucket()
+    reader._client.meta.events.register("before-call.s3.GetObject", refuse)  # noqa: SLF001 - boto3's
+    return reader
+
+
 def test_errors_of_s3(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S3's errors are ours: a missing bucket is for a person, an S3 that is away for later."""
     path = tmp_path / "object"
+    refused = {
+        "AccessDenied": UsageError,
+        "InvalidObjectState": UsageError,
+        "SlowDown": SourceError,
+    }
+    for code, expected in refused.items():
+        with pytest.raises(expected, match="archive class" if code.startswith("Inv") else code):
+            answering(code).download(StoredObject(bucket, "key"), path)
     with pytest.raises(UsageError, match="NoSuchBucket"):
         Bucket().download(StoredObject(f"{bucket}-not", "key"), path)
     with pytest.raises(UsageError, match="NoSuchBucket"):

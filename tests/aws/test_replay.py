@@ -204,3 +204,44 @@ def test_a_secret_holds_the_sink(
 
     assert 12 == lines[0]["BlocksApplied"]
     assert (tmp_path / "copy.db").is_file()
+
+
+def test_credentials_that_failed_are_read_again(
+    deploy: Deploy, tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a sink with a secret failed the next event reads the secret anew."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    client: Any = boto3.client("secretsmanager")
+    away = f"qldb:copy?endpoint=http://127.0.0.1:{_closed_port(tmp_path)}"
+    client.create_secret(Name="rotated", SecretString=away)
+    deploy(SINK_SECRET="rotated", RETRIES="0", MODE="replay")
+    try:
+        with metric_lines() as lines:
+            replay.handler(kinesis_event(RECORDS), Context())
+            client.put_secret_value(SecretId="rotated", SecretString=f"sqlite:{tmp_path}/copy.db")
+            replay.drain(None, Context())
+    finally:
+        client.delete_secret(SecretId="rotated", ForceDeleteWithoutRecovery=True)
+
+    assert [1, 0] == [line["StrandsFailed"] for line in lines]
+    assert [0, 12] == [line["BlocksApplied"] for line in lines]
+
+
+def _closed_port(tmp_path: Path) -> str:
+    """A port at which nobody listens any more."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    with Server(folder) as server:
+        return server.url.rpartition(":")[2]
+
+
+def test_pipelines_that_make_no_sense_leave_no_inbox_open(deploy: Deploy, tmp_path: Path) -> None:
+    """What only the pipeline finds out is an error too, and the inbox can be opened again."""
+    gap = '[{"strand_id": "s", "first": 5, "last": 3, "reason": "backwards"}]'
+    deploy(SINK="memory:", ACCEPT_GAPS=gap)
+    with pytest.raises(UsageError):
+        replay.handler(kinesis_event(RECORDS), Context())
+    deploy(SINK="memory:", ACCEPT_GAPS="[]")
+
+    assert failures({}, None) == replay.handler(kinesis_event(RECORDS), Context())
+    assert (tmp_path / "test.inbox").is_file()

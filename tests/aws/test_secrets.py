@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from qldb_stream.aws._secrets import export_ledger_keys, ledger_keys_of, sink_url_of
 from qldb_stream.clients import ledger_keys
@@ -78,6 +79,26 @@ def test_keys_of_a_ledger(secret: Secret, deploy: Deploy, monkeypatch: pytest.Mo
     for bad in ({"keys": 5}, {"keys": [5]}, {"access_key": "a"}, "text"):
         with pytest.raises(UsageError, match="holds no access_key"):
             ledger_keys_of(secret(bad))
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("ThrottlingException", SinkUnavailableError), ("AccessDeniedException", UsageError)],
+)
+def test_refusals(
+    aws: str, monkeypatch: pytest.MonkeyPatch, code: str, expected: type[Exception]
+) -> None:
+    """Throttling passes, a missing right does not."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    client: Any = boto3.client("secretsmanager")
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "GetSecretValue")
+
+    client.meta.events.register("before-call.secrets-manager.GetSecretValue", refuse)
+    monkeypatch.setattr(boto3, "client", lambda *_args, **_options: client)
+    with pytest.raises(expected, match=code):
+        sink_url_of(None, "arn:s")
 
 
 def test_a_service_that_is_away(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
