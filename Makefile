@@ -17,7 +17,7 @@ ARGS ?=
 WORKERS ?= auto
 SPREAD := -n $(WORKERS) --dist loadfile
 
-# What `make lambda` builds for; the zip does not depend on the Python that builds it.
+# What `make lambda` builds for. A Python of that version, where there is one, compiles its modules.
 LAMBDA_PYTHON ?= 3.13
 ARCH ?= arm64
 EXTRAS ?= qldb,postgres

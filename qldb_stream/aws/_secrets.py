@@ -69,9 +69,9 @@ def ledger_keys_of(secret_id: str) -> dict[str, str]:
     Read the keys that a ledger server's requests are signed with.
 
     Args:
-        secret_id: of a JSON object with `access_key` and `secret_key`, or of the server's own
-            file of keys (`qldb-stream ledger serve --keys`), of which the first that may
-            write is taken.
+        secret_id: of a JSON object with `access_key_id` and `secret_access_key` (or `access_key`
+            and `secret_key`), or of the server's own file of keys (`qldb-stream ledger serve
+            --keys`), of which the first that may write is taken.
 
     Returns:
         What `qldb_stream.clients.connect` takes.
@@ -85,10 +85,13 @@ def ledger_keys_of(secret_id: str) -> dict[str, str]:
     for each in listed if isinstance(listed, list) else ():
         if not isinstance(each, dict) or each.get("permission", "read-write") != "read-write":
             continue
-        key, secret = each.get("access_key"), each.get("secret_key")
+        key = each.get("access_key_id", each.get("access_key"))
+        secret = each.get("secret_access_key", each.get("secret_key"))
         if isinstance(key, str) and isinstance(secret, str) and key and secret:
             return {"aws_access_key_id": key, "aws_secret_access_key": secret}
-    raise UsageError(f"secret {secret_id} holds no access_key and secret_key that may write")
+    raise UsageError(
+        f"secret {secret_id} holds no access_key_id and secret_access_key that may write"
+    )
 
 
 def _maybe_object(text: str) -> dict[str, Any] | None:

@@ -69,7 +69,10 @@ def test_keys_of_a_ledger(secret: Secret, deploy: Deploy, monkeypatch: pytest.Mo
     expected = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
     readers = {"keys": [{"access_key": "r", "secret_key": "s", "permission": "read-only"}, pair]}
 
-    assert [expected] * 2 == [ledger_keys_of(secret(pair)), ledger_keys_of(secret(readers))]
+    aws_names = {"access_key_id": "a", "secret_access_key": "b"}
+
+    found = [ledger_keys_of(secret(value)) for value in (pair, readers, aws_names)]
+    assert [expected] * 3 == found
     assert {} == ledger_keys()
     export_ledger_keys(secret(pair))
     assert expected == ledger_keys()
@@ -77,7 +80,7 @@ def test_keys_of_a_ledger(secret: Secret, deploy: Deploy, monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="go together"):
         ledger_keys()
     for bad in ({"keys": 5}, {"keys": [5]}, {"access_key": "a"}, "text"):
-        with pytest.raises(UsageError, match="holds no access_key"):
+        with pytest.raises(UsageError, match="holds no access_key_id"):
             ledger_keys_of(secret(bad))
 
 
