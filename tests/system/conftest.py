@@ -64,9 +64,16 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_world(
-    tmp_path: Path, aws: str, task: Path, runtime: Path, request: pytest.FixtureRequest
+    tmp_path: Path,
+    aws: str,
+    task: Path,
+    runtime: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., World]]:
     """Make the world of a test, with services of its own names; all of it ends with the test."""
+    for name in ("DYNAMODB", "KINESIS", "S3"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", aws)
     session = boto3.Session(region_name="eu-west-1")
     clients = {
         name: session.client(name, endpoint_url=aws) for name in ("kinesis", "s3", "dynamodb")
@@ -75,12 +82,7 @@ def make_world(
     with ExitStack() as left:
 
         def make(*, vehicles: int = 12) -> World:
-            variables = {
-                **{key: value for key, value in os.environ.items() if key.startswith("AWS_")},
-                "AWS_ENDPOINT_URL_DYNAMODB": aws,
-                "AWS_ENDPOINT_URL_S3": aws,
-                "AWS_ENDPOINT_URL_KINESIS": aws,
-            }
+            variables = {key: value for key, value in os.environ.items() if key[:4] == "AWS_"}
             base = Deployment(task, runtime, "", variables)
             world = World(tmp_path, name, clients, base, vehicles)
             left.callback(world.close)
