@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
 import click
 
@@ -44,14 +45,13 @@ def tap(
     1 then.
     """
     has_unreadable = False
-    inbox = MemoryInbox()  # leases and places of this process alone
-    source = open_stream(url, inbox, begin=begin or "latest", until_caught_up=until_caught_up)
-    with source, stop_on_signals(source.stop):
-        for item in source.items():
-            _print(item, with_data=with_data, as_json=as_json)
-            source.acknowledge(1)
-            has_unreadable = has_unreadable or isinstance(item, Undecodable)
-    inbox.close()
+    with closing(MemoryInbox()) as inbox:  # leases and places of this process alone
+        source = open_stream(url, inbox, begin=begin or "latest", until_caught_up=until_caught_up)
+        with source, stop_on_signals(source.stop):
+            for item in source.items():
+                _print(item, with_data=with_data, as_json=as_json)
+                source.acknowledge(1)
+                has_unreadable = has_unreadable or isinstance(item, Undecodable)
     return 1 if has_unreadable else 0
 
 

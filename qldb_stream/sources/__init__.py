@@ -4,7 +4,7 @@ Where journals come from: local files and folders of Kinesis or Firehose bytes.
 A source hands over events sorted by block, so that everything behind it runs in
 constant memory; how it puts an archive of any size in order is told in `_folder` and
 `_index`, how files are found and read twice in `_files`, what becomes of gzip in
-`_gzip`.
+`_gzip`. A data stream is another kind of source, in a room of its own: `kinesis`.
 """
 
 from __future__ import annotations
