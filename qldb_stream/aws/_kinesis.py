@@ -29,6 +29,7 @@ Response = dict[str, list[dict[str, str]]]
 _MAX_RECORDS: Final = 10_000
 # Kinesis's sequence numbers have 56 digits; its API allows 128 characters.
 _MAX_DIGITS: Final = 128
+_MAX_NAME: Final = 256
 
 
 @attrs.frozen
@@ -88,7 +89,7 @@ def _records_of(event: object) -> Sequence[Any]:
 def _sequence_number(record: object, at: int) -> str:
     kinesis = record.get("kinesis") if isinstance(record, Mapping) else None
     number = kinesis.get("sequenceNumber") if isinstance(kinesis, Mapping) else None
-    if isinstance(number, str) and 0 < len(number) <= _MAX_DIGITS:
+    if isinstance(number, str) and number.isascii() and 0 < len(number) <= _MAX_DIGITS:
         return number
     raise UsageError(
         f"record {at} of the event has no kinesis.sequenceNumber: it comes from no Kinesis stream"
@@ -104,9 +105,10 @@ def _iter_items(record: Mapping[str, Any]) -> Iterator[Item]:
 
 def _named(found: Undecodable, record: Mapping[str, Any]) -> Undecodable:
     """Name shard and sequence number, as Lambda does, so that the record can be found again."""
-    event_id = record.get("eventID")
-    name = event_id if isinstance(event_id, str) else record["kinesis"]["sequenceNumber"]
-    source = f"Kinesis record {name[:256]}"
+    name = record.get("eventID")
+    if not (isinstance(name, str) and name.isascii() and name.isprintable()):
+        name = record["kinesis"]["sequenceNumber"]
+    source = f"Kinesis record {name[:_MAX_NAME]}"
     error = found.error
     if isinstance(error, CarrierError):
         error = CarrierError(source, *error.args[1:])

@@ -8,6 +8,7 @@ sends them as they are.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -22,7 +23,8 @@ __all__ = ["Message", "PrefixRun", "read_messages", "read_objects", "read_prefix
 # S3 sends one record, SQS at most 10,000 messages in a batch.
 _MAX_RECORDS: Final = 10_000
 _MAX_KEY_BYTES: Final = 1024
-_MAX_BUCKET_CHARACTERS: Final = 255
+# A name, or the ARN of an access point.
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}")
 _CREATED: Final = "Object Created"
 _FORMS: Final = (
     "an event of S3 or EventBridge about created objects, either of them in SQS, or "
@@ -101,7 +103,7 @@ def read_prefix_run(event: Mapping[str, Any]) -> PrefixRun | None:
     Raises:
         UsageError: a part of it is of another type.
     """
-    if "bucket" not in event:
+    if "bucket" not in _mapping(event):
         return None
     said: dict[str, Any] = {}
     for field in attrs.fields(PrefixRun):
@@ -110,10 +112,10 @@ def read_prefix_run(event: Mapping[str, Any]) -> PrefixRun | None:
             continue
         is_number = field.type in {"int", int}
         is_right = type(value) is (int if is_number else str)
-        if not is_right or (is_number and value < 0):
-            raise UsageError(f"{field.name} of a run over a prefix is {value!r:.40}")
+        if not is_right or (value < 0 if is_number else not _is_key(value)):
+            raise UsageError(f"{field.name} of a run over a prefix is {value!a:.40}")
         said[field.name] = value
-    if not said.get("bucket"):
+    if not _BUCKET.fullmatch(said.get("bucket", "")):
         raise UsageError("a run over a prefix needs a bucket")
     return PrefixRun(**said)
 
@@ -141,15 +143,25 @@ def _of_s3(record: object) -> StoredObject:
 
 
 def _checked(bucket: object, key: object, version: object) -> StoredObject:
-    if not (isinstance(bucket, str) and 0 < len(bucket) <= _MAX_BUCKET_CHARACTERS):
+    if not (isinstance(bucket, str) and _BUCKET.fullmatch(bucket)):
         raise UsageError(f"an event without the name of a bucket; expected {_FORMS}")
-    if not (isinstance(key, str) and 0 < len(key.encode()) <= _MAX_KEY_BYTES):
+    if not (isinstance(key, str) and key and _is_key(key)):
         raise UsageError(f"an event without the key of an object; expected {_FORMS}")
-    return StoredObject(bucket, key, version if isinstance(version, str) and version else None)
+    if version is not None and not (isinstance(version, str) and _is_key(version)):
+        raise UsageError(f"an event with a version that is none; expected {_FORMS}")
+    return StoredObject(bucket, key, version or None)
 
 
-def _records_of(event: Mapping[str, Any]) -> Sequence[Any] | None:
-    records = event.get("Records")
+def _is_key(text: str) -> bool:
+    """Say whether S3 can have such a key; JSON may hold half of a pair of surrogates."""
+    try:
+        return len(text.encode()) <= _MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _records_of(event: object) -> Sequence[Any] | None:
+    records = _mapping(event).get("Records")
     if not isinstance(records, list | tuple):
         return None
     if len(records) > _MAX_RECORDS:
