@@ -116,6 +116,24 @@ def test_the_unit_starts_the_server_with_options_that_it_has() -> None:
     assert [] == [each for each in options if f"{each} " not in help_text]
 
 
+def test_commands_of_the_operations_page() -> None:
+    """Every command of ours that the page shows is one, with options that it has."""
+    text = (APP.parents[1] / "docs" / "aws-operations.md").read_text(encoding="utf-8")
+    lines = [
+        line.partition("  #")[0] for line in re.findall("^qldb-stream .*$", text, re.MULTILINE)
+    ]
+
+    assert lines
+    for line in lines:
+        words = line.split()[1:]
+        words = words[: 2 if words[0] == "parked" else 1]
+        done = subprocess.run(
+            [str(COMMAND), *words, "--help"], capture_output=True, text=True, check=True
+        )
+        options = re.findall(r"--[a-z-]+", line)
+        assert [] == [each for each in options if each not in done.stdout], line
+
+
 def test_the_script_is_bash() -> None:
     """The script that sets an instance up has no mistake that bash sees."""
     bash = shutil.which("bash")
