@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from qldb_stream.inbox.dynamodb import create_table
@@ -40,27 +40,34 @@ def serve_aws() -> Iterator[str]:
     server.server_close()
 
 
+@cache
+def client_of(service: str, url: str) -> Any:
+    """A client of what is served, the same each time: making one takes a tenth of a second."""
+    import boto3
+
+    return boto3.Session().client(service, endpoint_url=url)
+
+
 def new_table(url: str) -> str:
     """Make an empty table, and give its name."""
     name = f"inbox-{next(_NUMBERS)}"
-    create_table(name, endpoint_url=url)
+    create_table(name, client=client_of("dynamodb", url))
     return name
 
 
 def items_of(url: str, table: str) -> list[dict[str, Any]]:
     """All items of a table, as the API has them."""
-    import boto3
-
-    client = boto3.client("dynamodb", endpoint_url=url)
-    answers = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    return copy.deepcopy([item for answer in answers for item in answer["Items"]])
+    answers = (
+        client_of("dynamodb", url)
+        .get_paginator("scan")
+        .paginate(TableName=table, ConsistentRead=True)
+    )
+    return [item for answer in answers for item in answer["Items"]]
 
 
 def objects_of(url: str, bucket: str) -> dict[str, bytes]:
     """All objects of a bucket, all of their versions."""
-    import boto3
-
-    client = boto3.client("s3", endpoint_url=url)
+    client = client_of("s3", url)
     answer = client.list_object_versions(Bucket=bucket)
     return {
         f"{v['Key']} {v['VersionId']}": client.get_object(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.errors import InboxFileError, UsageError
-from qldb_stream.inbox.dynamodb._objects import Objects
+from qldb_stream.inbox.dynamodb._objects import MOST_BYTES, Objects
 from qldb_stream.inbox.dynamodb._table import Action
 from qldb_stream.inbox.dynamodb._values import Value
 
@@ -23,7 +23,6 @@ __all__ = ["INLINE_BYTES", "Contents", "Held", "join_parts", "pack", "split_part
 INLINE_BYTES: Final = 300_000
 """How long what stands in an item may be; an item may have 400 KB, its other attributes too."""
 
-_MOST_BYTES: Final = 64 << 20
 _ABSENT: Final = 0xFFFFFFFF
 
 
@@ -59,8 +58,11 @@ class Contents:
             what: names them in a message.
 
         Raises:
-            UsageError: they are too long for an item, and the inbox has no bucket.
+            UsageError: they are too long for an item, and the inbox has no bucket; or they
+                are longer than anything that is stored.
         """
+        if len(data) > MOST_BYTES:
+            raise UsageError(f"{what} has {len(data):,} bytes, of {MOST_BYTES:,} at most")
         held = self.maybe_hold(data, folder, now_s)
         if held is None:
             raise UsageError(
@@ -70,7 +72,9 @@ class Contents:
         return held
 
     def maybe_hold(self, data: bytes, folder: str, now_s: float) -> Held | None:
-        """Give bytes as attributes; None when they need a bucket and there is none."""
+        """Give bytes as attributes; None when they are too long, or there is no bucket for them."""
+        if len(data) > MOST_BYTES:
+            return None
         found = pack(data)
         if found is not None:
             return Held(found, len(found["data"]))
@@ -121,7 +125,7 @@ def unpack(item: Mapping[str, Any], name: str) -> bytes | None:
 
 def _unzip(data: bytes) -> bytes:
     stream = zlib.decompressobj()
-    found = stream.decompress(data, _MOST_BYTES)
+    found = stream.decompress(data, MOST_BYTES)
     if not stream.eof:
         raise ValueError
     return found

@@ -24,11 +24,13 @@ from qldb_stream.inbox.dynamodb._keys import HASH_KEY, RANGE_KEY, Key, number_te
 from qldb_stream.inbox.dynamodb._problems import code_of
 from qldb_stream.inbox.dynamodb._table import Action, Table
 
-__all__ = ["GoneError", "Objects", "block_folder"]
+__all__ = ["MOST_BYTES", "GoneError", "Objects", "block_folder"]
+
+MOST_BYTES: Final = 64 << 20
+"""How long what is stored may be; nothing that is longer is ever written, or read."""
 
 _NOTES: Final = "object"
 _LOOSE_S: Final = 86_400.0  # no `put` takes a day, however often it tries
-_MOST_BYTES: Final = 64 << 20  # nothing that is longer was ever written
 _IS_OURS: Final = f"attribute_exists(#{HASH_KEY}) AND attribute_not_exists(#claimed)"
 
 
@@ -173,7 +175,7 @@ class Objects:
 def _read_whole(answer: Any) -> bytes | None:
     """Read an object; None when it is too long to be one of ours."""
     body = answer["Body"]
-    if answer["ContentLength"] <= _MOST_BYTES:
+    if answer["ContentLength"] <= MOST_BYTES:
         return bytes(body.read())
     body.close()
     return None

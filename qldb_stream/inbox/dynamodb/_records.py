@@ -37,7 +37,7 @@ from qldb_stream.inbox.dynamodb._units import Unit, do_units
 from qldb_stream.inbox.dynamodb._values import Item as Attributes, Value, maybe_number, need
 from qldb_stream.typing import Item
 
-__all__ = ["ROUNDS", "Records", "head_key", "mark_text"]
+__all__ = ["ROUNDS", "Look", "Records", "head_key", "mark_text"]
 
 ROUNDS: Final = 20
 """How often something is begun anew because others changed what it is about."""

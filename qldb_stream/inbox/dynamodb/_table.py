@@ -164,10 +164,6 @@ class Table:
         """Give the action that only checks a condition."""
         return {"ConditionCheck": self._action({"Key": _key(key)}, values, condition)}
 
-    def call_control(self, operation: str, **arguments: Any) -> Any:
-        """Make a call of the table itself."""
-        return self._call(operation, **arguments)
-
     def close(self) -> None:
         """Close the client; every method is a UsageError from then on."""
         client, self._client = self._client, None

@@ -10,7 +10,7 @@ import pytest
 
 from qldb_stream.inbox.dynamodb import DynamoDbInbox
 from tests.inbox.dynamodb.faults import Faults, open_table
-from tests.inbox.tables import new_table
+from tests.inbox.tables import client_of, new_table
 
 _NUMBERS = itertools.count()
 
@@ -25,7 +25,7 @@ def table(dynamodb: str) -> str:
 def bucket(dynamodb: str) -> str:
     """An empty bucket."""
     name = f"long-{next(_NUMBERS)}"
-    boto3.client("s3", endpoint_url=dynamodb).create_bucket(
+    client_of("s3", dynamodb).create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     return name

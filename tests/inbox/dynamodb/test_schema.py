@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import attrs
-import boto3
 import pytest
 
 from qldb_stream.errors import CarrierError, InboxFileError, UsageError
@@ -24,14 +23,14 @@ from qldb_stream.inbox.dynamodb._contents import join_parts, split_parts, unpack
 from qldb_stream.report import Lease, Position
 from tests.inbox.dynamodb.faults import Faults, open_table, refusal
 from tests.inbox.support import EVENTS, STRAND
-from tests.inbox.tables import items_of
+from tests.inbox.tables import client_of, items_of
 
 
 def test_what_is_made(dynamodb: str) -> None:
     """The table is billed by request, has two keys and a TTL, and is made once."""
     for _ in range(2):
         create_table("made", endpoint_url=dynamodb, kms_key="alias/aws/dynamodb")
-    client = boto3.client("dynamodb", endpoint_url=dynamodb)
+    client = client_of("dynamodb", dynamodb)
     found = client.describe_table(TableName="made")["Table"]
     ttl = client.describe_time_to_live(TableName="made")["TimeToLiveDescription"]
 
@@ -89,7 +88,7 @@ def test_names_that_are_none(name: str) -> None:
 
 def test_a_table_of_another_application(dynamodb: str) -> None:
     """A table with other keys is no inbox, and is not written to."""
-    client = boto3.client("dynamodb", endpoint_url=dynamodb)
+    client = client_of("dynamodb", dynamodb)
     client.create_table(
         TableName="foreign",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -102,7 +101,7 @@ def test_a_table_of_another_application(dynamodb: str) -> None:
 
 def change(url: str, table: str, pk: str, **attributes: Any) -> None:
     """Change all items of a kind behind the inbox's back; None removes."""
-    client = boto3.client("dynamodb", endpoint_url=url)
+    client = client_of("dynamodb", url)
     for item in items_of(url, table):
         if item["pk"]["S"].startswith(pk):
             changed = {name: value for name, value in (item | attributes).items() if value}
