@@ -79,7 +79,7 @@ class Quarantine:
                 return
             came = maybe_number(count, "came")
             units = [self._unit(entry, came + n, now_s) for n, entry in enumerate(new)]
-            self._do(units, _ARRIVED)
+            self._add(units)
 
     def count(self) -> int:
         """Count what is kept."""
@@ -101,7 +101,7 @@ class Quarantine:
         name = self._table.name
         found = self._table.query(_PK, only=_HEADER)
         old = [item for item in found if need(item, "arrived_s", float, name) <= until_s]
-        return self._do([self._delete_unit(item) for item in old], _GONE)
+        return self._take_out([self._delete_unit(item) for item in old])
 
     def drop_bytes_with(self, document_ids: Iterable[str]) -> None:
         """Drop the bytes of entries that name a document, readably."""
@@ -111,7 +111,7 @@ class Quarantine:
         for item in self._table.query(_PK):
             data = self._maybe_bytes(item)
             if data is not None and any(needle in data for needle in needles):
-                self._do([self._drop_unit(item)], _GONE)
+                self._take_out([self._drop_unit(item)])
 
     def _new(self, items: Sequence[Undecodable]) -> tuple[list[_New], Attributes | None]:
         """Give what is not there yet, with the bytes for which there is room; and the counter."""
@@ -175,21 +175,26 @@ class Quarantine:
         size = maybe_number(item, "held")
         return Unit(actions, 0, -size, min(size, INLINE_BYTES), names)
 
-    def _do(self, units: Sequence[Unit], expression: str) -> int:
-        """Do units and count them; answer how many were done."""
-        is_new = expression is _ARRIVED
-        unused = {name for unit in units for name in unit.objects} if is_new else set()
-        done = 0
+    def _add(self, units: Sequence[Unit]) -> None:
+        """Do what adds entries; what others did first leaves its object unused."""
+        unused = {name for unit in units for name in unit.objects}
         try:
-            for unit in do_units(self._table, units, self._counter(expression)):
-                done += 1
+            for unit in do_units(self._table, units, self._counter(_ARRIVED)):
                 unused.difference_update(unit.objects)
-                if not is_new:
-                    self._objects.remove(unit.objects)
         except StaleViewError:
-            pass  # others did a part of it; whoever must have all of it looks again
+            pass  # an object was claimed meanwhile; `put` looks again
         finally:
             self._objects.discard(unused)
+
+    def _take_out(self, units: Sequence[Unit]) -> int:
+        """Do what removes entries or bytes, and their objects; answer how many were done."""
+        done = 0
+        try:
+            for unit in do_units(self._table, units, self._counter(_GONE)):
+                done += 1
+                self._objects.remove(unit.objects)
+        except StaleViewError:
+            pass  # others removed a part of it, and the rest with it
         return done
 
     def _counter(self, expression: str) -> Callable[[int, int], Action]:

@@ -56,9 +56,9 @@ def create_table(
         InboxFileError: AWS refuses it, for a permission or another reason.
         InboxUnavailableError: DynamoDB cannot be reached.
     """
+    used = client or make_client("dynamodb", region=region, endpoint_url=endpoint_url)
     from botocore.exceptions import WaiterError
 
-    used = client or make_client("dynamodb", region=region, endpoint_url=endpoint_url)
     calls = Calls(f"dynamodb:{table}", Environment())
     try:
         made = _create(calls, used, table, kms_key)

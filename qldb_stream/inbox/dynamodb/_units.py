@@ -77,10 +77,12 @@ def _try(
         return (), units
     left, index = [], 0
     for unit in units:
-        if index not in failed:
+        after = index + len(unit.actions)
+        if index in failed:
+            failed.difference_update(range(index, after))
+        else:
             left.append(unit)
-        failed.discard(index)
-        index += len(unit.actions)
+        index = after
     if failed:
         raise StaleViewError
     return left, ()

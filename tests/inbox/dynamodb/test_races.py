@@ -239,6 +239,18 @@ def test_discarded_while_it_is_read(pair: Pair) -> None:
     assert [None] == [found.item.data for found in pair.mine.quarantined()]
 
 
+def test_discarded_twice_at_once(pair: Pair) -> None:
+    """What another discards at that moment is counted down once, and the rest goes."""
+    noise = [Undecodable("s", n, 3, CarrierError("s", n, "cut off"), b"abc") for n in range(3)]
+    pair.mine.put(noise[:2], 1.0)
+    pair.mine.put(noise[2:], 5.0)
+    pair.before("TransactWriteItems", lambda: pair.other.discard_quarantined(1.0))
+
+    assert 1 == pair.mine.discard_quarantined(5.0)
+    assert 0 == pair.mine.status().quarantined
+    assert [] == list(pair.mine.quarantined())
+
+
 def test_quarantined_twice_at_once(pair: Pair) -> None:
     """What another quarantines at that moment is there and counted once."""
     noise = Undecodable("s", 1, 3, CarrierError("s", 1, "cut off"), document_of(LONG))

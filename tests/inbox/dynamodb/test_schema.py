@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from typing import Any
 
@@ -40,6 +41,14 @@ def test_what_is_made(dynamodb: str) -> None:
     assert "PAY_PER_REQUEST" == found["BillingModeSummary"]["BillingMode"]
     assert "KMS" == found["SSEDescription"]["SSEType"]
     assert ("ENABLED", TTL_ATTRIBUTE) == (ttl["TimeToLiveStatus"], ttl["AttributeName"])
+
+
+def test_without_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where boto3 is not installed, the error names the extra that brings it."""
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for call in (lambda: open_inbox("dynamodb:table"), lambda: create_table("table")):
+        with pytest.raises(UsageError, match=r"pip install 'qldb-stream\[aws\]'"):
+            call()
 
 
 def test_making_is_refused(dynamodb: str, faults: Faults) -> None:
