@@ -29,6 +29,24 @@ SOURCE = "\n".join(
     for folder in ("parts", "stacks")
     for file in sorted((APP / folder).glob("*.py"))
 )
+GRANTS = (APP / "parts" / "grants.py").read_text(encoding="utf-8")
+PACKAGE = APP.parents[1] / "qldb_stream"
+# Operations of boto3, and the right that each needs; a transaction needs those of its parts.
+CALLS = {
+    "batch_get_item": "dynamodb:BatchGetItem",
+    "batch_write_item": "dynamodb:BatchWriteItem",
+    "delete_item": "dynamodb:DeleteItem",
+    "get_item": "dynamodb:GetItem",
+    "put_item": "dynamodb:PutItem",
+    "query": "dynamodb:Query",
+    "transact_write_items": "",
+    "update_item": "dynamodb:UpdateItem",
+    "delete_object": "s3:DeleteObjectVersion",
+    "get_object": "s3:GetObject",
+    "list_object_versions": "s3:ListBucketVersions",
+    "list_objects_v2": "s3:ListBucket",
+    "put_object": "s3:PutObject",
+}
 COMMAND = Path(sys.executable).parent / "qldb-stream"
 
 
@@ -89,6 +107,38 @@ def test_the_inbox_table() -> None:
         made["SORT_KEY"],
         made["EXPIRES"],
     )
+
+
+def _operations(file: Path) -> set[str]:
+    """Give the operations of boto3 that a module's source calls or names."""
+    words = r"(?:[a-z]+_)+(?:items?|object|versions|v2)|query"
+    return set(re.findall(rf"(?:_client\.|\")({words})\b", file.read_text(encoding="utf-8")))
+
+
+def _granted(name: str) -> set[str]:
+    """Give the calls in a row of the table that policies are made from."""
+    (row,) = re.findall(rf"^{name}: Final = \((.*?)\)", GRANTS, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r'"([a-z0-9]+:[A-Za-z]+)"', row))
+
+
+def test_the_inbox_may_call_what_it_calls() -> None:
+    """The rights to table and bucket of an inbox are what its code calls: no less, no more."""
+    inbox = PACKAGE / "inbox" / "dynamodb"
+    called = {CALLS[each] for each in _operations(inbox / "_table.py")}
+    # The parts of a transaction are rights of their own, and so is what it only looks at.
+    called |= {"dynamodb:ConditionCheckItem"}
+
+    assert called - {""} == _granted("INBOX_TABLE")
+    assert {CALLS[each] for each in _operations(inbox / "_objects.py")} | {
+        "s3:ListBucket"  # so that a missing object is told from a forbidden one
+    } == _granted("INBOX_SPILL") | _granted("INBOX_BUCKET")
+
+
+def test_the_archive_function_may_call_what_it_calls() -> None:
+    """The rights to an archive's bucket are what the function reads with."""
+    called = {CALLS[each] for each in _operations(PACKAGE / "aws" / "_objects.py")}
+
+    assert called | {"s3:GetObjectVersion"} == _granted("READ_ARCHIVE") | _granted("LIST_BUCKET")
 
 
 def test_metrics() -> None:

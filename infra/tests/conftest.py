@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def load(folder: Path, stack: str) -> dict[str, Any]:
     return template
 
 
-def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+def resources(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """Give the resources of one type, by their names in the template."""
     return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
 
