@@ -21,13 +21,13 @@ import attrs
 from qldb_stream.ion import IonSlice
 from qldb_stream.sinks._messages import Message, MessageType
 
-__all__ = ["Record", "RecordForm"]
+__all__ = ["HEADERS", "Record", "RecordForm"]
 
 _ION_NULL: Final = b"\xe0\x01\x00\xea\x0f"
 _JSON_NULL: Final = b"null"
 _GONE: Final = frozenset({MessageType.DELETE, MessageType.WITHHELD})
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "strandId": "qldb-strand-id",
     "sequenceNo": "qldb-sequence-no",
     "blockHash": "qldb-block-hash",
@@ -42,6 +42,7 @@ _HEADERS: Final = {
     "dataHash": "qldb-data-hash",
     "redactedSequenceNo": "qldb-redacted-sequence-no",
 }
+"""The header of each field of a message."""
 
 
 @attrs.frozen
@@ -100,7 +101,7 @@ def _headers(message: Message) -> list[tuple[str, bytes]]:
 
 
 def _texts(fields: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-    told = [(_HEADERS[name], fields[name]) for name in fields if name in _HEADERS]
+    told = [(HEADERS[name], fields[name]) for name in fields if name in HEADERS]
     texts = [(name, str(value).encode()) for name, value in told if value is not None]
     masked = fields.get("masked")
     return [*texts, ("qldb-masked", ",".join(masked).encode())] if masked else texts

@@ -5,37 +5,14 @@ from __future__ import annotations
 import pytest
 
 from qldb_stream.report import Guarantee
-from qldb_stream.testing.kit import (
-    SCENARIOS,
-    Bench,
-    check_sink,
-    make_report,
-    run_scenario,
-    subject_of,
-)
+from qldb_stream.testing.kit import check_sink
 from tests.sinks.events.channels import kit_queue, read_back
-
-QUICK = {
-    "the same run twice",
-    "masked and withheld",
-    "a document: every Ion type",
-    "a document: 128 KB",
-    "a redaction",
-    "redacted copies",
-    "an old worker comes back",
-    "unavailable every seventh time",
-    "every seventh block parked",
-}
+from tests.sinks.messages.kits import check_quickly
 
 
 def test_it_passes_the_kit() -> None:
     """Repeats carry the same id and the same body; nothing is lost, and documents are in order."""
-    bench = Bench(subject_of(kit_queue, read_back, guarantee=Guarantee.AT_LEAST_ONCE))
-    chosen = [scenario for scenario in SCENARIOS if scenario.name in QUICK]
-    report = make_report(bench, [run_scenario(scenario, bench) for scenario in chosen])
-    bench.close()
-    assert len(QUICK) == len(chosen)
-    assert report.ok, str(report)
+    report = check_quickly(kit_queue, read_back, Guarantee.AT_LEAST_ONCE)
     assert ("at least once, harmless", "does not erase, and claims nothing") == (
         report.badge.guarantee,
         report.badge.erase,
