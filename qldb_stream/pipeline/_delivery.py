@@ -421,18 +421,10 @@ class Delivery:
                 address = entry.block.address
                 self._redactions.append((address.strand_id, address.sequence_no))
         self._documents += revisions
+        name, ended_s = self._target.name, self._rules.clock.now_s()
+        done = BatchDone(name, reached, len(applied), revisions, started_s, ended_s)
+        self._tell(applied, done)  # first: the sink has them, whether the inbox can be told or not
         self._retrying.call(partial(self._mirror, reached))
-        self._tell(
-            applied,
-            BatchDone(
-                self._target.name,
-                reached,
-                len(applied),
-                revisions,
-                started_s,
-                self._rules.clock.now_s(),
-            ),
-        )
 
     def _mirror(self, reached: Position) -> None:
         """Keep in mind where the sink stands; tell the inbox, when the sink keeps it itself."""

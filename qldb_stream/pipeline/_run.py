@@ -15,7 +15,7 @@ from itertools import chain
 
 import attrs
 
-from qldb_stream.errors import BacklogError, QldbStreamError, SourceError, UsageError
+from qldb_stream.errors import QldbStreamError, SourceError, UsageError
 from qldb_stream.events import BlockAddress, Need
 from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
@@ -77,7 +77,7 @@ class Passes:
         for plan in self._plans:
             try:
                 self._run_sink(plan, source)
-            except (UsageError, SourceError, BacklogError):
+            except (UsageError, SourceError):
                 raise  # what all sinks have to do with
             except QldbStreamError as exc:
                 if len(self._plans) == 1:
@@ -105,7 +105,7 @@ class Passes:
     def _run_sink(self, plan: SinkPlan, source: Input) -> None:
         inbox = self._rules.inbox
         with ExitStack() as closing:
-            target = plan.open(inbox)
+            target = self._rules.retrying(plan.name).call(lambda: plan.open(inbox))
             if plan.is_ours:
                 closing.enter_context(closing_sink(target.own))
             tokens: Tokens = FixedToken(self._token)

@@ -25,8 +25,8 @@ SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 """What a scheme looks like (RFC 3986, section 3.1, lower case only)."""
 
 _MASK: Final = "***"
-# Greedy up to the last @: a password with an unescaped @ or / in it stays hidden too.
-_CREDENTIALS: Final = re.compile(r"(//[^:/@?]*:)[^?]*@")
+# Greedy up to the last @: a password with an unescaped @, / or ? in it stays hidden too.
+_CREDENTIALS: Final = re.compile(r"(//[^:/@?]*:).*@", re.DOTALL)
 _SECRET_OPTION: Final = re.compile(
     r"([?&][^=&]*(?:passw|pwd|secret|token|credential|key)[^=&]*=)[^&]*", re.IGNORECASE
 )
@@ -68,6 +68,11 @@ def mask_url(url: str) -> str:
 
 def _parse_options(url: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
+    if "@" in query and "//" in url and _CREDENTIALS.search(f"{url.partition('?')[0]}@"):
+        raise UsageError(
+            f"{mask_url(url)}: an @ behind a question mark; write %3F for a question mark in a "
+            "password, and %40 for an @ in an option"
+        )
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")
         name = unquote(name)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from qldb_stream.errors import LeaseHeldError, SinkUnavailableError, UsageError
-from qldb_stream.inbox import MemoryInbox, SqliteInbox
+from qldb_stream.errors import (
+    InboxUnavailableError,
+    LeaseHeldError,
+    QldbStreamError,
+    SinkUnavailableError,
+    UsageError,
+)
+from qldb_stream.hookspecs import SinkType
+from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
 from qldb_stream.pipeline import Pipeline, RetryPolicy
-from qldb_stream.report import ReplayReport, SinkSummary
+from qldb_stream.plugins import FoundSink
+from qldb_stream.report import BlockDelivered, Position, ReplayReport, SinkSummary
 from qldb_stream.sinks.memory import MemorySink
-from tests.pipeline.inboxes import AwaySink, TestClock, make_pipeline
+from qldb_stream.sinks.url import SinkUrl
+from tests.pipeline.inboxes import AwaySink, PickySink, TestClock, Witness, make_pipeline
 from tests.pipeline.support import BLOCKS, RECORDS, STRAND, write_source
 
 NEVER = RetryPolicy(retries=0)
@@ -100,6 +110,58 @@ def test_retries_are_bounded_in_number_and_time() -> None:
         RetryPolicy(base_s=-1)
 
 
+def test_a_full_park_of_one_sink_keeps_nothing_from_the_others() -> None:
+    """What fills up with one sink's blocks is that sink's failure."""
+    picky, good = PickySink(*range(40)), MemorySink()
+    inbox = MemoryInbox(limits=InboxLimits(parked_blocks=3))
+    sinks = {"picky": picky, "good": good}
+    report = make_pipeline(sinks, inbox, on_refusal={"picky": "park"}).run(list(BLOCKS))
+    assert [False, True] == [found.failure is None for found in report.sinks]
+    assert len(BLOCKS) == len(good.blocks)
+
+
+def opening(*answers: MemorySink | QldbStreamError) -> FoundSink:
+    """Give a kind of sink, opened with these outcomes, one after the other."""
+    left = iter(answers)
+
+    def open_it(_path: str, _options: Mapping[str, str]) -> MemorySink:
+        answer = next(left)
+        if isinstance(answer, QldbStreamError):
+            raise answer
+        return answer
+
+    return FoundSink("tests", SinkType("opening", open_it, "tests"), SinkUrl("opening", "", {}))
+
+
+def test_opening_is_tried_again_too() -> None:
+    """A sink that cannot be opened now is no other failure than one that cannot be written."""
+    clock, found = TestClock(), opening(SinkUnavailableError("sink", "it is away"), MemorySink())
+    assert len(BLOCKS) == make_pipeline({"sink": found}, clock=clock).run(BLOCKS).applied
+    assert 1 == len(clock.slept)
+
+
+def test_a_sink_that_cannot_be_opened_again_holds_no_other_up() -> None:
+    """A folder that is gone meanwhile, say, is a failure of its sink; the other goes on."""
+    good, gone = MemorySink(), UsageError("there is no such folder")
+    sinks = {"volume": opening(AwaySink(1), gone, gone), "good": good}
+    pipeline = make_pipeline(sinks, retry=NEVER)
+    for part in (BLOCKS[:10], BLOCKS[10:20], BLOCKS[20:]):
+        delivery = pipeline.handle_batch(part).delivery
+        failed = {found.sink: found.detail for found in delivery.strands if found.detail}
+        assert {"volume"} == failed.keys() | delivery.sinks_failed.keys()
+    assert "cannot be opened again: there is no such folder" in str(delivery)
+    assert len(BLOCKS) == len(good.blocks)
+
+
+def test_observers_hear_of_blocks_though_the_inbox_is_away() -> None:
+    """What the sink has durably applied is told, whether or not its position can be mirrored."""
+    witness = Witness()
+    pipeline = make_pipeline(MemorySink(), AwayInbox(), observers=[witness], retry=NEVER)
+    with pytest.raises(InboxUnavailableError):
+        pipeline.run(BLOCKS)
+    assert 0 in [event.address.sequence_no for event in witness.of(BlockDelivered)]
+
+
 def test_retries_differ_by_sink() -> None:
     """One sink is tried again, the other is not."""
     sinks = {"a": AwaySink(1), "b": AwaySink(1)}
@@ -112,6 +174,14 @@ def test_nothing_is_told_before_the_first_run() -> None:
     assert 0 == Pipeline({"a": "memory:", "b": "memory:"}).report.applied
     assert isinstance(Pipeline(None).report, ReplayReport)
     assert MemoryInbox().status().positions == ()
+
+
+class AwayInbox(MemoryInbox):
+    """An inbox that takes no positions."""
+
+    def store_position(self, sink: str, position: Position, token: int) -> None:
+        """Fail."""
+        raise InboxUnavailableError("inbox", f"{sink} {position.sequence_no} {token}")
 
 
 class SplittingSink(MemorySink):

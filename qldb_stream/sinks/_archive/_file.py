@@ -203,7 +203,8 @@ class FileArchive:
         fresh = _fresh(path)
         try:
             with _translated(self._name, self._path):
-                with fresh.open("wb") as out:
+                # Readable to nobody who may not read the archive, from its first byte on.
+                with open(fresh, "wb", opener=_private) as out:
                     self._copy_redacted(out, targets)
                     out.write(added or b"")
                     end = out.tell()
@@ -339,6 +340,10 @@ def _damaged(path: Path, byte: int) -> str:
         f"{path} is damaged: what stands before byte {byte} is not what was written; take up a "
         "copy, or write to another file"
     )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _fresh(path: Path) -> Path:

@@ -11,6 +11,7 @@ one step.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -61,8 +62,11 @@ class Store:
         Begin a change, from what counts now.
 
         Raises:
-            OSError: what an earlier change left to be done cannot be done yet.
+            OSError: what an earlier change left to be done cannot be done yet, or the folder is
+                not there any more (what is written into a new one would be a part of nothing).
         """
+        if self.manifest.generation and not (self.path / MANIFEST).is_file():
+            raise OSError(errno.ENOENT, "the folder's manifest is gone since it was opened")
         self._finish()
         return Change(self)
 

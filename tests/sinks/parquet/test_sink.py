@@ -287,6 +287,19 @@ def test_a_disk_that_is_full_changes_nothing(path: Path) -> None:
     check(path)
 
 
+def test_a_folder_that_is_gone_is_not_made_anew(path: Path) -> None:
+    """Where a volume was unmounted under an open sink, nothing is written into what is left."""
+    sink = ParquetSink(path)
+    apply(sink, BLOCKS[:10])
+    path.rename(path.with_name("unmounted"))
+    with pytest.raises(SinkUnavailableError, match="manifest is gone"):
+        apply(sink, BLOCKS[10:])
+    path.with_name("unmounted").rename(path)
+    apply(sink, BLOCKS[10:])
+    sink.close()
+    check(path)
+
+
 def test_a_damaged_file_is_told(path: Path) -> None:
     """A file that is no Parquet any more makes the sink unavailable, not wrong."""
     write(path, BLOCKS)
