@@ -220,6 +220,7 @@ class KafkaSink:
                     told = _teller(failed, address)
                     for record in of_block:
                         self._produce(producer, settings.topic, record, address, told)
+                self._flush(producer, failed)
                 place = Record(
                     after.position.strand_id.encode(), after.value(), [], partition=PARTITION
                 )
@@ -231,6 +232,19 @@ class KafkaSink:
         except (SinkUnavailableError, FencedError):
             self._judge(failed)  # why the brokers did not take it is said there
             raise
+
+    def _flush(self, producer: Producer, failed: Sequence[tuple[BlockAddress, KafkaError]]) -> None:
+        """
+        Wait until the records are with the brokers: none is behind its position.
+
+        Transactions promise more; but a broker that shows what was aborted must not show a
+        position that counts what was never sent.
+        """
+        left = producer.flush(self._settings.timeout_s)
+        if failed:
+            raise KafkaException(failed[0][1])
+        if left:
+            raise SinkUnavailableError(self._sink, "the brokers take records too slowly")
 
     def _produce(
         self,

@@ -147,6 +147,7 @@ def kafka_error(code: int, **flags: bool) -> KafkaException:
     ("call", "error", "expected"),
     [
         ("begin_transaction", kafka_error(KafkaError._FENCED), SinkUnavailableError),
+        ("flush", kafka_error(KafkaError._TRANSPORT), SinkUnavailableError),
         ("commit_transaction", kafka_error(KafkaError._TIMED_OUT), SinkUnavailableError),
         ("produce", kafka_error(KafkaError.TOPIC_AUTHORIZATION_FAILED), UsageError),
         ("produce", kafka_error(KafkaError.INVALID_RECORD), SinkRefusedError),
@@ -200,6 +201,19 @@ def test_what_brokers_say_of_a_record_is_told(url: str) -> None:
         with pytest.raises(expected):
             sink._judge([(BLOCKS[0].address, KafkaError(code))])
     sink._judge([(BLOCKS[0].address, KafkaError(KafkaError._PURGE_QUEUE))])
+    sink.close()
+
+
+def test_records_come_before_their_position(url: str) -> None:
+    """A position is not even sent while brokers lack a record that it counts."""
+    sink = opened(url)
+    sink.apply(BLOCKS[:2], position_at(BLOCKS[1]), 0)
+    producer: Any = attrs.make_class("Slow", ["flush"])(lambda _: 3)
+    with pytest.raises(SinkUnavailableError, match="too slowly"):
+        sink._flush(producer, [])
+    refused = [(BLOCKS[0].address, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))]
+    with pytest.raises(KafkaException):
+        sink._flush(producer, refused)
     sink.close()
 
 

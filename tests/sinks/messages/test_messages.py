@@ -7,7 +7,7 @@ import pytest
 
 from qldb_stream.errors import SinkRefusedError
 from qldb_stream.events import Block, RedactionInfo
-from qldb_stream.ion import to_slice
+from qldb_stream.ion import IonSlice, to_slice
 from qldb_stream.sinks._messages import MessageType, Sent, messages_of
 from qldb_stream.testing import Story
 from qldb_stream.testing.journals import JournalShape, make_journal
