@@ -116,7 +116,10 @@ class StoredPositions:
         end = self._offset(OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED, deadline)
         while self._offset(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED, deadline) < end:
             if time.monotonic() > until:
-                problem = "a transaction is still open; the brokers end it when its time is up"
+                problem = (
+                    "a transaction is still open; the brokers end it when its time is up, and "
+                    "kafka-transactions.sh finds one that hangs"
+                )
                 raise OpenTransactionError(self._sink, problem)
             time.sleep(_PAUSE_S)
         return first, end

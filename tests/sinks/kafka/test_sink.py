@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -254,7 +253,6 @@ def hide_commits(sink: KafkaSink, until: Callable[[], bool]) -> None:
 
 def test_nobody_there() -> None:
     """Brokers that do not answer may answer later."""
-    logging.getLogger("qldb_stream.sinks.kafka").setLevel(logging.CRITICAL + 1)
     with pytest.raises(SinkUnavailableError):
         open_sink("kafka:127.0.0.1:1/cars?topics=trust&timeout_s=1")
 
