@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -44,9 +46,11 @@ class Faults:
         """How many calls there were."""
         return sum(self.counts.values())
 
-    def _before(self, model: Any, **_others: Any) -> Any:
+    def _before(self, model: Any, params: Any, **_others: Any) -> Any:
         if self.dead:
             raise KilledError
+        if model.service_model.service_name == "dynamodb":
+            check_names(json.loads(params["body"]))
         self.counts[model.name] += 1
         found = self.before(model.name, self.counts[model.name])
         if isinstance(found, BaseException):
@@ -58,6 +62,24 @@ class Faults:
         found = self.after(model.name, self.counts[model.name])
         if isinstance(found, BaseException):
             raise found
+
+
+def check_names(request: Any) -> None:
+    """Check what moto lets pass and DynamoDB does not: names and values are those in use."""
+    if isinstance(request, list):
+        for each in request:
+            check_names(each)
+    elif isinstance(request, dict):
+        text = " ".join(str(v) for k, v in request.items() if k.endswith("Expression"))
+        for mark, field in (("#", "ExpressionAttributeNames"), (":", "ExpressionAttributeValues")):
+            given = set(request.get(field, ()))
+            assert set(re.findall(rf"{mark}\w+", text)) == given, (text, given)
+        values = request.get("ExpressionAttributeValues", {})
+        if ":first" in values:  # of a BETWEEN, whose bounds must be in order
+            assert values[":first"]["S"] <= values[":last"]["S"], values
+        for name, value in request.items():
+            if name not in ("Item", "Key"):
+                check_names(value)
 
 
 def refusal(code: str, status: int = 400, **more: Any) -> tuple[Any, dict[str, Any]]:
