@@ -16,6 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from tests.inbox.tables import serve_aws
 from tests.system.functions import Deployment
 from tests.system.worlds import World
 
@@ -62,22 +63,29 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def serial_aws() -> Iterator[str]:
+    """Where DynamoDB is: transactions need a moto that does one request after the other."""
+    with serve_aws() as url:
+        yield url
+
+
 @pytest.fixture
 def make_world(
     tmp_path: Path,
     aws: str,
+    serial_aws: str,
     task: Path,
     runtime: Path,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., World]]:
     """Make the world of a test, with services of its own names; all of it ends with the test."""
-    for name in ("DYNAMODB", "KINESIS", "S3"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", aws)
+    urls = {"dynamodb": serial_aws, "kinesis": aws, "s3": aws}
+    for name, url in urls.items():
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name.upper()}", url)
     session = boto3.Session(region_name="eu-west-1")
-    clients = {
-        name: session.client(name, endpoint_url=aws) for name in ("kinesis", "s3", "dynamodb")
-    }
+    clients = {name: session.client(name, endpoint_url=url) for name, url in urls.items()}
     name = "".join(c if c.isalnum() else "-" for c in request.node.name).lower()[-40:].strip("-")
     with ExitStack() as left:
 
