@@ -1,7 +1,14 @@
-"""A DynamoDB on loopback, as moto plays it."""
+"""
+A DynamoDB on loopback, as moto plays it.
+
+moto does two things that take minutes where a table has some hundred items, and both are done
+here in a way that gives the same: it copies the whole table, item by item, for each action of a
+transaction; and it walks AWS's model of the API for each attribute of an answer.
+"""
 
 from __future__ import annotations
 
+import base64
 import copy
 from types import SimpleNamespace
 from typing import Any
@@ -11,25 +18,42 @@ import pytest
 
 @pytest.fixture
 def dynamodb_url(aws: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """
-    Where it is; boto3 finds it by the environment.
-
-    For each action of a transaction moto copies the whole table, item by item, to put it back
-    if the transaction fails. A copy that shares the items does, where they are put and deleted
-    but not changed in place, and takes no minutes.
-    """
+    """Where it is; boto3 finds it by the environment."""
+    from moto.core.serialize import BaseJSONSerializer
     from moto.dynamodb import models
-    from moto.dynamodb.models.table import Table
 
-    def copied(value: Any) -> Any:
-        if not isinstance(value, Table):
-            return copy.deepcopy(value)
-        made = copy.copy(value)
-        made.items = copy.copy(value.items)
-        made.items.update({hashed: dict(ranged) for hashed, ranged in value.items.items()})
-        return made
+    walk = BaseJSONSerializer._serialize_type_map  # noqa: SLF001 - see above
 
-    monkeypatch.setattr(models, "copy", SimpleNamespace(deepcopy=copied))
+    def serialize(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.value.name == "AttributeValue":
+            serialized[key] = {name: _on_the_wire(member) for name, member in value.items()}
+        else:
+            walk(self, serialized, value, shape, key)
+
+    monkeypatch.setattr(BaseJSONSerializer, "_serialize_type_map", serialize)
+    monkeypatch.setattr(models, "copy", SimpleNamespace(deepcopy=_copied))
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", aws)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     return aws
+
+
+def _on_the_wire(value: dict[str, Any]) -> dict[str, Any]:
+    ((kind, content),) = value.items()
+    if kind == "B":
+        data = content.encode() if isinstance(content, str) else content
+        return {"B": base64.b64encode(data).decode()}
+    if kind == "M":
+        return {"M": {name: _on_the_wire(member) for name, member in content.items()}}
+    return {"L": list(map(_on_the_wire, content))} if kind == "L" else value
+
+
+def _copied(value: Any) -> Any:
+    """Copy a table so that it can be put back; items are put and deleted, never changed."""
+    from moto.dynamodb.models.table import Table
+
+    if not isinstance(value, Table):
+        return copy.deepcopy(value)
+    made = copy.copy(value)
+    made.items = copy.copy(value.items)
+    made.items.update({hashed: dict(ranged) for hashed, ranged in value.items.items()})
+    return made

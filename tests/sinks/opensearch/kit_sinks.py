@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
+
+from opensearchpy import OpenSearch
 
 from qldb_stream.plugins import open_sink
 from qldb_stream.sinks.opensearch._sink import OpenSearchSink
 from qldb_stream.testing.kit import kit_place
 from qldb_stream.typing import Sink
 
+_KEPT = 3
+_PLACES: deque[Path] = deque()
+
 SERVER = "QLDB_STREAM_TEST_OPENSEARCH"
 """The environment variable that has the server's URL."""
 
 
 def opensearch() -> Sink:
-    """Open the sink whose indices are named after the place."""
-    name = "kit-" + sha256(str(kit_place()).encode()).hexdigest()[:16]
-    return open_sink(f"opensearch+{os.environ[SERVER]}/{name}")
+    """Open the sink whose indices are named after the place; those of old places are removed."""
+    place = kit_place()
+    if place not in _PLACES:
+        _PLACES.append(place)
+    if len(_PLACES) > _KEPT:
+        server = OpenSearch(hosts=[os.environ[SERVER]])
+        server.indices.delete(index=f"{name_of(_PLACES.popleft())}-qldb-*")
+        server.close()
+    return open_sink(f"opensearch+{os.environ[SERVER]}/{name_of(place)}")
+
+
+def name_of(place: Path) -> str:
+    """Name what the indices of a place begin with."""
+    return "kit-" + sha256(str(place).encode()).hexdigest()[:16]
 
 
 def read_back(sink: OpenSearchSink) -> list[tuple[Any, Any]]:
