@@ -10,9 +10,9 @@ from typing import Final
 from qldb_stream.errors import BacklogError, DecodeError, InboxFileError
 from qldb_stream.events import RedactedRevision
 from qldb_stream.inbox._limits import InboxLimits
-from qldb_stream.inbox._parked_form import header_of, parse_parked, revision_row, without_revision
+from qldb_stream.inbox._parked_form import header_of, parse_parked, revision_row, without_marked
 from qldb_stream.inbox._records import event_bytes
-from qldb_stream.inbox._store import rows
+from qldb_stream.inbox._store import marks_of, rows
 from qldb_stream.report import ParkedBlock
 
 __all__ = [
@@ -36,8 +36,14 @@ _COUNT: Final = "SELECT sink, strand_id, count(*) FROM parked GROUP BY 1, 2 ORDE
 
 
 def park_block(connection: sqlite3.Connection, parked: ParkedBlock) -> None:
-    """Keep a block for a sink, in place of one with the same address."""
+    """
+    Keep a block for a sink, in place of one with the same address.
+
+    What was erased before is not stored: a run is redacted in the inbox before it is applied,
+    and its blocks, as they came, are parked after that.
+    """
     where = (parked.sink, parked.address.strand_id, parked.address.sequence_no)
+    parked, _documents = without_marked(parked, marks_of(connection, parked.address))
     unpark_block(connection, *where)
     value = json.dumps(header_of(parked))
     added = connection.execute(_ADD, (*where, value, event_bytes(parked.block.summary)))
@@ -107,7 +113,8 @@ def erase_parked(
         for (sink,) in rows(connection, sql, *where):
             parked = read_parked(connection, name, sink, *where)
             assert parked is not None
-            changed, documents = without_revision(parked, asked)
+            mark = (asked.document_id, asked.version)
+            changed, documents = without_marked(parked, {mark})
             if documents:
                 park_block(connection, changed)
             erased += documents

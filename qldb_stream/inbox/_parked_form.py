@@ -9,7 +9,7 @@ delivered) stands beside it as JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -20,16 +20,15 @@ from qldb_stream.events import (
     Block,
     BlockSummary,
     Filtered,
-    RedactedRevision,
     Revision,
     RevisionDetails,
 )
 from qldb_stream.formulas import without_data
-from qldb_stream.inbox._records import event_bytes
+from qldb_stream.inbox._records import MarkedRevision, event_bytes
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.report import ParkedBlock, ParkReason
 
-__all__ = ["header_of", "parse_parked", "revision_row", "without_revision"]
+__all__ = ["header_of", "parse_parked", "revision_row", "without_marked"]
 
 
 def header_of(parked: ParkedBlock) -> dict[str, Any]:
@@ -109,16 +108,15 @@ def _revisions(
         )
 
 
-def without_revision(
-    parked: ParkedBlock, asked: RedactedRevision
+def without_marked(
+    parked: ParkedBlock, marks: AbstractSet[MarkedRevision]
 ) -> tuple[ParkedBlock, list[bytes]]:
-    """Take a redacted document out of a parked block; answer the block, and the bytes."""
+    """Take redacted documents out of a parked block; answer the block, and their bytes."""
     block, erased = parked.block, []
     revisions = list(block.revisions)
     for leaf, revision in enumerate(revisions):
         metadata, data = revision.metadata, revision.data_ion
-        wanted = (asked.document_id, asked.version)
-        if data is not None and metadata and (metadata.id, metadata.version) == wanted:
+        if data is not None and metadata and (metadata.id, metadata.version) in marks:
             erased.append(data.buf[data.start : data.end])
             revisions[leaf] = _redacted(revision)
     if erased:

@@ -37,6 +37,7 @@ __all__ = [
     "arrivals_of",
     "check_limits",
     "erase_records",
+    "marks_of",
     "put_records",
     "read_block",
     "rows",
@@ -147,6 +148,12 @@ def trim_records(connection: sqlite3.Connection, strand_id: str, last: int, most
 # --- erasure -------------------------------------------------------------------------------
 
 
+def marks_of(connection: sqlite3.Connection, address: BlockAddress) -> set[MarkedRevision]:
+    """Give what was erased in a block."""
+    found = rows(connection, _MARKED, address.strand_id, address.sequence_no)
+    return {(document_id, version) for document_id, version in found}
+
+
 def erase_records(
     connection: sqlite3.Connection, name: str, redacted: Sequence[RedactedRevision]
 ) -> tuple[list[bytes], list[Undecodable]]:
@@ -202,6 +209,5 @@ def _redacted_entries(
     for event, _raw in entries:
         address = event.address
         if address not in marks:
-            where = (address.strand_id, address.sequence_no)
-            marks[address] = set(rows(connection, _MARKED, *where))
+            marks[address] = marks_of(connection, address)
     return without_erased(entries, marks)

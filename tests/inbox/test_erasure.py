@@ -30,6 +30,7 @@ from qldb_stream.records import to_record
 from qldb_stream.report import ParkedBlock, ParkReason, Position
 from qldb_stream.testing import JournalShape, make_journal
 from qldb_stream.typing import Inbox
+from qldb_stream.verification import verify_block
 from tests.inbox.support import BLOCKS, EVENTS, REDACTIONS, address_of, redacted
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -74,6 +75,30 @@ def test_nothing_of_it_is_left_in_any_file(asked: RedactedRevision, tmp_path: Pa
     assert data not in files_of(path)
     assert 0 == inbox.erase([asked])
     inbox.close()
+
+
+@pytest.mark.parametrize("asked", REDACTIONS[:2])
+def test_what_was_erased_is_parked_without_it(asked: RedactedRevision, tmp_path: Path) -> None:
+    """A run is redacted before it is applied; what of it is parked then never meets any file."""
+    path = tmp_path / "a.inbox"
+    inbox = SqliteInbox(path)
+    inbox.erase([asked])
+    inbox.park(ParkedBlock("a", block_of(asked), ParkReason.REFUSED, "", WHEN))
+
+    assert full_bytes(asked) not in files_of(path)
+    assert 0 == inbox.erase([asked])
+    inbox.close()
+
+
+def test_a_block_that_is_parked_after_an_erasure_verifies(inbox: Inbox) -> None:
+    """What is parked in its redacted form is the block, with H(data) for what was erased."""
+    asked = REDACTIONS[0]
+    inbox.erase([asked])
+    inbox.park(ParkedBlock("a", block_of(asked), ParkReason.REFUSED, "", WHEN))
+
+    (parked,) = inbox.parked("a", asked.block_address.strand_id)
+    assert RevisionKind.REDACTED in [revision.kind for revision in parked.block.revisions]
+    assert verify_block(parked.block).ok
 
 
 def test_the_proof_stays(inbox: Inbox) -> None:

@@ -296,7 +296,7 @@ class InboxMachine(RuleBasedStateMachine):
         detail=st.sampled_from(["", "too large"]),
     )
     def park(self, by: int, sink: str, number: int, detail: str) -> None:
-        """A parked block is kept, in place of the one that was parked before."""
+        """A parked block is kept, but for what was erased, in place of the one from before."""
         block = BLOCKS[number]
         parked = ParkedBlock(sink, block, ParkReason.REFUSED, detail, datetime.now(UTC))
         key = (sink, *attrs.astuple(block.address))
@@ -305,7 +305,9 @@ class InboxMachine(RuleBasedStateMachine):
                 self.workers[by].park(parked)
             return
         self.workers[by].park(parked)
-        self.model.parked[key] = parked
+        for redaction in self.model.erased:
+            block = redacted_block(block, redaction)
+        self.model.parked[key] = attrs.evolve(parked, block=block)
 
     @rule(by=WORKERS, sink=st.sampled_from(SINKS), number=BLOCK_NUMBERS)
     def unpark(self, by: int, sink: str, number: int) -> None:

@@ -13,10 +13,12 @@ from qldb_stream.events import Block, Event, RevisionDetails, RevisionKind
 from qldb_stream.inbox import SqliteInbox
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline import Pipeline, RetryPolicy
+from qldb_stream.plugins import open_sink
 from qldb_stream.report import Position
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing.journals import JournalShape, make_journal
-from tests.pipeline.inboxes import PickySink, make_pipeline
+from qldb_stream.typing import ReadableSink
+from tests.pipeline.inboxes import PickySink, Refusing, make_pipeline
 from tests.pipeline.support import number_of
 
 JOURNAL = make_journal(8, blocks=12, shape=JournalShape(redactions=0.0))
@@ -186,6 +188,42 @@ def test_many_copies_are_erased_a_run_at_a_time() -> None:
     report = Pipeline(sink, batch_blocks=3).run(late)
     assert (True, len(sink.erased)) == (report.ok, report.copies_erased)
     assert (3, len(report.redacted_copies)) == (max(sizes), sum(sizes))
+
+
+@pytest.mark.parametrize("batch_blocks", [1, 100])
+def test_a_document_that_its_own_run_redacts_does_not_come_back(
+    tmp_path: Path, batch_blocks: int
+) -> None:
+    """Its block is parked after the redaction was carried out: neither park nor requeue has it."""
+    journal = make_journal(
+        0, blocks=25, shape=JournalShape(redactions=0.4, deletes=0.1, erased=False)
+    )
+    asked = [r for b in journal if (i := b.summary.redaction_info) for r in i.revisions]
+    claims = {(r.block_address.sequence_no, r.document_id, r.version) for r in asked}
+    found = {
+        (r.address.sequence_no, r.document_id, r.metadata.version): r.data_ion
+        for block in journal
+        for r in block.revisions
+        if r.metadata is not None and r.data_ion is not None
+    }
+    secrets = [s.buf[s.start : s.end] for claim in claims for s in [found[claim]]]
+    inbox = SqliteInbox(tmp_path / "inbox")
+    sink = open_sink(f"parquet:{tmp_path / 'tables'}")
+    assert isinstance(sink, ReadableSink)
+    refusing = Refusing(sink, min(number for number, _, _ in claims))
+    settings = {"on_refusal": "park", "batch_blocks": batch_blocks}
+    assert make_pipeline({"s": refusing}, inbox, **settings).run(journal).parked
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("inbox*"))
+    assert [] == [secret for secret in secrets if secret in stored]
+
+    assert make_pipeline({"s": sink}, inbox).requeue(journal.strand_id).ok
+    held = {
+        (s.sequence_no, s.document_id, s.version): s.data
+        for s in sink.history(journal.strand_id, 0, 99)
+    }
+    assert {None} == {held[claim] for claim in claims}
+    sink.close()
+    inbox.close()
 
 
 def test_a_redacted_copy_of_a_parked_block_takes_its_place(tmp_path: Path) -> None:

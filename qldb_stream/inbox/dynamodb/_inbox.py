@@ -119,7 +119,7 @@ class DynamoDbInbox:
         self._leases = Leases(table)
         self._positions = Positions(table)
         self._checkpoints = Checkpoints(table)
-        self._park = Park(table, contents, objects, self._limits)
+        self._park = Park(self._records, contents, self._limits)
         self._quarantine = Quarantine(table, contents, objects, self._limits)
         objects.remove_old()
 

@@ -1,7 +1,8 @@
 """
 Parked blocks: an item each, an object where it is too long, and a counter by sink and strand.
 
-Whoever replaces an item says which one he saw, by its stamp.
+Whoever replaces an item says which one he saw, by its stamp. What was erased in a block is taken
+out before it is parked, and the transaction fails when something of the strand was erased since.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any, Final
 from qldb_stream.errors import BacklogError, DecodeError, InboxFileError
 from qldb_stream.events import RedactedRevision
 from qldb_stream.inbox._limits import InboxLimits
-from qldb_stream.inbox._parked_form import header_of, parse_parked, revision_row, without_revision
+from qldb_stream.inbox._parked_form import header_of, parse_parked, revision_row, without_marked
 from qldb_stream.inbox._records import event_bytes
 from qldb_stream.inbox.dynamodb._contents import INLINE_BYTES, Contents, join_parts, split_parts
 from qldb_stream.inbox.dynamodb._keys import HASH_KEY, RANGE_KEY, Key, number_text, part
-from qldb_stream.inbox.dynamodb._objects import GoneError, Objects, block_folder
-from qldb_stream.inbox.dynamodb._records import ROUNDS
-from qldb_stream.inbox.dynamodb._table import Action, Table
+from qldb_stream.inbox.dynamodb._objects import GoneError, block_folder
+from qldb_stream.inbox.dynamodb._records import ROUNDS, Records
+from qldb_stream.inbox.dynamodb._table import Action
 from qldb_stream.inbox.dynamodb._units import StaleViewError, Unit, do_units
 from qldb_stream.inbox.dynamodb._values import Item as Attributes, Value, maybe_number, need
 from qldb_stream.report import ParkedBlock
@@ -37,12 +38,11 @@ _PAGE: Final = 400
 class Park:
     """The parked blocks of one inbox."""
 
-    def __init__(
-        self, table: Table, contents: Contents, objects: Objects, limits: InboxLimits
-    ) -> None:
-        self._table: Final = table
+    def __init__(self, records: Records, contents: Contents, limits: InboxLimits) -> None:
+        self._records: Final = records
+        self._table: Final = records.table
         self._contents: Final = contents
-        self._objects: Final = objects
+        self._objects: Final = records.objects
         self._limits: Final = limits
 
     def park(self, parked: ParkedBlock) -> None:
@@ -56,7 +56,9 @@ class Park:
             old = self._table.get(_key_of(parked))
             if old is None:
                 self._check_limit()
-            if self._write(parked, old):
+            marks, check = self._records.view(parked.address)
+            kept, _documents = without_marked(parked, marks)
+            if self._write(kept, old, check):
                 return
         raise self._table.calls.busy("a parked block")
 
@@ -113,7 +115,7 @@ class Park:
             parked = self._maybe_parse(item)
             if parked is None:
                 continue
-            changed, documents = without_revision(parked, asked)
+            changed, documents = without_marked(parked, {(asked.document_id, asked.version)})
             if not documents or self._write(changed, item):
                 return len(documents)
         raise self._table.calls.busy("a parked block")
@@ -123,7 +125,7 @@ class Park:
             waits_for = f"somebody to requeue or skip them in inbox {self._table.name}"
             raise BacklogError(self._limits.parked_blocks, "parked blocks", waits_for)
 
-    def _write(self, parked: ParkedBlock, old: Mapping[str, Any] | None) -> bool:
+    def _write(self, parked: ParkedBlock, old: Mapping[str, Any] | None, *checks: Action) -> bool:
         """Write a block in the place of what was seen there; False when that has changed."""
         key, address = _key_of(parked), parked.address
         folder = block_folder(address.strand_id, address.sequence_no)
@@ -146,6 +148,7 @@ class Park:
             self._table.update_action(key, expression, values, condition),
             *held.claims,
             *map(self._objects.loose_action, gone),
+            *checks,
         )
         unit = Unit(actions, 1 if old is None else 0, 0, held.weight)
         if self._do([unit], parked.sink, address.strand_id):

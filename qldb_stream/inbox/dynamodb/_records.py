@@ -163,6 +163,13 @@ class Records:
         found = self.table.get_many(keys.values())
         return {a: set(_marks(found[key])) for a, key in keys.items() if key in found}
 
+    def view(self, address: BlockAddress) -> tuple[set[MarkedRevision], Action]:
+        """Give what was erased in a block, and what checks that nothing of the strand was since."""
+        erasures = maybe_number(self.head(address.strand_id), "erasures")
+        marks = self.marks([address]).get(address, set()) if erasures else set()
+        condition, values = _unchanged(erasures)
+        return marks, self.table.check_action(head_key(address.strand_id), condition, values)
+
     def write(self, look: Look, now_s: float) -> Iterator[int]:
         """
         Store what is new, and give a 1 for each record when it is stored.
@@ -175,10 +182,8 @@ class Records:
         def count(number: int, size: int) -> Action:
             values: dict[str, Value] = {"one": 1, "number": number, "size": size}
             values["strand_id"] = look.strand_id
-            condition = "attribute_not_exists(#erasures)"
-            if look.erasures:
-                condition = "#erasures = :erasures"
-                values["erasures"] = look.erasures
+            condition, seen = _unchanged(look.erasures)
+            values |= seen
             return self.table.update_action(head_key(look.strand_id), _ARRIVED, values, condition)
 
         unused = {name for unit in units for name in unit.objects}
@@ -260,6 +265,13 @@ _ARRIVED: Final = (
 )
 _CHANGED: Final = "ADD #records :number, #record_bytes :size"
 _PAGE: Final = 99 * 4  # so many full transactions
+
+
+def _unchanged(erasures: int) -> tuple[str, dict[str, Value]]:
+    """Give the condition that nothing of a strand was erased since so many erasures were."""
+    if erasures:
+        return "#erasures = :erasures", {"erasures": erasures}
+    return "attribute_not_exists(#erasures)", {}
 
 
 def _order(item: Mapping[str, Any]) -> tuple[int, float, str]:

@@ -148,6 +148,18 @@ def test_the_redacted_form_comes_while_it_is_erased(pair: Pair) -> None:
     assert 1 == sum(strand.records for strand in pair.mine.status().strands)
 
 
+def test_erased_while_it_is_parked(pair: Pair, dynamodb: str, table: str) -> None:
+    """What is erased between look and write is parked redacted, and was never stored."""
+    pair.before("TransactWriteItems", lambda: pair.other.erase([ASKED]))
+    pair.mine.park(PARKED)
+
+    (parked,) = pair.other.parked("a", WHERE[0])
+    forms = [r for r in parked.block.revisions if r.hash == FULL.revision.hash]
+    assert [redacted_event(FULL).revision] == forms
+    assert document_of(FULL) not in repr(items_of(dynamodb, table)).encode()
+    assert (("a", WHERE[0], 1),) == pair.mine.status().parked
+
+
 def test_parked_twice_at_once(pair: Pair) -> None:
     """The later one replaces the earlier, and one is counted."""
     pair.before("TransactWriteItems", lambda: pair.other.park(attrs.evolve(PARKED, detail="x")))
