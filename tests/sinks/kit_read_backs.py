@@ -1,4 +1,4 @@
-"""What our sinks hold, as the kit compares it: the `read_back` of each that is no ReadableSink."""
+"""What our sinks hold, as the kit compares it: where ReadableSink says less than there is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qldb_stream.ion import ion_hash
 from qldb_stream.ledger import Ledger
 from qldb_stream.replay import OWN_TABLES
 from qldb_stream.sinks._mirror import MirrorSink
+from qldb_stream.sinks._relational import RelationalSink
 from qldb_stream.sinks.ion import IonSink
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
@@ -81,3 +82,19 @@ def _documents(ledger: Any, names: dict[str, str]) -> Any:
             names.get(str(row["id"]), str(row["id"])): ion_hash(row["d"]) for row in rows
         }
     return found
+
+
+def relational(sink: RelationalSink) -> Any:
+    """All revisions, the current ones, and which tables the source has under which names."""
+    db = sink._db  # noqa: SLF001 - as a user's queries find it
+    if not db.is_prepared():
+        return None
+    strands = [s for (s,) in db.execute(f"SELECT strand_id FROM {db.meta('position')} ORDER BY 1")]
+    tables = db.execute(
+        f"SELECT table_id, source_name, is_dropped FROM {db.meta('source_table')} ORDER BY 1"
+    )
+    return {
+        "history": [revision for s in strands for revision in sink.history(s, 0, 2**62)],
+        "current": {(s, r.document_id): r for s in strands for r in sink.current(s)},
+        "tables": {table_id: (name, bool(dropped)) for table_id, name, dropped in tables},
+    }

@@ -159,7 +159,7 @@ class Draft:
         return Catalog(self._version + bool(self.changed), self.tables)
 
     def table(self, info: TableInfo) -> Table:
-        """Give the table of a document, new when there is none; a dropped one lives again."""
+        """Give the table of a document, new when there is none."""
         table = self.tables.get(info.table_id)
         if table is None:
             name = pick(info.table_name, self._taken, self._max_bytes, ("", HISTORY, VIEW))
@@ -167,10 +167,21 @@ class Draft:
             table = Table(info.table_id, info.table_name, name)
             if self._one_column:
                 table = attrs.evolve(table, columns=(WHOLE,))
-        elif table.is_dropped or table.source_name != info.table_name:
-            table = attrs.evolve(table, is_dropped=False, source_name=info.table_name)
-        self.tables[table.id] = table
+            self.tables[table.id] = table
         return table
+
+    def hide_new(self) -> None:
+        """Mark tables that are new as dropped, until they are revived in their turn."""
+        for table in self.changed:
+            if table.id not in self.before:
+                self.tables[table.id] = attrs.evolve(table, is_dropped=True)
+
+    def revive(self, info: TableInfo) -> None:
+        """Let a table that has documents be there, under the name that they come with."""
+        table = self.tables[info.table_id]
+        if table.is_dropped or table.source_name != info.table_name:
+            table = attrs.evolve(table, is_dropped=False, source_name=info.table_name)
+            self.tables[table.id] = table
 
     def drop(self, source_name: str) -> None:
         """Mark the active table of a name as dropped; its data stay."""

@@ -78,6 +78,7 @@ def plan_run(
     erased: Collection[Erasure],
     *,
     one_column: bool,
+    applied: int = -1,
     follows_ddl: bool = True,
 ) -> RunPlan:
     """
@@ -89,18 +90,13 @@ def plan_run(
         blocks: in order.
         erased: revisions of these blocks whose redaction came before them.
         one_column: whether documents are one column of JSON.
+        applied: the number up to which blocks were applied before; what of these comes late says
+            nothing of which tables that are known are there.
         follows_ddl: whether the blocks drop tables; not when they are written anew.
 
     Raises:
         DecodeError: something in a block cannot be read.
     """
-    if follows_ddl:
-        for block in blocks:
-            for is_there, named in iter_drops(block):
-                if is_there:
-                    draft.undrop(named)
-                else:
-                    draft.drop(named)
     while True:
         planner = _Planner(draft, cells, erased, one_column=one_column)
         try:
@@ -109,7 +105,30 @@ def plan_run(
         except ReplanError:
             continue
         planner.plan.pad()
+        if follows_ddl:
+            _follow(draft, blocks, applied)
         return planner.plan
+
+
+def _follow(draft: Draft, blocks: Sequence[Block], applied: int) -> None:
+    """
+    Find which tables are there after the blocks.
+
+    Block by block, whatever a run holds of them: a document says that its table is there, under
+    that name; what the block drops and brings back comes behind that.
+    """
+    draft.hide_new()
+    for block in blocks:
+        is_late = block.address.sequence_no <= applied
+        for revision in block.revisions:
+            info = revision.table or UNKNOWN_TABLE
+            if revision.metadata is not None and not (is_late and info.table_id in draft.before):
+                draft.revive(info)
+        for is_there, named in iter_drops(block):
+            if is_there:
+                draft.undrop(named)
+            else:
+                draft.drop(named)
 
 
 class _Planner:

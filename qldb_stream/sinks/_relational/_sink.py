@@ -268,7 +268,14 @@ class RelationalSink:
                 erased = find_erased(
                     self._db, first.strand_id, first.sequence_no, stored.sequence_no
                 )
-        return plan_run(draft, self._db.cells, pending, erased, one_column=self._one_column)
+        return plan_run(
+            draft,
+            self._db.cells,
+            pending,
+            erased,
+            one_column=self._one_column,
+            applied=-1 if stored is None else stored.sequence_no,
+        )
 
     def _erase(
         self, catalog: Catalog, stored: Position | None, blocks: Sequence[Block]

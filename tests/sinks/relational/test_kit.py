@@ -7,13 +7,14 @@ import json
 import pytest
 
 from qldb_stream.testing.kit import check_sink
+from tests.sinks import kit_read_backs
 from tests.sinks.relational import kit_sinks
 
 
 @pytest.mark.timeout(600)
 def test_sqlite_passes_the_kit() -> None:
     """Whatever happens to it, its content is that of one clean run."""
-    report = check_sink("sqlite:{tmp}/x.db", kills=3)
+    report = check_sink("sqlite:{tmp}/x.db", kit_read_backs.relational, kills=3)
     assert ("exactly once", "in order", "erases") == (
         report.badge.guarantee,
         report.badge.order,
@@ -29,6 +30,7 @@ def test_postgresql_passes_the_kit(
     monkeypatch.setenv(kit_sinks.SERVER, json.dumps(postgres))
     report = check_sink(
         "tests.sinks.relational.kit_sinks:postgres",
+        kit_read_backs.relational,
         kills=3,
         can_park=True,
         takes_filtered=True,

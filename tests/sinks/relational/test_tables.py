@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from qldb_stream.events import Block
 from qldb_stream.ledger import Ledger
 from qldb_stream.plugins import open_sink
 from qldb_stream.typing import Sink
-from tests.sinks.relational.databases import Place
+from tests.sinks.relational.databases import Place, SqliteFile
 from tests.sinks.relational.support import apply_all, journal_of, opened, position_at
 
 
@@ -62,6 +63,40 @@ def test_a_dropped_table_keeps_its_data_and_its_name(place: Place) -> None:
         assert list(sink.expect(blocks)) == list(sink.history(strand, 0, 99))
     assert [(1,), (2,)] == place.query("SELECT vin FROM car ORDER BY 1")
     assert [(3,)] == place.query("SELECT vin FROM car_2")
+
+
+@pytest.mark.parametrize("run", [1, 2, 3, 100])
+def test_which_tables_are_dropped_does_not_depend_on_how_blocks_are_batched(
+    tmp_path: Path, run: int
+) -> None:
+    """A run of drops, rows and tables of one name says what each block alone would."""
+    blocks = blocks_of(
+        "CREATE TABLE Car",
+        "INSERT INTO Car VALUE {'vin': 1}",
+        "INSERT INTO Car VALUE {'vin': 2}",
+        "DROP TABLE Car",
+        "CREATE TABLE Other",
+        "INSERT INTO Other VALUE {'vin': 3}",
+        "DROP TABLE Other",
+        'UNDROP TABLE "{Other}"',
+        "CREATE TABLE Car",
+        "INSERT INTO Car VALUE {'vin': 4}",
+        "DROP TABLE Car",
+        "CREATE TABLE Car",
+        "INSERT INTO Car VALUE {'vin': 5}",
+    )
+    place = SqliteFile(tmp_path)
+    with opened(place.url) as sink:
+        apply_all(sink, blocks, run)
+        expected = [
+            ("Car", "car", True),
+            ("Car", "car_2", True),
+            ("Car", "car_3", False),
+            ("Other", "other", False),
+        ]
+        assert expected == dropped(place)
+        sink.repair(blocks, 1)
+        assert expected == dropped(place)
 
 
 def test_names_collide_with_what_is_there_already(place: Place) -> None:
