@@ -105,7 +105,11 @@ def load_settings(db: Database, wanted: Mapping[str, str]) -> int:
     Raises:
         UsageError: they are not.
     """
-    found = dict(db.execute(f"SELECT name, value FROM {db.meta('setting')}"))
+    names = ("format_version", "catalog_version", *wanted)
+    marks = ", ".join("?" * len(names))
+    found = dict(
+        db.execute(f"SELECT name, value FROM {db.meta('setting')} WHERE name IN ({marks})", names)
+    )
     version = found.get("format_version")
     if version != str(FORMAT_VERSION):
         raise UsageError(

@@ -11,12 +11,18 @@ begins again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import attrs
 
-from qldb_stream.errors import DecodeError, IonEncodeError, SinkRefusedError
+from qldb_stream.errors import (
+    DecodeError,
+    IonEncodeError,
+    SinkRefusedError,
+    SinkUnavailableError,
+)
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.formulas import hash_data
 from qldb_stream.report import Position, SinkSummary, StoredRevision
@@ -33,6 +39,12 @@ from qldb_stream.sinks._relational._meta import (
 )
 from qldb_stream.sinks._relational._plan import Erasure, RunPlan, plan_run
 from qldb_stream.sinks._relational._read import expect_revisions, read_current, read_history
+from qldb_stream.sinks._relational._unscrubbed import (
+    Unscrubbed,
+    forget_unscrubbed,
+    load_unscrubbed,
+    note_unscrubbed,
+)
 from qldb_stream.sinks._relational._write import (
     delete_revisions,
     erase,
@@ -59,6 +71,7 @@ class _Outcome:
     documents: int = 0
     scrubbed: list[Table] = attrs.field(factory=list)
     redactions: list[tuple[str, int]] = attrs.field(factory=list)
+    note: Unscrubbed | None = None
 
 
 class RelationalSink:
@@ -81,10 +94,13 @@ class RelationalSink:
         self._catalog = Catalog(-1)
         self._exclusive = False
         self._documents = 0
-        self._pending: list[tuple[str, int]] = []
-        self._unscrubbed: dict[str, Table] = {}
+        self._unscrubbed: list[Unscrubbed] = []
         if db.is_prepared():
             load_settings(db, settings)
+            self._unscrubbed = load_unscrubbed(db)
+            if self._unscrubbed:  # a crash, or a reader of an old state
+                self._fresh_catalog()
+                self._scrub()
 
     def position(self, strand_id: str) -> Position | None:
         """
@@ -170,7 +186,8 @@ class RelationalSink:
 
         A redaction is pending while the database may still hold erased bytes beside its rows.
         """
-        return SinkSummary(self._documents, tuple(self._pending))
+        pending = dict.fromkeys(key for note in self._unscrubbed for key in note.redactions)
+        return SinkSummary(self._documents, tuple(pending))
 
     def close(self) -> None:
         """Let go of the database; what was applied stays."""
@@ -188,12 +205,9 @@ class RelationalSink:
             outcome = self._attempt(strand_id, token, work, exclusive=True)
         self._catalog = outcome.catalog
         self._documents += outcome.documents
-        if outcome.scrubbed:
-            self._unscrubbed.update({table.id: table for table in outcome.scrubbed})
-            is_gone = self._db.scrub(list(self._unscrubbed.values()))
-            self._pending = [] if is_gone else [*self._pending, *outcome.redactions]
-            if is_gone:
-                self._unscrubbed.clear()
+        if outcome.note is not None:
+            self._unscrubbed.append(outcome.note)
+            self._scrub()
         return outcome
 
     def _attempt(
@@ -217,11 +231,26 @@ class RelationalSink:
             stored = read_token(db, strand_id, token)
             outcome = work(self._catalog, stored)
             write_position(db, strand_id, outcome.reached, token)
+            if outcome.scrubbed:
+                table_ids = [table.id for table in outcome.scrubbed]
+                outcome.note = note_unscrubbed(db, table_ids, outcome.redactions)
             db.commit()
         except BaseException:
             db.rollback()
             raise
         return outcome
+
+    def _scrub(self) -> None:
+        """Let go, after the commit, what redactions left behind; what cannot be done is pending."""
+        notes = self._unscrubbed
+        known = self._catalog.tables
+        ids = dict.fromkeys(table_id for note in notes for table_id in note.table_ids)
+        tables = [known[table_id] for table_id in ids if table_id in known]
+        if notes and self._db.scrub(tables):
+            self._unscrubbed = []
+            # It is gone, but the note of it stays: whoever opens the database next looks again.
+            with suppress(SinkUnavailableError):
+                forget_unscrubbed(self._db, notes)
 
     def _change_tables(self, draft: Draft) -> Catalog:
         """Make the tables what a draft says, where the transaction may."""
@@ -327,7 +356,8 @@ class RelationalSink:
         scrubbed = write_plan(self._db, catalog, plan, strand_id)
         for table_id, documents in touched.items():
             rebuild_current(self._db, catalog.tables[table_id], strand_id, documents)
-        return _Outcome(stored, catalog, plan.documents, scrubbed)
+        redactions = [(strand_id, number) for number, _ in plan.redacted]
+        return _Outcome(stored, catalog, plan.documents, scrubbed, redactions)
 
     # --- refusals --------------------------------------------------------------------------
 

@@ -94,6 +94,62 @@ def test_history_is_append_only(place: Place) -> None:
             place.query(statement)
 
 
+class KilledError(BaseException):
+    """The process dies here."""
+
+
+def test_a_redaction_is_scrubbed_after_a_crash(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens the database after a crash between commit and scrub makes up for it."""
+    remarks = redacted_remarks()
+    url = f"{place.url}&vacuum=full" if place.is_postgres else place.url
+    with opened(url) as sink:
+        apply_all(sink, BLOCKS[:FIRST_REDACTION])
+        database = type(sink._db)  # noqa: SLF001 - where it dies
+        with monkeypatch.context() as patched, pytest.raises(KilledError):
+            patched.setattr(database, "scrub", die)
+            apply_all(sink, BLOCKS[FIRST_REDACTION:], run=1)
+        reached = sink.position(STRAND)
+        assert reached is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "scrub", never)
+            with opened(url) as other:
+                redacted = (STRAND, reached.sequence_no)
+                assert (redacted,) == other.summary().redactions_pending
+    with opened(url) as sink:
+        assert () == sink.summary().redactions_pending
+        apply_all(sink, BLOCKS[reached.sequence_no + 1 :])
+        assert [] == [remark for remark in remarks if place.bytes_anywhere(remark)]
+    notes = f"SELECT count(*) FROM {place.own('setting')} WHERE name LIKE 'unscrubbed%'"
+    assert [(0,)] == place.query(notes)
+
+
+def die(_database: object, _tables: object) -> bool:
+    """Die before anything is scrubbed."""
+    raise KilledError
+
+
+def never(_database: object, _tables: object) -> bool:
+    """Fail to scrub, as while somebody reads."""
+    return False
+
+
+def test_a_pending_redaction_is_pending_when_it_is_opened_anew(tmp_path: Path) -> None:
+    """While somebody reads an old state of a file, every opening says so; then it is done."""
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as reader:
+        with opened(f"sqlite:{path}") as sink:
+            apply_all(sink, BLOCKS[:FIRST_REDACTION])
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM qldb_stream_block").fetchall()
+            apply_all(sink, BLOCKS[FIRST_REDACTION : FIRST_REDACTION + 1])
+        with opened(f"sqlite:{path}") as sink:
+            assert ((STRAND, FIRST_REDACTION),) == sink.summary().redactions_pending
+    with opened(f"sqlite:{path}") as sink:
+        assert () == sink.summary().redactions_pending
+
+
 def test_a_reader_of_an_old_state_makes_a_redaction_pending(tmp_path: Path) -> None:
     """What SQLite's log still has while somebody reads is said, and gone when they stop."""
     path = tmp_path / "x.db"
