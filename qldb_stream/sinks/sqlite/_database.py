@@ -237,12 +237,13 @@ class SqliteDatabase:
     def scrub(self, tables: Sequence[Table]) -> bool:  # noqa: ARG002 - the log is the whole file's
         """Bring the write-ahead log into the file and cut it, without waiting for anybody."""
         connection = self._connect()
+        connection.execute("PRAGMA busy_timeout = 0")
         try:
-            connection.execute("PRAGMA busy_timeout = 0")
             ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            connection.execute(f"PRAGMA busy_timeout = {round(self._timeout_s * 1000)}")
-        except sqlite3.Error:
+        except sqlite3.Error:  # locked, as by a query of our own that is still being read
             return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(self._timeout_s * 1000)}")
         return not busy
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qldb_stream.events import RevisionKind
+from qldb_stream.sinks.sqlite._database import SqliteDatabase
 from qldb_stream.testing import make_journal
 from tests.sinks.relational.databases import Place
 from tests.sinks.relational.support import EVERYTHING, apply_all, opened, position_at
@@ -107,9 +108,10 @@ def test_a_redaction_is_scrubbed_after_a_crash(
     with opened(url) as sink:
         apply_all(sink, BLOCKS[:FIRST_REDACTION])
         database = type(sink._db)  # noqa: SLF001 - where it dies
-        with monkeypatch.context() as patched, pytest.raises(KilledError):
+        with monkeypatch.context() as patched:
             patched.setattr(database, "scrub", die)
-            apply_all(sink, BLOCKS[FIRST_REDACTION:], run=1)
+            with pytest.raises(KilledError):
+                apply_all(sink, BLOCKS[FIRST_REDACTION:], run=1)
         reached = sink.position(STRAND)
         assert reached is not None
         with monkeypatch.context() as patched:
@@ -165,3 +167,17 @@ def test_a_reader_of_an_old_state_makes_a_redaction_pending(tmp_path: Path) -> N
         )
         apply_all(sink, BLOCKS[FIRST_REDACTION + 1 : later + 1])
         assert () == sink.summary().redactions_pending
+
+
+def test_a_scrub_that_fails_leaves_the_patience_of_the_connection(tmp_path: Path) -> None:
+    """While a query of its own is read nothing is cut; writers are waited for as before."""
+    database = SqliteDatabase(str(tmp_path / "x.db"), prefix="", timeout_s=30)
+    with closing(database):
+        database.execute("CREATE TABLE t (a)")
+        database.execute("INSERT INTO t VALUES (1), (2)")
+        rows = database.stream("SELECT a FROM t", ())
+        next(rows)
+        assert not database.scrub(())
+        assert [(30_000,)] == database.execute("PRAGMA busy_timeout")
+        list(rows)
+        assert database.scrub(())
