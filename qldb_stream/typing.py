@@ -218,6 +218,9 @@ class Inbox(Protocol):
     def block(self, strand_id: str, sequence_no: int) -> tuple[Item, ...]:
         """Give all stored records of a block, in the order in which they came; O(1)."""
 
+    def next_stored(self, strand_id: str, number: int) -> int | None:
+        """Give the lowest number above one of which anything is stored; None for nothing; O(1)."""
+
     def arrivals(self, strand_id: str) -> int:
         """Give the strand's counter of arrivals; 0 for a strand that is not known."""
 

@@ -105,6 +105,11 @@ class SqliteInbox:
             found = _store.read_block(connection, self.name, strand_id, sequence_no)
         return tuple([item for _arrived_s, item in found])
 
+    def next_stored(self, strand_id: str, number: int) -> int | None:
+        """Give the lowest number above one of which anything is stored; None for nothing."""
+        with self._database.read() as connection:
+            return _store.lowest_after(connection, strand_id, number)
+
     def arrivals(self, strand_id: str) -> int:
         """Give the strand's counter of arrivals; 0 for a strand that is not known."""
         with self._database.read() as connection:

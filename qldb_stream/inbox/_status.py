@@ -10,7 +10,7 @@ from qldb_stream.inbox._leases import held_leases
 from qldb_stream.inbox._parked import count_parked
 from qldb_stream.inbox._positions import all_positions
 from qldb_stream.inbox._quarantine import count_quarantined
-from qldb_stream.inbox._store import read_block, rows
+from qldb_stream.inbox._store import lowest_after, read_block, rows
 from qldb_stream.inbox._waits import iter_waits
 from qldb_stream.report import InboxStatus, WaitingStrand
 from qldb_stream.typing import Item
@@ -26,10 +26,6 @@ FROM strand
 """
 _ARRIVAL: Final = """
 SELECT min(arrived_s) FROM record WHERE sequence_no = ?2
-AND strand_no = (SELECT no FROM strand WHERE strand_id = ?1)
-"""
-_AFTER: Final = """
-SELECT min(sequence_no) FROM record WHERE sequence_no > ?2
 AND strand_no = (SELECT no FROM strand WHERE strand_id = ?1)
 """
 
@@ -81,8 +77,7 @@ class _Stored:
 
     def lowest_after(self, strand_id: str, number: int) -> int | None:
         """Give the lowest stored number above one; None when there is none."""
-        ((lowest,),) = rows(self._connection, _AFTER, strand_id, number)
-        return None if lowest is None else int(lowest)
+        return lowest_after(self._connection, strand_id, number)
 
     def arrival_s(self, strand_id: str, number: int) -> float | None:
         """Say when the first record of a stored block came."""

@@ -37,6 +37,7 @@ __all__ = [
     "arrivals_of",
     "check_limits",
     "erase_records",
+    "lowest_after",
     "marks_of",
     "put_records",
     "read_block",
@@ -62,6 +63,12 @@ _MARK: Final = "INSERT INTO erased VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _OLD: Final = """
 SELECT id, length(data) FROM record WHERE strand_no = ? AND sequence_no <= ?
 ORDER BY sequence_no LIMIT ?
+"""
+
+
+_AFTER: Final = """
+SELECT min(sequence_no) FROM record WHERE sequence_no > ?2
+AND strand_no = (SELECT no FROM strand WHERE strand_id = ?1)
 """
 
 
@@ -125,6 +132,12 @@ def read_block(
     source = f"{name}, block {strand_id}/{sequence_no}"
     found = rows(connection, _BLOCK, strand_id, sequence_no)
     return tuple([(arrived_s, parse_stored(source, data)) for _id, arrived_s, data in found])
+
+
+def lowest_after(connection: sqlite3.Connection, strand_id: str, number: int) -> int | None:
+    """Give the lowest stored number above one; None when there is none."""
+    ((lowest,),) = rows(connection, _AFTER, strand_id, number)
+    return None if lowest is None else int(lowest)
 
 
 def arrivals_of(connection: sqlite3.Connection, strand_id: str) -> int:

@@ -183,8 +183,24 @@ class SinkDrain:
         """Iterate over the numbers that this round looks at."""
         if position is not None:
             yield from sorted({n for n in behind if n <= position.sequence_no})
-        first = self._first(strand_id) if position is None else position.sequence_no + 1
-        yield from range(first, first + _ROUND_BLOCKS)
+        number = self._first(strand_id) if position is None else position.sequence_no + 1
+        for _ in range(_ROUND_BLOCKS):
+            number = self._over_gaps(strand_id, number)
+            yield number
+            number += 1
+
+    def _over_gaps(self, strand_id: str, number: int) -> int:
+        """Give the next number to look at: declared gaps are crossed at once, however long."""
+        while (gap := self._gap_at(strand_id, number)) is not None:
+            stored = self._inbox.next_stored(strand_id, number - 1)
+            if stored is None or stored <= gap.last:
+                return number if stored is None else stored
+            number = gap.last + 1
+        return number
+
+    def _gap_at(self, strand_id: str, number: int) -> Gap | None:
+        gaps = self._gaps.get(strand_id, ())
+        return next((gap for gap in gaps if gap.first <= number <= gap.last), None)
 
     def _first(self, strand_id: str) -> int:
         start = self._start
@@ -218,16 +234,12 @@ class SinkDrain:
         return None
 
     def _pass_hole(self, look: _Look, number: int) -> _Stop | None:
-        """Go on over a declared gap behind which something is; else say what is waited for."""
+        """Say what is waited for: anything, or what is missing before what came."""
         strand_id = look.strand_id
-        declared = next(
-            (gap for gap in self._gaps.get(strand_id, ()) if gap.first <= number <= gap.last), None
-        )
-        known = self._inbox.waiting(strand_id)
-        if known is None or known.last is None or known.last <= number:
+        if self._inbox.next_stored(strand_id, number) is None:
             return _Stop(StrandState.CURRENT, number)
-        if declared is not None:
-            return None
+        if self._gap_at(strand_id, number) is not None:
+            return None  # what is behind the gap has come just now
         return _Stop(StrandState.WAITING, number, f"nothing of block {number} has come")
 
     def _settle(self, look: _Look, stop: _Stop) -> _Stop:

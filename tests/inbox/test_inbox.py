@@ -24,6 +24,14 @@ def test_both_are_inboxes(inbox: Inbox) -> None:
     assert isinstance(inbox, Inbox)
 
 
+def test_the_next_stored_number(inbox: Inbox) -> None:
+    """Whatever lies between, the next number of which anything is stored is found."""
+    inbox.put([BLOCKS[n] for n in (0, 4, 7)], 1.0)
+
+    assert [0, 4, 4, 7, None] == [inbox.next_stored(STRAND, n) for n in (-1, 0, 3, 4, 7)]
+    assert inbox.next_stored("unknown", 0) is None
+
+
 def test_full_by_records() -> None:
     """What does not fit is refused whole, repeats of what is there are not."""
     inbox = MemoryInbox(limits=small_limits(records=3))

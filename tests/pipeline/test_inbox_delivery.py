@@ -10,7 +10,14 @@ import attrs
 import pytest
 
 from qldb_stream.errors import IonDecodeError, UsageError
-from qldb_stream.events import Block, BlockSummary, ControlRecord, RevisionDetails, Undecodable
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    BlockSummary,
+    ControlRecord,
+    RevisionDetails,
+    Undecodable,
+)
 from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy
 from qldb_stream.report import (
@@ -121,6 +128,39 @@ def test_a_declared_gap_is_crossed_when_something_is_behind_it() -> None:
     pipeline.handle_batch(items_of(5, 6))
     assert [0, 1, 5, 6] == [block.address.sequence_no for block in sink.blocks]
     assert (gap,) == sink.positions[STRAND].gaps
+
+
+@pytest.mark.parametrize("gaps", [[Gap(5, 30, "burnt")], [Gap(5, 9, "a"), Gap(10, 30, "b")]])
+def test_a_declared_gap_may_be_longer_than_a_round(
+    monkeypatch: pytest.MonkeyPatch, gaps: list[Gap]
+) -> None:
+    """However many numbers are burnt, a drain gets over them, and ends."""
+    monkeypatch.setattr("qldb_stream.pipeline._drain._ROUND_BLOCKS", 10)
+    sink = MemorySink()
+    pipeline = make_pipeline(sink, accept_gaps={STRAND: gaps})
+    (strand,) = pipeline.handle_batch([*BLOCKS[:5], *BLOCKS[31:]]).delivery.strands
+    assert (StrandState.CURRENT, [*BLOCKS[:5], *BLOCKS[31:]]) == (strand.state, sink.blocks)
+    assert tuple(gaps) == sink.positions[STRAND].gaps
+
+
+def test_a_gap_of_a_billion_costs_no_more() -> None:
+    """What is behind it is not the next one: the strand waits for that."""
+    (summary,) = {item for item in items_of(5) if isinstance(item, BlockSummary)}
+    far = attrs.evolve(summary, address=BlockAddress(STRAND, 10**9))
+    pipeline = make_pipeline(MemorySink(), accept_gaps={STRAND: [Gap(2, 10**9 - 5, "burnt")]})
+    (strand,) = pipeline.handle_batch([*items_of(0, 1), far]).delivery.strands
+    assert (StrandState.WAITING, 10**9 - 4) == (strand.state, strand.waits_for)
+
+
+def test_what_is_stored_in_a_declared_gap_is_delivered() -> None:
+    """Of a gap of thousands that turns out to hold a block, that block is not passed over."""
+    gap = Gap(2, 10_000, "burnt, it was thought")
+    sink = MemorySink()
+    pipeline = make_pipeline(sink, accept_gaps={STRAND: [gap]})
+    pipeline.handle_batch(items_of(0, 1, 5, 6))
+    assert [0, 1, 5, 6] == [block.address.sequence_no for block in sink.blocks]
+    (strand,) = pipeline.drain().strands
+    assert (StrandState.CURRENT, 7) == (strand.state, strand.waits_for)
 
 
 def test_the_inbox_is_trimmed_when_every_sink_has_a_block(tmp_path: Path) -> None:

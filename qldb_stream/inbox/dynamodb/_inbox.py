@@ -190,6 +190,10 @@ class DynamoDbInbox:
         """
         return self._records.block(strand_id, sequence_no)
 
+    def next_stored(self, strand_id: str, number: int) -> int | None:
+        """Give the lowest number above one of which anything is stored; None for nothing."""
+        return self._records.lowest_after(strand_id, number)
+
     def arrivals(self, strand_id: str) -> int:
         """Give the strand's counter of arrivals; 0 for a strand that is not known."""
         return maybe_number(self._records.head(strand_id), "arrivals")
