@@ -34,6 +34,7 @@ from qldb_stream.pipeline._lease import FixedToken, Tokens
 from qldb_stream.pipeline._park import ParkedStrand
 from qldb_stream.pipeline._retry import Backoff
 from qldb_stream.pipeline._rules import BATCH_BLOCKS, DeliveryRules
+from qldb_stream.pipeline._setback import note_setback
 from qldb_stream.pipeline._target import Target
 from qldb_stream.report import (
     BatchDone,
@@ -236,6 +237,9 @@ class Delivery:
         found = self._ask(strand_id)
         if self._inbox is not None:
             self._aside[strand_id] = ParkedStrand(self._inbox, self._target.name, strand_id, found)
+            if self._target.keeps_position and strand_id not in self.reached:
+                token = self._tokens.token(strand_id)
+                note_setback(self._inbox, self._target.name, strand_id, found, token)
         if found is not None:
             self._mirror(found)
         return found

@@ -31,6 +31,7 @@ from qldb_stream.pipeline._core import NO_GAPS, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._lease import Leases
 from qldb_stream.pipeline._rules import DeliveryRules
+from qldb_stream.pipeline._setback import once_had
 from qldb_stream.pipeline._target import Target
 from qldb_stream.report import (
     Gap,
@@ -236,6 +237,9 @@ class SinkDrain:
     def _pass_hole(self, look: _Look, number: int) -> _Stop | None:
         """Say what is waited for: anything, or what is missing before what came."""
         strand_id = look.strand_id
+        had = once_had(self._inbox, self._target.name, strand_id)
+        if had is not None and number <= had:
+            return _Stop(StrandState.WAITING, number, _trimmed(number, had))
         if self._inbox.next_stored(strand_id, number) is None:
             return _Stop(StrandState.CURRENT, number)
         if self._gap_at(strand_id, number) is not None:
@@ -308,6 +312,14 @@ class _OpenLeases(Leases):
     def open(self, strand_id: str) -> None:
         """Make sure that the lease still stands."""
         self.token(strand_id)
+
+
+def _trimmed(first: int, last: int) -> str:
+    blocks = f"block {first} was" if first == last else f"blocks {first} to {last} were"
+    return (
+        f"{blocks} trimmed when the sink had come so far, and it has them no more (was it "
+        "restored from a backup?): replay them into it from an archive"
+    )
 
 
 def _stop_of(core: PipelineCore, number: int) -> _Stop:

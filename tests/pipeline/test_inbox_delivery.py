@@ -368,6 +368,32 @@ class ErasableSink(MemorySink):
         self.erased += [block.address.sequence_no for block in blocks]
 
 
+@pytest.mark.parametrize("last", [4, None])
+def test_a_sink_that_was_restored_is_told_what_was_trimmed(last: int | None) -> None:
+    """It does not have what the inbox let go for it: it waits, again and again, until it has."""
+    inbox, sink = MemoryInbox(), MemorySink()
+    pipeline = make_pipeline(sink, inbox)
+    pipeline.handle_batch(items_of(*range(10)))
+    next_number = 0 if last is None else last + 1
+    del sink.blocks[next_number:]
+    del sink.positions[STRAND]
+    if last is not None:
+        sink.positions[STRAND] = Position(STRAND, last, BLOCKS[last].block_hash, start=0)
+    told = f"blocks {next_number} to 9 were trimmed"
+    for more in ([], items_of(10, 11)):
+        inbox.put(more, 1.0)
+        (strand,) = pipeline.drain().strands
+        assert (StrandState.WAITING, next_number) == (strand.state, strand.waits_for)
+        assert told in strand.detail
+
+    assert pipeline.run(BLOCKS[:9]).ok
+    (strand,) = pipeline.drain().strands
+    assert "block 9 was trimmed" in strand.detail
+    assert pipeline.run(BLOCKS[:10]).ok
+    assert [StrandState.CURRENT] == states(pipeline.drain())
+    assert BLOCKS[:12] == sink.blocks
+
+
 def test_redacted_copies_of_applied_blocks_reach_the_sink() -> None:
     """A sink that has the data is told to erase it when a redacted copy comes."""
     shape = JournalShape(redactions=0.3, erased=False)
