@@ -236,7 +236,8 @@ class Delivery:
     def _open(self, strand_id: str) -> Position | None:
         found = self._ask(strand_id)
         if self._inbox is not None:
-            self._aside[strand_id] = ParkedStrand(self._inbox, self._target.name, strand_id, found)
+            open_strand = self._rules.books.open
+            self._aside[strand_id] = open_strand(self._inbox, self._target.name, strand_id, found)
             if self._target.keeps_position and strand_id not in self.reached:
                 token = self._tokens.token(strand_id)
                 note_setback(self._inbox, self._target.name, strand_id, found, token)

@@ -17,7 +17,7 @@ from qldb_stream.pipeline._follow import Followed, Touched, touched_by
 from qldb_stream.report import ParkedBlock, ParkReason, Position
 from qldb_stream.typing import Inbox
 
-__all__ = ["PARKED_LIMIT", "ParkedStrand"]
+__all__ = ["PARKED_LIMIT", "ParkedBooks", "ParkedStrand"]
 
 PARKED_LIMIT: Final = 10_000
 """How many blocks of a strand may be parked for a sink: what follows from them is in memory."""
@@ -37,12 +37,15 @@ class ParkedStrand:
         self._sink = sink
         self._strand_id = strand_id
         self._followed = Followed()
-        for parked in list(inbox.parked(sink, strand_id)):
+        left_over: list[int] = []
+        for parked in inbox.parked(sink, strand_id):  # one held at a time
             number = parked.address.sequence_no
             if number in self.numbers:
                 self._followed.add(number, touched_by(parked.block))
             else:
-                inbox.unpark(sink, strand_id, number)
+                left_over.append(number)
+        for number in left_over:
+            inbox.unpark(sink, strand_id, number)
 
     def cause(self, block: Block, mentioned: frozenset[str]) -> int | None:
         """Name the parked block that a block has to come after; None when it may go ahead."""
@@ -76,6 +79,35 @@ class ParkedStrand:
         self._followed.add(block.address.sequence_no, touched)
         self.numbers |= {block.address.sequence_no}
         return parked
+
+
+class ParkedBooks:
+    """
+    Keeps what is parked in memory for as long as a pipeline lives, by sink and strand.
+
+    The parked blocks are read once, and again when the sink's position names others than are
+    known here: somebody else has parked, requeued or skipped.
+    """
+
+    def __init__(self) -> None:
+        self._strands: dict[tuple[str, str], ParkedStrand] = {}
+
+    def open(
+        self, inbox: Inbox, sink: str, strand_id: str, position: Position | None
+    ) -> ParkedStrand:
+        """
+        Give what is parked of a strand.
+
+        Raises:
+            DeliveryError: the inbox cannot be reached.
+        """
+        named = frozenset() if position is None else position.parked
+        known = self._strands.get((sink, strand_id))
+        # Where nothing is named there is nothing to read but what a crash left, to remove it.
+        if known is None or not named or known.numbers != named:
+            known = ParkedStrand(inbox, sink, strand_id, position)
+            self._strands[sink, strand_id] = known
+        return known
 
 
 def _tables(touched: Touched) -> frozenset[str]:

@@ -8,7 +8,7 @@ block afterwards: what a crash leaves there is removed when the strand is next d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import attrs
@@ -43,8 +43,10 @@ class ParkedOfSink:
             QldbStreamError: the sink failed in another way than by a refusal.
         """
         with self._held(strand_id) as (delivery, position):
+            if numbers is not None:
+                found = self._parked(strand_id, position)
+                _check_numbers(strand_id, numbers, [p.address.sequence_no for p in found])
             waiting = self._parked(strand_id, position)
-            _check_numbers(strand_id, numbers, [p.address.sequence_no for p in waiting])
             return _Requeue(self, delivery, position).run(waiting, numbers)
 
     def skip(self, strand_id: str, number: int, reason: str) -> None:
@@ -77,9 +79,11 @@ class ParkedOfSink:
         finally:
             leases.release_all()
 
-    def _parked(self, strand_id: str, position: Position) -> list[ParkedBlock]:
-        found = self.inbox.parked(self.target.name, strand_id)
-        return [parked for parked in found if parked.address.sequence_no in position.parked]
+    def _parked(self, strand_id: str, position: Position) -> Iterator[ParkedBlock]:
+        """Iterate over what the position names, one held at a time: each may be large."""
+        for parked in self.inbox.parked(self.target.name, strand_id):
+            if parked.address.sequence_no in position.parked:
+                yield parked
 
 
 class _Requeue:
@@ -91,7 +95,8 @@ class _Requeue:
         self._position = position
         self._staying = Followed()
 
-    def run(self, waiting: list[ParkedBlock], numbers: Collection[int] | None) -> RequeueReport:
+    def run(self, waiting: Iterable[ParkedBlock], numbers: Collection[int] | None) -> RequeueReport:
+        """Apply what is asked for, as long as nothing that stays is to come before it."""
         applied: list[int] = []
         refused: list[tuple[int, str]] = []
         blocked: list[tuple[int, int]] = []

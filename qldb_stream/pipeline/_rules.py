@@ -11,6 +11,7 @@ import attrs
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
 from qldb_stream.pipeline._clock import Clock, SystemClock
+from qldb_stream.pipeline._park import ParkedBooks
 from qldb_stream.pipeline._retry import Retrying, RetryPolicy
 from qldb_stream.plugins import Observers
 from qldb_stream.typing import Inbox
@@ -72,7 +73,8 @@ class DeliveryRules:
     """
     The settings of a pipeline that every delivery obeys.
 
-    `chance` draws the waits between tries; `observers` are told what happens.
+    `chance` draws the waits between tries; `observers` are told what happens; `books` are
+    what is known of parked blocks.
     """
 
     batch_blocks: int = BATCH_BLOCKS
@@ -83,6 +85,7 @@ class DeliveryRules:
     clock: Clock = attrs.field(factory=SystemClock)
     chance: Random = attrs.field(factory=Random)
     observers: Observers = attrs.field(factory=Observers)
+    books: ParkedBooks = attrs.field(factory=ParkedBooks, eq=False, repr=False)
 
     def retrying(self, sink: str) -> Retrying:
         """Give the means to retry what a sink failed in."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -21,7 +22,7 @@ from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline, _park
 from qldb_stream.pipeline._follow import Followed, touched_by
 from qldb_stream.plugins import open_sink
-from qldb_stream.report import BlockParked, Gap, ParkReason, Position
+from qldb_stream.report import BlockParked, Gap, ParkedBlock, ParkReason, Position, StrandState
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
 from tests.pipeline.inboxes import PickySink, Refusing, TestClock, Witness, make_pipeline
@@ -164,6 +165,45 @@ def test_a_second_run_knows_what_is_parked(blocks: list[Block]) -> None:
     assert 1 == report.as_json()["still_parked"]
     numbers = {first, first + 2, first + 5, first + 6}
     assert numbers == sink.positions[strand_of(blocks)].parked
+
+
+class CountingInbox(MemoryInbox):
+    """An inbox that counts how many parked blocks were read, and sees that nobody keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = 0
+
+    def parked(self, sink: str, strand_id: str) -> Iterator[ParkedBlock]:
+        """Count each."""
+        given: list[ref[ParkedBlock]] = []
+        for each in super().parked(sink, strand_id):
+            self.read += 1
+            given.append(ref(each))
+            yield each
+        # The last one may be in hands still, here and at the caller's.
+        assert [] == [one for one in given[:-1] if one() is not None]
+
+
+def test_parked_blocks_are_not_read_at_every_look(blocks: list[Block]) -> None:
+    """What is known of them stays in memory, until the position names others."""
+    first, inbox = first_insert(blocks), CountingInbox()
+    sink, strand = PickySink(first), strand_of(blocks)
+    pipeline = make_pipeline(sink, inbox, on_refusal="park")
+    for each in blocks:
+        pipeline.handle_batch([each])
+    numbers = sink.positions[strand].parked
+    assert {first, first + 2, first + 5, first + 6} == numbers
+    assert 0 == inbox.read
+    assert [StrandState.CURRENT] == [s.state for s in pipeline.drain().strands]
+    assert 0 == inbox.read
+
+    other = make_pipeline(sink, inbox, on_refusal="park")
+    other.skip(strand, first, "the owner says so")
+    assert len(numbers) == inbox.read
+    pipeline.drain()
+    assert (2 * len(numbers) - 1) == inbox.read
+    assert len(numbers) - 1 == len(pipeline.requeue(strand).applied)
 
 
 class LyingSink(MemorySink):
