@@ -33,12 +33,14 @@ class Database(Protocol):
         cells: how values are taken.
         max_name_bytes: how long a name may be.
         types: what a column of a kind is declared as.
+        replaces_views: whether CREATE OR REPLACE VIEW adds columns at the end of a view.
     """
 
     name: str
     cells: Cells
     max_name_bytes: int
     types: Mapping[Kind, str]
+    replaces_views: bool
 
     def meta(self, table: str) -> str:
         """Name one of the sink's own tables, quoted."""

@@ -205,9 +205,13 @@ def apply_draft(db: Database, draft: Draft) -> None:
         if before is None:
             _create_table(db, table)
         elif before.columns != table.columns:
-            db.execute(f"DROP VIEW {db.data(table.view)}")
+            # What somebody has made upon the view lives on where the view is never gone.
+            is_longer = before.columns == table.columns[: len(before.columns)]
+            replaces = db.replaces_views and is_longer
+            if not replaces:
+                db.execute(f"DROP VIEW {db.data(table.view)}")
             _alter_table(db, before, table)
-            _create_view(db, table)
+            _create_view(db, table, "CREATE OR REPLACE" if replaces else "CREATE")
         _remember(db, table, before)
     if changed:
         db.execute(
@@ -244,11 +248,11 @@ def _alter_table(db: Database, before: Table, table: Table) -> None:
                 db.widen(name, column, old)
 
 
-def _create_view(db: Database, table: Table) -> None:
+def _create_view(db: Database, table: Table, create_it: str = "CREATE") -> None:
     """Make the view in which each revision has the time from which and to which it was valid."""
     names = ", ".join(map(quote, table.column_names))
     db.execute(
-        f"CREATE VIEW {db.data(table.view)} AS SELECT valid_from, valid_to, "
+        f"{create_it} VIEW {db.data(table.view)} AS SELECT valid_from, valid_to, "
         f"valid_to IS NULL AS is_current, {names} FROM (SELECT qldb_tx_time AS valid_from, "
         "lead(qldb_tx_time) OVER (PARTITION BY qldb_strand_id, qldb_document_id "
         f"ORDER BY qldb_version) AS valid_to, {names} FROM {db.data(table.history)}) AS revisions "

@@ -60,6 +60,19 @@ _SESSION: Final = (
 # or a number that is too long.
 _REFUSED: Final = ("22", "23", "54")
 
+# Classes of SQLSTATE that only the owner can put right, and how: what depends on our tables and
+# views, what cannot be done because of that, our tables or rights on them.
+_DEPENDS: Final = (
+    "drop what was made upon the sink's tables and views, start again, and make it again then"
+)
+_OWNERS: Final[Mapping[str, str]] = {
+    "2B": _DEPENDS,
+    "0A": _DEPENDS,
+    "42": "the sink's tables, or its rights on them, were changed: put them right, and start again",
+}
+# Another worker has changed a table since a statement was prepared: of class 0A, and passes.
+_STALE_PLAN: Final = "RevalidateCachedQuery"
+
 _GUARD: Final = f"""
 CREATE FUNCTION {_OWN}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
@@ -103,6 +116,7 @@ class PostgresDatabase:
         Kind.JSON: "jsonb",
         Kind.INTEGER: "bigint",
     }
+    replaces_views = True
 
     def __init__(
         self, parameters: Mapping[str, str], *, prefix: str, tables_in: str, vacuum: str
@@ -321,6 +335,10 @@ class PostgresDatabase:
             if state[:2] in _REFUSED or isinstance(exc, psycopg.DataError):
                 raise RowRefusedError(_describe(exc)) from exc
             said = exc.diag.message_primary or str(exc).strip().split("\n")[0]
+            what_to_do = _OWNERS.get(state[:2])
+            if what_to_do is not None and exc.diag.source_function != _STALE_PLAN:
+                on = f": {exc.diag.message_detail}" if exc.diag.message_detail else ""
+                raise UsageError(f"{self.name}: {said}{on} ({state}); {what_to_do}") from exc
             raise SinkUnavailableError(self.name, f"{said} ({state})" if state else said) from exc
         except (OverflowError, UnicodeError) as exc:
             raise RowRefusedError(type(exc).__name__) from exc

@@ -92,6 +92,7 @@ class SqliteDatabase:
         Kind.JSON: "JSON_TEXT",
         Kind.INTEGER: "INTEGER",
     }
+    replaces_views = False
 
     def __init__(self, path: str, *, prefix: str, timeout_s: float) -> None:
         self.name = f"sqlite:{path}"
