@@ -211,6 +211,7 @@ class SqliteDatabase:
     def widen(self, table: str, column: Column, old: Kind) -> None:
         """Make a column of an old kind one of JSON, by a new one in its place."""
         self.allow_changes(allowed=True)
+        views = self._put_views_away()
         name, where, fresh = self.data(table), quote(column.name), '"qldb_fresh"'
         kind, field = old.value, column.field.encode()
         self.execute(f"ALTER TABLE {name} ADD COLUMN {fresh} {self.types[Kind.JSON]}")
@@ -221,6 +222,8 @@ class SqliteDatabase:
         )
         self.execute(f"ALTER TABLE {name} DROP COLUMN {where}")
         self.execute(f"ALTER TABLE {name} RENAME COLUMN {fresh} TO {where}")
+        for statement in views:
+            self.execute(statement)
         self.allow_changes(allowed=False)
 
     def parse(self, kind: Kind, cell: Cell) -> Any:
@@ -253,6 +256,22 @@ class SqliteDatabase:
             self.scrub(())
             self._connection.close()
             self._connection = None
+
+    def _put_views_away(self) -> list[str]:
+        """
+        Drop all views, whosever they are; give the statements that make them again.
+
+        SQLite drops no column while a view in the file reads it, or one that is not there. With
+        a view go its triggers.
+        """
+        views = self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'")
+        triggers = self.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN "
+            "(SELECT name FROM sqlite_master WHERE type = 'view')"
+        )
+        for name, _ in views:
+            self.execute(f"DROP VIEW {quote(name)}")
+        return [*(sql for _, sql in views), *(sql for (sql,) in triggers)]
 
     # --- the connection --------------------------------------------------------------------
 

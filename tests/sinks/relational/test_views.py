@@ -1,13 +1,14 @@
-"""Views that users of PostgreSQL make upon the sink's tables and view."""
+"""Views that users make upon the sink's tables and view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from qldb_stream.errors import Disposition, UsageError
-from tests.sinks.relational.databases import PostgresDatabase, make_postgres
+from tests.sinks.relational.databases import PostgresDatabase, SqliteFile, make_postgres
 from tests.sinks.relational.support import apply_all, ion, journal_of, opened
 
 BLOCKS = journal_of(ion("{a: 1}", "{a: 2, b: 3}", '{a: "x"}', "{a: 4}"))
@@ -54,3 +55,16 @@ def test_a_table_that_was_taken_away_is_no_matter_of_waiting(filled: PostgresDat
         pytest.raises(UsageError, match=r"\(42P01\); the sink's tables, or its rights"),
     ):
         apply_all(sink, BLOCKS[1:2])
+
+
+@pytest.mark.parametrize("upon", ["customers", "customers_scd2"])
+def test_views_in_sqlite_outlive_another_type(tmp_path: Path, upon: str) -> None:
+    """A view in the file and its triggers are there again when a column has become JSON."""
+    place = SqliteFile(tmp_path)
+    with opened(place.url) as sink:
+        apply_all(sink, BLOCKS[:1])
+        place.query(f"CREATE VIEW mine AS SELECT a FROM {upon}")
+        place.query("CREATE TRIGGER t INSTEAD OF INSERT ON mine BEGIN SELECT 1; END")
+        apply_all(sink, BLOCKS[1:], run=1)
+    assert [('"x"',), ("1",), ("2",), ("4",)] == place.query("SELECT a FROM mine ORDER BY a")
+    assert [("mine",)] == place.query("SELECT tbl_name FROM sqlite_master WHERE name = 't'")
