@@ -14,11 +14,12 @@ write-ahead log that the server has kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import psycopg
@@ -43,6 +44,9 @@ __all__ = ["PostgresDatabase"]
 
 _OWN: Final = "qldb_stream"
 _MAX_NAME_BYTES: Final = 63  # NAMEDATALEN - 1
+
+# Rows in memory while a column is written anew; one may have 128 KiB, and psycopg fetches as many.
+_SLICE_ROWS: Final = 100
 
 # Rows from which on COPY is faster than a statement for each.
 _COPY_ROWS: Final = 8
@@ -184,7 +188,7 @@ class PostgresDatabase:
         with self._translated(), self._connect().cursor() as cursor:
             cursor.executemany(_marked(statement), rows)
 
-    def stream(self, statement: str, parameters: Sequence[Cell]) -> Iterator[Any]:
+    def stream(self, statement: str, parameters: Sequence[Cell]) -> Generator[Any, None, None]:
         """Run a query, fetching rows as they are asked for."""
         with (
             self._translated(),
@@ -347,17 +351,21 @@ class PostgresDatabase:
         """Write a column's values into `qldb_rest` too, before JSON loses their type."""
         name, data = quote(column.name), self.data(table)
         key = "qldb_strand_id, qldb_sequence_no, qldb_document_id, qldb_version"
-        rows = self.execute(f"SELECT qldb_rest, {name}, {key} FROM {data} WHERE {name} IS NOT NULL")
-        noted = [
-            (rest_bytes(None if rest is None else bytes(rest), column.field, value), *revision)
-            for rest, value, *revision in rows
-        ]
-        self.allow_changes(allowed=True)
-        self.execute_many(
-            f"UPDATE {data} SET qldb_rest = ? WHERE qldb_strand_id = ? AND qldb_sequence_no = ? "
-            "AND qldb_document_id = ? AND qldb_version = ?",
-            noted,
+        # A cursor sees rows as they were when it was opened: what is noted never comes again.
+        found = self.stream(
+            f"SELECT qldb_rest, {name}, {key} FROM {data} WHERE {name} IS NOT NULL", ()
         )
+        self.allow_changes(allowed=True)
+        with closing(found):
+            while noted := [
+                (rest_bytes(None if rest is None else bytes(rest), column.field, value), *revision)
+                for rest, value, *revision in islice(found, _SLICE_ROWS)
+            ]:
+                self.execute_many(
+                    f"UPDATE {data} SET qldb_rest = ? WHERE qldb_strand_id = ? "
+                    "AND qldb_sequence_no = ? AND qldb_document_id = ? AND qldb_version = ?",
+                    noted,
+                )
         self.allow_changes(allowed=False)
 
 
