@@ -32,6 +32,9 @@ def list_files(path: str, kind: str, table: str) -> list[str]:
     """
     Name the files of a table that count now, as its manifest does.
 
+    A file that a crash, or a writer at this moment, has not moved yet is named where it stands.
+    While a writer is at work a file may be moved or removed before it is read: ask again then.
+
     Args:
         path: the folder of a `parquet:` sink.
         kind: ``history`` or ``current``.

@@ -21,6 +21,7 @@ from qldb_stream.sinks.parquet._columns import Columns
 __all__ = [
     "FORMAT",
     "MANIFEST",
+    "STAGING",
     "VERSION",
     "DataFile",
     "Manifest",
@@ -28,11 +29,13 @@ __all__ = [
     "folder_of",
     "list_table_files",
     "read_manifest",
+    "resolve_file",
 ]
 
 FORMAT: Final = "qldb-stream parquet"
 VERSION: Final = 1
 MANIFEST: Final = "_qldb_stream/manifest.json"
+STAGING: Final = "_qldb_stream/staging"
 
 
 @attrs.frozen
@@ -134,17 +137,26 @@ def read_manifest(path: Path, shown: object) -> Manifest:
         raise UsageError(problem) from exc
 
 
+def resolve_file(folder: Path, manifest: Manifest, name: str) -> Path:
+    """Give the path of a file that counts, moved from the staging folder already or not."""
+    staged = next((s for s, to in manifest.moves.items() if to == name), None)
+    if staged is not None and (found := folder / STAGING / staged).exists():
+        return found
+    return folder / name
+
+
 def list_table_files(path: str, kind: str, table: str) -> list[str]:
     """Do what `qldb_stream.sinks.parquet.list_files` says."""
     try:
-        found = read_manifest(Path(path) / MANIFEST, path).tables.get(table)
+        manifest = read_manifest(Path(path) / MANIFEST, path)
     except OSError as exc:
         problem = f"{path} is no folder of parquet:, it has no manifest: {exc.strerror}"
         raise UsageError(problem) from exc
     if kind not in ("history", "current"):
         raise UsageError(f"a table has files of its history and its current state, not {kind!r}")
+    found = manifest.tables.get(table)
     files: tuple[DataFile, ...] = () if found is None else getattr(found, kind)
-    return [str(Path(path) / file.name) for file in files]
+    return [str(resolve_file(Path(path), manifest, file.name)) for file in files]
 
 
 def folder_of(kind: str, table: str) -> str:

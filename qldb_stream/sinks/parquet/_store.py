@@ -24,12 +24,17 @@ from qldb_stream.errors import UsageError
 from qldb_stream.holding import sync_folder
 from qldb_stream.sinks.parquet._columns import Columns
 from qldb_stream.sinks.parquet._files import join_ranges, merge_files, ranges_of, write_rows
-from qldb_stream.sinks.parquet._manifest import MANIFEST, DataFile, Manifest, read_manifest
+from qldb_stream.sinks.parquet._manifest import (
+    MANIFEST,
+    STAGING,
+    DataFile,
+    Manifest,
+    read_manifest,
+    resolve_file,
+)
 from qldb_stream.sinks.parquet._rows import Row
 
 __all__ = ["Change", "Store"]
-
-_STAGING: Final = "_qldb_stream/staging"
 
 
 class Store:
@@ -95,16 +100,13 @@ class Store:
 
     def resolve(self, name: str) -> Path:
         """Give the path of a file that counts, moved already or not."""
-        staged = next((s for s, to in self.manifest.moves.items() if to == name), None)
-        if staged is not None and (found := self.path / _STAGING / staged).exists():
-            return found
-        return self.path / name
+        return resolve_file(self.path, self.manifest, name)
 
     def _finish(self) -> None:
         """Do what the manifest says is to be done; again does nothing."""
         folders = set()
         for staged, name in self.manifest.moves.items():
-            source, target = self.path / _STAGING / staged, self.path / name
+            source, target = self.path / STAGING / staged, self.path / name
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
@@ -116,7 +118,7 @@ class Store:
 
     def clear_staging(self) -> None:
         """Remove what is staged and does not count."""
-        staging = self.path / _STAGING
+        staging = self.path / STAGING
         if staging.exists():
             for left in staging.iterdir():
                 left.unlink()
@@ -173,7 +175,7 @@ class Change:
         """Give the path of a file, staged or not."""
         staged = next((s for s, to in self._moves.items() if to == name), None)
         if staged is not None:
-            return self._store.path / _STAGING / staged
+            return self._store.path / STAGING / staged
         return self._store.resolve(name)
 
     def commit(self, manifest: Manifest) -> None:
@@ -184,7 +186,7 @@ class Change:
             OSError: as `Store.commit` says.
         """
         if self._moves:
-            sync_folder(self._store.path / _STAGING)
+            sync_folder(self._store.path / STAGING)
         changed = attrs.evolve(
             manifest,
             generation=self.manifest.generation + 1,
@@ -195,7 +197,7 @@ class Change:
         self._store.clear_staging()  # of files that were written twice the first still has data
 
     def _staging_path(self) -> Path:
-        staging = self._store.path / _STAGING
+        staging = self._store.path / STAGING
         staging.mkdir(parents=True, exist_ok=True)
         self._staged += 1
         return staging / f"{self.manifest.generation + 1}-{self._staged}.parquet"
