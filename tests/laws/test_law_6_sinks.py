@@ -19,12 +19,14 @@ from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import Comparison, compare_ledgers, compare_mirror
 from qldb_stream.report import Position, ReplayReport
+from qldb_stream.sinks._relational import RelationalSink
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, JournalShape, make_delivery, make_journal
 from qldb_stream.typing import Item, ReadableSink, Sink
+from tests.sinks import kit_read_backs
 
 BLOCKS = 12
 
@@ -173,6 +175,37 @@ def test_tables_in_parquet_hold_each_revision_once(
         current_ = sink.current(journal(seed).strand_id)
         assert there == {stored.document_id: stored for stored in current_}
         sink.close()
+
+
+@cache
+def clean_tables(seed: int) -> Any:
+    """Give what one clean run leaves in a database, read block by block."""
+    with tempfile.TemporaryDirectory() as folder:
+        return deliver_to_tables(f"sqlite:{folder}/clean.db", seed, [], 1)
+
+
+def deliver_to_tables(url: str, seed: int, fate: Sequence[str], batch_blocks: int) -> Any:
+    """Deliver into a database; give what it holds when it is opened anew."""
+    assert run_to_the_end(lambda: open_sink(url), seed, fate, batch_blocks).ok
+    sink = open_sink(url)
+    assert isinstance(sink, RelationalSink)
+    assert () == sink.summary().redactions_pending
+    found = kit_read_backs.relational(sink)
+    expected = list(sink.expect(journal(seed).with_erased()))
+    sink.close()
+    assert expected == found["history"]
+    return found
+
+
+@settings(max_examples=8)
+@given(seeds, fates, sizes)
+def test_tables_in_sqlite_hold_each_revision_once(
+    seed: int, fate: list[str], batch_blocks: int
+) -> None:
+    """History, current state and tables are those of one clean run, redactions carried out."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:{folder}/tables.db"
+        assert clean_tables(seed) == deliver_to_tables(url, seed, fate, batch_blocks)
 
 
 @settings(max_examples=10)
