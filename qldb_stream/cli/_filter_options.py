@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from qldb_stream.cli._options import add_options
-from qldb_stream.errors import UsageError
+from qldb_stream.errors import NothingPassedError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.filters import Filter, UnmetRules, parse_filter
 
@@ -115,6 +115,17 @@ class WatchedFilter:
         says nothing of how they are spelt: then none is named.
         """
         return self._unmet.rules() if self._unmet is not None and self._has_filtered else ()
+
+    def check(self) -> None:
+        """
+        Make sure that not all was held back by a slip of the pen.
+
+        Raises:
+            NothingPassedError: blocks were filtered, and none had a table that `--tables` names.
+        """
+        named = None if self._rules is None else self._rules.tables
+        if named and {f"table {name}" for name in named} <= set(self.unmet()):
+            raise NothingPassedError(tuple(sorted(named)))
 
     def _apply(self, block: Block) -> Block:
         assert self._rules is not None

@@ -218,6 +218,10 @@ def print_unmet(rules: Iterable[str]) -> None:
         console().print(escape(make_printable(out)), soft_wrap=True)
 
 
+def _still_held(blocks: int) -> str:
+    return f", what it got in full of {count(blocks, 'block')} it still holds" if blocks > 0 else ""
+
+
 def _print_applied(report: ReplayReport, destination: str) -> None:
     out = console()
     rows = (
@@ -270,8 +274,7 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         found, erased = len(report.redacted_copies), report.copies_erased
         yield (
             f"{count(found, 'block')} that the sink has came with redacted revisions: "
-            f"{erased} erased there, what it got in full of the others it still holds; "
-            "`--json` lists them"
+            f"{erased} erased there{_still_held(found - erased)}; `--json` lists them"
         )
     for strand_id, sequence_no, table in report.indexes_kept:
         yield f"index kept that the source dropped: table {table}, block {strand_id}/{sequence_no}"

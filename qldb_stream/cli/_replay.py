@@ -193,7 +193,7 @@ def _replay_files(
         if dry_run:
             return _plan(sinks, source, make_pipeline, rules, as_json=as_json)
         pipeline = make_pipeline(sinks, inbox=opened)
-        failure = _run(pipeline, source, sinks)
+        failure = _run(pipeline, source, sinks, rules)
     report = attrs.evolve(pipeline.report, rules_unmet=rules.unmet())
     has_failed = failure is not None
     tables = partial(print_replay, report, str(named), has_failed=has_failed)
@@ -230,7 +230,7 @@ def _plan(
 
 
 def _run(
-    pipeline: Pipeline, source: FolderSource, sinks: Mapping[str, Sink]
+    pipeline: Pipeline, source: FolderSource, sinks: Mapping[str, Sink], rules: WatchedFilter
 ) -> QldbStreamError | KeyboardInterrupt | None:
     """Run to the end, or give what ended it; the pipeline's report tells how far it came."""
     try:
@@ -238,6 +238,7 @@ def _run(
             for sink in sinks.values():
                 closing.enter_context(closing_sink(sink))
             pipeline.run(source)
+            rules.check()
     except (QldbStreamError, KeyboardInterrupt) as error:
         return error
     return None

@@ -36,7 +36,7 @@ from qldb_stream.errors._delivery import (
     SourceUnavailableError,
     StaleTokenError,
 )
-from qldb_stream.errors._filter import FilterError
+from qldb_stream.errors._filter import FilterError, NothingPassedError
 from qldb_stream.errors._inbox import (
     InboxFileError,
     InboxUnavailableError,
@@ -104,6 +104,7 @@ __all__ = [
     "LedgerError",
     "LedgerFileError",
     "LedgerHeldError",
+    "NothingPassedError",
     "OccConflictError",
     "PartiqlEvaluationError",
     "PartiqlParseError",

@@ -6,7 +6,7 @@ import attrs
 
 from qldb_stream.errors._root import Disposition, QldbStreamError
 
-__all__ = ["FilterError"]
+__all__ = ["FilterError", "NothingPassedError"]
 
 
 @attrs.frozen
@@ -21,3 +21,19 @@ class FilterError(QldbStreamError):
 
     def __str__(self) -> str:
         return f"block {self.strand_id}/{self.sequence_no} cannot be filtered: {self.problem}"
+
+
+@attrs.frozen
+class NothingPassedError(QldbStreamError):
+    """A filter named tables of which the source has none, so that nothing was delivered."""
+
+    disposition = Disposition.HALT
+
+    tables: tuple[str, ...]
+
+    def __str__(self) -> str:
+        named = ", ".join(self.tables)
+        return (
+            f"no table of the filter is in the source ({named}), so nothing was written, and the "
+            "sink counts these blocks as delivered: correct the names and begin with a new sink"
+        )

@@ -96,7 +96,10 @@ def check_masks(masks: Sequence[Mask], salt: bytes | None) -> None:
     if salt is not None and len(salt) < MIN_SALT_BYTES:
         raise UsageError(f"a salt of {len(salt)} bytes can be guessed: take {MIN_SALT_BYTES}")
     if salt is None and any(mask.method is MaskMethod.HASH for mask in masks):
-        raise UsageError("hashing a field needs a salt, or whoever has the hashes can try values")
+        raise UsageError(
+            "hashing a field needs a salt, or whoever has the hashes can try values: "
+            "give --salt-env NAME, or salt=... in Python"
+        )
 
 
 def tables_of(masks: Iterable[Mask]) -> frozenset[str]:

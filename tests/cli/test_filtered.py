@@ -114,6 +114,9 @@ def test_where_nothing_was_delivered_no_rule_is_named(
 
     first, again = run(*command, "--json").json(), run(*command, "--json").json()
 
+    assert first["error"].startswith("no table of the filter is in the source (Nowhere)")
+    assert not first["ok"]
+    assert again["ok"]
     assert (["table Nowhere"], []) == (first["rules_unmet"], again["rules_unmet"])
     assert (0, 60) == (again["applied"], again["skipped"])
 

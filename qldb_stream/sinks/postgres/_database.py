@@ -14,6 +14,7 @@ write-ahead log that the server has kept.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -100,6 +101,11 @@ def _near_number(value: Any) -> Cell:
 
 def _loads(text: str | bytes) -> Any:
     return json.loads(text, parse_int=Decimal, parse_float=Decimal)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop what psycopg logs of an error that it raises as well, which is ours to tell."""
+    return not str(record.msg).startswith("error ignored terminating")
 
 
 class PostgresDatabase:
@@ -322,6 +328,7 @@ class PostgresDatabase:
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
+            logging.getLogger("psycopg").addFilter(_is_news)
             opened = psycopg.connect(self._conninfo, autocommit=True)
             set_json_loads(_loads, opened)
             for statement in _SESSION:
