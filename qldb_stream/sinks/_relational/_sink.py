@@ -186,8 +186,8 @@ class RelationalSink:
 
         A redaction is pending while the database may still hold erased bytes beside its rows.
         """
-        pending = dict.fromkeys(key for note in self._unscrubbed for key in note.redactions)
-        return SinkSummary(self._documents, tuple(pending))
+        pending = {key for note in self._unscrubbed for key in note.redactions}
+        return SinkSummary(self._documents, tuple(sorted(pending)))
 
     def close(self) -> None:
         """Let go of the database; what was applied stays."""
