@@ -77,7 +77,7 @@ def test_notes_of_a_replay(capsys: pytest.CaptureFixture[str]) -> None:
         "applied in parts, not atomically: block s/1",
         (
             "2 blocks that the sink has came with redacted revisions: 1 erased there, what it got "
-            "in full of the others it still holds; `--json` lists them"
+            "in full of 1 block it still holds; `--json` lists them"
         ),
         "index kept that the source dropped: table Cars, block s/6",
         "2 ids at declared paths are no known document's",
