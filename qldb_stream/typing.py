@@ -286,6 +286,9 @@ class Inbox(Protocol):
     def forget(self, sink: str) -> None:
         """Keep nothing for a sink any more: its positions and parked blocks go."""
 
+    def trimmable(self, strand_id: str) -> int | None:
+        """Give the number up to which every registered sink has a strand; None for nothing."""
+
     def trim(self, strand_id: str) -> int:
         """Remove the records of blocks that every registered sink has; give their number."""
 

@@ -202,6 +202,11 @@ class SqliteInbox:
         with self._database.write() as connection:
             _positions.forget_sink(connection, sink)
 
+    def trimmable(self, strand_id: str) -> int | None:
+        """Give the number up to which every registered sink has a strand; None for nothing."""
+        with self._database.read() as connection:
+            return _positions.had(connection, self.name, strand_id)
+
     def trim(self, strand_id: str) -> int:
         """
         Remove the records of blocks that every registered sink has; give their number.

@@ -23,7 +23,7 @@ from qldb_stream.events import (
     RevisionKind,
 )
 from qldb_stream.inbox import MemoryInbox
-from qldb_stream.pipeline._drain import GapsTold, SinkDrain, Start
+from qldb_stream.pipeline._drain import Shared, SinkDrain, Start
 from qldb_stream.pipeline._inputs import address_of
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._sinks import OpenSinks
@@ -39,7 +39,7 @@ from qldb_stream.report import (
 )
 from qldb_stream.typing import Inbox, Item
 
-__all__ = ["InboxDelivery", "redacted_numbers"]
+__all__ = ["InboxDelivery"]
 
 PUT_ITEMS: Final = 500  # items of one transaction of the inbox
 
@@ -56,7 +56,7 @@ class InboxDelivery:
         sinks: the open sinks.
         start: the number to begin with where a sink has nothing.
         gaps: declared gaps by strand.
-        told: the holes that observers know of.
+        shared: what the drains know together.
     """
 
     plans: tuple[SinkPlan, ...]
@@ -65,7 +65,7 @@ class InboxDelivery:
     sinks: OpenSinks
     start: Start
     gaps: Mapping[str, Sequence[Gap]]
-    told: GapsTold
+    shared: Shared
 
     @property
     def is_durable(self) -> bool:
@@ -85,8 +85,10 @@ class InboxDelivery:
             BacklogError: it is full.
             DeliveryError: it cannot be reached, after retries.
         """
-        now_s = self.rules.clock.now_s()
+        now_s, copies = self.rules.clock.now_s(), _redacted_numbers(items)
+        self.shared.owed.tell(copies)  # so that nobody trims them as soon as they are there
         self.rules.retrying("").call(lambda: self.inbox.put(items, now_s))
+        self.shared.owed.tell(copies)  # who looked in between has to look again
 
     def put_some(self, items: Sequence[Item | Block]) -> int:
         """
@@ -106,12 +108,7 @@ class InboxDelivery:
                     raise
                 count //= 2
 
-    def drain(
-        self,
-        strands: Iterable[str],
-        is_over: Callable[[], bool],
-        behind: Mapping[str, Sequence[int]] | None = None,
-    ) -> DeliveryReport:
+    def drain(self, strands: Iterable[str], is_over: Callable[[], bool]) -> DeliveryReport:
         """
         Deliver what waits of some strands to every sink.
 
@@ -123,7 +120,7 @@ class InboxDelivery:
         failed: dict[str, str] = {}
         for plan in self.plans:
             try:
-                found += self.drain_sink(plan, strands, is_over, behind or {})
+                found += self.drain_sink(plan, strands, is_over)
             except UsageError:
                 raise
             except QldbStreamError as exc:
@@ -131,11 +128,7 @@ class InboxDelivery:
         return DeliveryReport(tuple(found), failed)
 
     def drain_sink(
-        self,
-        plan: SinkPlan,
-        strands: Iterable[str],
-        is_over: Callable[[], bool],
-        behind: Mapping[str, Sequence[int]],
+        self, plan: SinkPlan, strands: Iterable[str], is_over: Callable[[], bool]
     ) -> list[StrandDelivery]:
         """
         Deliver what waits of some strands to one sink.
@@ -149,10 +142,10 @@ class InboxDelivery:
             self.rules,
             start=self.start,
             gaps=self.gaps,
-            told=self.told,
+            shared=self.shared,
             is_over=is_over,
         )
-        found = [drain.drain(strand_id, behind.get(strand_id, ())) for strand_id in strands]
+        found = [drain.drain(strand_id) for strand_id in strands]
         if any(delivery.state is StrandState.FAILED for delivery in found):
             self.sinks.drop(plan)
         return found
@@ -163,14 +156,13 @@ class InboxDelivery:
         """Put a batch, deliver the strands that it touches, and say what may be acknowledged."""
         addresses = [address_of(item) for item in items]
         strands = sorted({at.strand_id for at in addresses if at is not None})
-        behind = redacted_numbers(items)
         stored, refusal = self._put_all(items)
-        delivery = self.drain(strands, is_over, behind)
+        delivery = self.drain(strands, is_over)
         if refusal is not None and delivery.applied:
             more, refusal = self._put_all(items[stored:])  # what was delivered made room
             stored += more
             if more:
-                delivery = self.drain(strands, is_over, behind)
+                delivery = self.drain(strands, is_over)
         reached = None if self.is_durable else {s: self._positions(s) for s in strands}
         outcomes = tuple(
             [
@@ -218,7 +210,7 @@ def _has(position: Position | None, number: int) -> bool:
     return position is not None and number <= position.sequence_no and number not in position.parked
 
 
-def redacted_numbers(items: Iterable[Item | Block]) -> dict[str, list[int]]:
+def _redacted_numbers(items: Iterable[Item | Block]) -> dict[str, list[int]]:
     """Find the blocks, by strand, of which redacted revisions came."""
     found: dict[str, list[int]] = {}
     for item in items:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from qldb_stream.errors import BacklogError, SinkUnavailableError
 from qldb_stream.events import Block
-from qldb_stream.pipeline._batch import InboxDelivery, redacted_numbers
+from qldb_stream.pipeline._batch import InboxDelivery
 from qldb_stream.pipeline._full import FULL_FOR_S, Patience
 from qldb_stream.pipeline._inputs import Input, iter_placed
 from qldb_stream.pipeline._worker import Worker
@@ -121,13 +121,13 @@ class Consumer:
                 count = self._delivery.put_some(batch)
             except BacklogError as exc:
                 self._patience.go_on(exc)
-                self._wake({})
+                self._wake()
                 self._clock.wait(self._progress, _FULL_S)
                 self._end_if_broken()
                 continue
             self._patience.end()
             # Also when there is more to put: what was put may be what they wait for.
-            self._wake(redacted_numbers(batch[:count]))
+            self._wake()
             batch = batch[count:]
         return not batch
 
@@ -135,9 +135,9 @@ class Consumer:
         if any(worker.error is not None for worker in self._workers):
             self._aborted.set()
 
-    def _wake(self, behind: Mapping[str, Sequence[int]]) -> None:
+    def _wake(self) -> None:
         for worker in self._workers:
-            worker.look(behind)
+            worker.look()
 
     def _end(self) -> None:
         """Let everybody come to an end, in good order."""

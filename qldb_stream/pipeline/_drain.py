@@ -13,8 +13,10 @@ last look; otherwise its holder goes round again, so no record waits for the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -27,9 +29,10 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import BlockAddress, Need
-from qldb_stream.pipeline._core import NO_GAPS, Order, PipelineCore, Verdict
+from qldb_stream.pipeline._core import NO_GAPS, Order, PipelineCore, Verdict, is_redacted
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._lease import Leases
+from qldb_stream.pipeline._owed import Copy, Owed
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._setback import once_had
 from qldb_stream.pipeline._target import Target
@@ -44,7 +47,7 @@ from qldb_stream.report import (
 )
 from qldb_stream.typing import Inbox
 
-__all__ = ["GapsTold", "SinkDrain", "Start"]
+__all__ = ["GapsTold", "Shared", "SinkDrain", "Start"]
 
 Start = int | Mapping[str, int] | None
 
@@ -63,6 +66,19 @@ class GapsTold:
         is_new = self._last.get(key) != number
         self._last[key] = number
         return is_new
+
+
+@attrs.frozen
+class Shared:
+    """
+    What the drains of a pipeline know together.
+
+    `told` are the holes that observers know of, `owed` what sinks have to look at before
+    anything is trimmed.
+    """
+
+    told: GapsTold
+    owed: Owed
 
 
 @attrs.frozen
@@ -85,7 +101,7 @@ class SinkDrain:
         rules: how blocks are delivered.
         start: the number to begin with where the sink has nothing, as for a run.
         gaps: declared gaps by strand.
-        told: the holes that observers know of.
+        shared: what it knows together with other drains of the pipeline.
         is_over: says when to stop in good order, though more could be delivered.
     """
 
@@ -97,7 +113,7 @@ class SinkDrain:
         *,
         start: Start = None,
         gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
-        told: GapsTold,
+        shared: Shared,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._target = target
@@ -105,16 +121,16 @@ class SinkDrain:
         self._rules = rules
         self._start = start
         self._gaps = gaps
-        self._told = told
+        self._told = shared.told
+        self._owed = shared.owed
         self._is_over = is_over
 
-    def drain(self, strand_id: str, behind: Sequence[int] = ()) -> StrandDelivery:
+    def drain(self, strand_id: str) -> StrandDelivery:
         """
         Deliver what can be delivered of a strand, until nothing more came meanwhile.
 
         Args:
             strand_id: the strand.
-            behind: numbers of which redacted copies came; where the sink has them, it erases.
 
         Returns:
             How the sink stands now. What a sink or the inbox raised is in it; the lease is
@@ -127,7 +143,7 @@ class SinkDrain:
         """
         leases = _OpenLeases(self._inbox, self._target.name, self._rules)
         delivery = Delivery(self._target, self._rules, leases)
-        look = _Look(strand_id, delivery, behind)
+        look = _Look(strand_id, delivery)
         try:
             is_held = self._rules.retrying(self._target.name).call(lambda: leases.take(strand_id))
             if not is_held:
@@ -149,11 +165,43 @@ class SinkDrain:
     def _go_round(self, look: _Look, leases: Leases) -> StrandDelivery:
         while True:
             arrivals = self._inbox.arrivals(look.strand_id)
-            stop = self._deliver(look)
-            self._inbox.trim(look.strand_id)
+            stop = self._look_back(look) or self._deliver(look)
+            trimmable = partial(self._inbox.trimmable, look.strand_id)
+            if self._owed.may_trim(look.strand_id, trimmable):
+                self._inbox.trim(look.strand_id)
             is_last = stop.state is StrandState.CUT
             if leases.release(look.strand_id, arrivals=None if is_last else arrivals):
                 return look.outcome(self._settle(look, stop))
+
+    def _look_back(self, look: _Look) -> _Stop | None:
+        """
+        Have erased what redacted copies show of blocks that the sink has.
+
+        Such copies come late, and nobody delivers what is below a position; so all that could
+        be trimmed is looked at before it is, and what is known to have come.
+        """
+        strand_id, debt = look.strand_id, self._owed.of(self._target.name, look.strand_id)
+        look.position = look.delivery.position_of(strand_id)
+        late = self._late(strand_id, look.position, debt.numbers)
+        while numbers := list(islice(late, _ROUND_BLOCKS)):
+            stop = CUT if self._is_over() else self._run(look, numbers)
+            if stop is not None:
+                return stop
+        self._owed.settle(self._target.name, strand_id, debt)
+        return None
+
+    def _late(
+        self, strand_id: str, position: Position | None, known: AbstractSet[int]
+    ) -> Iterator[int]:
+        """Iterate over the numbers below a position to look back at."""
+        had = None if position is None else self._inbox.trimmable(strand_id)
+        until = -1 if position is None or had is None else min(had, position.sequence_no)
+        number = self._inbox.next_stored(strand_id, -1) if until >= 0 else None
+        while number is not None and number <= until:
+            yield number
+            number = self._inbox.next_stored(strand_id, number)
+        if position is not None:
+            yield from sorted(n for n in known if until < n <= position.sequence_no)
 
     def _deliver(self, look: _Look) -> _Stop:
         """Deliver round by round, each bounded, until something stops it."""
@@ -165,25 +213,26 @@ class SinkDrain:
     def _round(self, look: _Look) -> _Stop | None:
         """Deliver so many blocks; None when more may follow."""
         strand_id = look.strand_id
-        position = look.delivery.position_of(strand_id)
-        look.position = position
+        look.position = look.delivery.position_of(strand_id)
+        return self._run(look, self._numbers(strand_id, look.position))
+
+    def _run(self, look: _Look, numbers: Iterable[int]) -> _Stop | None:
+        """Feed a core with all that is stored of some numbers; None when more may follow."""
+        strand_id, position = look.strand_id, look.position
         core = PipelineCore(Order.SORTED, start=self._start, gaps=self._gaps)
         core.open_strand(strand_id, position)
         stop = None
-        for number in self._numbers(strand_id, position, look.take_behind()):
+        for number in numbers:
             stop = self._feed(core, look, number)
             if stop is not None or self._is_over():
                 break
         look.delivery.flush()
+        self._owed.see(self._target.name, strand_id, look.take_copies())
         look.position = look.delivery.reached.get(strand_id)
         return CUT if stop is None and self._is_over() else stop
 
-    def _numbers(
-        self, strand_id: str, position: Position | None, behind: Sequence[int]
-    ) -> Iterator[int]:
+    def _numbers(self, strand_id: str, position: Position | None) -> Iterator[int]:
         """Iterate over the numbers that this round looks at."""
-        if position is not None:
-            yield from sorted({n for n in behind if n <= position.sequence_no})
         number = self._first(strand_id) if position is None else position.sequence_no + 1
         for _ in range(_ROUND_BLOCKS):
             number = self._over_gaps(strand_id, number)
@@ -228,6 +277,8 @@ class SinkDrain:
         if is_behind:
             if not isinstance(checked, Need):
                 look.delivery.add(checked)
+                if is_redacted(checked.block):
+                    look.copies.append((number, len(items)))
             return None
         if isinstance(checked, Need) or checked.verdict is not Verdict.DELIVER:
             return _stop_of(core, number)
@@ -263,16 +314,16 @@ _BAD: Final = (StrandState.STOPPED, StrandState.FAILED)
 class _Look:
     """What a drain knows of the strand while it works on it."""
 
-    def __init__(self, strand_id: str, delivery: Delivery, behind: Sequence[int]) -> None:
+    def __init__(self, strand_id: str, delivery: Delivery) -> None:
         self.strand_id = strand_id
         self.delivery = delivery
         self.position: Position | None = None
-        self._behind = behind
+        self.copies: list[Copy] = []
 
-    def take_behind(self) -> Sequence[int]:
-        """Give the numbers to look back at, once."""
-        behind, self._behind = self._behind, ()
-        return behind
+    def take_copies(self) -> list[Copy]:
+        """Give the redacted copies of blocks that the sink had, once."""
+        copies, self.copies = self.copies, []
+        return copies
 
     def outcome(self, stop: _Stop) -> StrandDelivery:
         """Sum up."""

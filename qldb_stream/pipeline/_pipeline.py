@@ -17,9 +17,10 @@ from qldb_stream.pipeline._batch import InboxDelivery
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._consume import DRAIN_EVERY_S, Consumer
 from qldb_stream.pipeline._core import NO_GAPS
-from qldb_stream.pipeline._drain import GapsTold
+from qldb_stream.pipeline._drain import GapsTold, Shared
 from qldb_stream.pipeline._full import FULL_FOR_S
 from qldb_stream.pipeline._inputs import Input
+from qldb_stream.pipeline._owed import Owed
 from qldb_stream.pipeline._requeue import ParkedOfSink
 from qldb_stream.pipeline._retry import RetryPolicy
 from qldb_stream.pipeline._rules import (
@@ -124,7 +125,7 @@ class Pipeline:
             load_observers(*observers) if self._plans else Observers(),
         )
         self._sinks = OpenSinks(self._rules)
-        self._told = GapsTold()
+        self._shared = Shared(GapsTold(), Owed(names))
         self._passes: Passes | None = None
         self._is_registered = False
 
@@ -300,7 +301,13 @@ class Pipeline:
         if inbox is None or not self._plans:
             raise UsageError("this needs an inbox, where records wait, and a sink")
         delivery = InboxDelivery(
-            self._plans, inbox, self._rules, self._sinks, self._start, self._gaps, self._told
+            self._plans,
+            inbox,
+            self._rules,
+            self._sinks,
+            self._start,
+            self._gaps,
+            self._shared,
         )
         if not self._is_registered:
             delivery.register()

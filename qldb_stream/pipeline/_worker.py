@@ -8,7 +8,7 @@ its sink is away or another process holds the strand, it looks at again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -63,12 +63,10 @@ class Worker(threading.Thread):
         self._woken = threading.Event()
         self._is_ending = False
         self._lock = threading.Lock()
-        self._behind: dict[str, set[int]] = {}
         self._totals: dict[str, StrandDelivery] = {}
 
-    def look(self, behind: Mapping[str, Sequence[int]]) -> None:
-        """Take note that something came; `behind` as `SinkDrain.drain` takes it."""
-        self._remember(behind)
+    def look(self) -> None:
+        """Take note that something came."""
         with self._lock:
             self.state = None
             self._woken.set()
@@ -110,32 +108,20 @@ class Worker(threading.Thread):
                 self._clock.wait(self._woken, self._every_s)
 
     def _drain(self) -> list[StrandDelivery]:
-        with self._lock:
-            asked, self._behind = self._behind, {}
-        behind = {strand_id: sorted(numbers) for strand_id, numbers in asked.items()}
         try:
             strands = self._delivery.rules.retrying(self.plan.name).call(
                 self._delivery.inbox.strands
             )
-            found = self._delivery.drain_sink(self.plan, strands, self._is_over, behind)
+            found = self._delivery.drain_sink(self.plan, strands, self._is_over)
         except (UsageError, PluginError):
             raise
         except QldbStreamError as exc:
             self.failure = str(exc)
-            self._remember(behind)
             return []
         self.failure = None
-        undone = {each.strand_id for each in found if each.state in _UNDONE}
-        self._remember({s: numbers for s, numbers in behind.items() if s in undone})
         for delivery in found:
             self._totals[delivery.strand_id] = _sum(self._totals.get(delivery.strand_id), delivery)
         return found
-
-    def _remember(self, behind: Mapping[str, Sequence[int]]) -> None:
-        """Keep what was not looked at for the next look."""
-        with self._lock:
-            for strand_id, numbers in behind.items():
-                self._behind.setdefault(strand_id, set()).update(numbers)
 
 
 class _WorkersClock:
@@ -171,9 +157,6 @@ _BY_WEIGHT: Final = (
     StrandState.STOPPED,
     StrandState.WAITING,
 )
-
-
-_UNDONE: Final = frozenset({StrandState.FAILED, StrandState.BUSY, StrandState.CUT})
 
 
 def _worst(found: Sequence[StrandDelivery], failure: str | None) -> tuple[StrandState, str]:

@@ -79,8 +79,10 @@ def test_a_registered_sink_without_position_holds_all(inbox: Inbox) -> None:
     inbox.register("b")
     inbox.store_position("a", Position(STRAND, 99, bytes(32)), 1)
     assert 0 == inbox.trim(STRAND)
+    assert inbox.trimmable(STRAND) is None
     inbox.forget("b")
 
+    assert 99 == inbox.trimmable(STRAND)
     assert inbox.trim(STRAND)
 
 

@@ -136,6 +136,26 @@ class PlainSink:
         """Do nothing."""
 
 
+class ErasableSink(MemorySink):
+    """A sink that notes which blocks it was to erase in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.erased: list[int] = []
+        self.is_away = False
+
+    def position(self, strand_id: str) -> Position | None:
+        """Answer, or be away."""
+        if self.is_away:
+            raise SinkUnavailableError("erasable", "it is away")
+        return super().position(strand_id)
+
+    def erase(self, blocks: Sequence[Block], token: int) -> None:
+        """Take note."""
+        assert token
+        self.erased += [block.address.sequence_no for block in blocks]
+
+
 @attrs.frozen
 class Witness:
     """An observer that keeps what it was told."""

@@ -355,19 +355,6 @@ class Broken:
         raise ZeroDivisionError
 
 
-class ErasableSink(MemorySink):
-    """A sink that notes which blocks it was to erase in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.erased: list[int] = []
-
-    def erase(self, blocks: Sequence[Block], token: int) -> None:
-        """Take note."""
-        assert token
-        self.erased += [block.address.sequence_no for block in blocks]
-
-
 @pytest.mark.parametrize("last", [4, None])
 def test_a_sink_that_was_restored_is_told_what_was_trimmed(last: int | None) -> None:
     """It does not have what the inbox let go for it: it waits, again and again, until it has."""
@@ -392,27 +379,6 @@ def test_a_sink_that_was_restored_is_told_what_was_trimmed(last: int | None) -> 
     assert pipeline.run(BLOCKS[:10]).ok
     assert [StrandState.CURRENT] == states(pipeline.drain())
     assert BLOCKS[:12] == sink.blocks
-
-
-def test_redacted_copies_of_applied_blocks_reach_the_sink() -> None:
-    """A sink that has the data is told to erase it when a redacted copy comes."""
-    shape = JournalShape(redactions=0.3, erased=False)
-    full = make_journal(77, blocks=40, shape=shape)
-    erased = make_journal(77, blocks=40, shape=attrs.evolve(shape, erased=True))
-    sink = ErasableSink()
-    inbox = MemoryInbox()
-    inbox.register("somebody slow")  # so that nothing is trimmed
-    pipeline = make_pipeline(sink, inbox)
-    pipeline.handle_batch(delivery_of(full))
-    assert 40 == len(sink.blocks)
-    pipeline.handle_batch(delivery_of(erased))
-    redacted = [
-        block.address.sequence_no
-        for block in erased
-        if any(r.kind.value == "redacted" for r in block.revisions)
-    ]
-    assert redacted
-    assert redacted == sink.erased
 
 
 def test_what_a_block_redacts_is_gone_from_the_inbox(tmp_path: Path) -> None:

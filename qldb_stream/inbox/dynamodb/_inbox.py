@@ -277,6 +277,10 @@ class DynamoDbInbox:
         self._positions.forget(sink)
         self._park.forget(sink)
 
+    def trimmable(self, strand_id: str) -> int | None:
+        """Give the number up to which every registered sink has a strand; None for nothing."""
+        return self._positions.had(strand_id)
+
     def trim(self, strand_id: str) -> int:
         """
         Remove the records of blocks that every registered sink has; give their number.
