@@ -11,6 +11,10 @@ Three rules (design, "Delivery"), and one for caution:
   parked DROP TABLE, and other DDL comes after every parked UNDROP TABLE;
 - a block of which this cannot be read, parked or not, has to do with everything.
 
+A redaction of what a parked block holds is no reason to wait: it was carried out in the park
+before, and what should be gone stays gone when the block is requeued. A sink that must have the
+block before it can redact says so by `mentions`.
+
 Only ids and names are kept, so that memory is bounded by how much may be parked.
 """
 

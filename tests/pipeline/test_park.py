@@ -25,6 +25,7 @@ from qldb_stream.plugins import open_sink
 from qldb_stream.report import BlockParked, Gap, ParkedBlock, ParkReason, Position, StrandState
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
+from qldb_stream.testing.stories import Story
 from tests.pipeline.inboxes import PickySink, Refusing, TestClock, Witness, make_pipeline
 from tests.pipeline.support import BLOCKS, JOURNAL, STRAND
 from tests.replay.blocks import block, revision
@@ -328,6 +329,30 @@ def test_a_ledger_is_whole_after_a_requeue(tmp_path: Path, blocks: list[Block]) 
         history = rows(ledger, "SELECT VALUE h.metadata.version FROM history(A) AS h")
         assert [0, 0, 1, 1, 2, 2] == sorted(history)
     inbox.close()
+
+
+def test_a_ledger_redacts_when_the_later_revision_is_there(tmp_path: Path) -> None:
+    """The newest revision cannot be redacted: the redaction waits for the parked one after it."""
+    story = Story(11)
+    story.create_table("Patients")
+    document = story.insert("Patients", {"name": "to be gone"})
+    parked = len(story)
+    story.update(document, {"name": "to stay"})
+    story.redact(document, 0)
+    journal = list(story.blocks())
+    inbox, sink = MemoryInbox(), RefusingLedger.open(tmp_path / "copy.ledger")
+    sink.refused = frozenset({parked})
+    pipeline = make_pipeline(sink, inbox, on_refusal="park")
+    report = pipeline.run(journal)
+    assert [parked, parked + 1] == [number for _, number in report.parked]
+
+    sink.refused = frozenset()
+    assert pipeline.requeue(strand_of(journal)).ok
+    assert () == sink.summary().redactions_pending
+    sink.close()
+    with Ledger.open(tmp_path / "copy.ledger") as ledger:
+        history = rows(ledger, "SELECT h.data AS data FROM history(Patients) AS h")
+        assert [None, {"name": "to stay"}] == [row.get("data") for row in history]
 
 
 def rows(ledger: Ledger, statement: str) -> list[Any]:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
 import attrs
 
 from qldb_stream.errors import (
+    DecodeError,
     OccConflictError,
     QldbStreamError,
     ReplayRefusedError,
@@ -177,8 +178,13 @@ class SessionSink:
             raise refusal(asked.block_address, str(exc)) from exc
 
     def mentions(self, block: Block) -> frozenset[str]:
-        """Name the documents whose ids are rewritten in the block's documents."""
-        return self._replay.mentions(block)
+        """
+        Name the documents whose ids are rewritten in the block's documents, or that it redacts.
+
+        The newest revision of a document cannot be redacted (facts 2.6): so a redaction comes
+        after a parked block that holds the document, which may be the later revision.
+        """
+        return self._replay.mentions(block) | _redacted_by(block)
 
     def summary(self) -> SinkSummary:
         """Say what became of the blocks that are durable."""
@@ -250,6 +256,13 @@ class SessionSink:
             plan = attrs.evolve(plan, redactions=(), left_out={})  # counted with the last part
         self._tally.add(plan, outcome)
         return outcome.applied
+
+
+def _redacted_by(block: Block) -> frozenset[str]:
+    info = block.summary.redaction_info
+    with suppress(DecodeError):  # who applies the block says what is wrong with it
+        return frozenset() if info is None else frozenset(r.document_id for r in info.revisions)
+    return frozenset()
 
 
 class _Tally:

@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from qldb_stream.errors import UsageError
-from qldb_stream.events import Block
+from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Guarantee
 from qldb_stream.testing.kit._compare import maybe_difference, shown
 from qldb_stream.testing.kit._place import make_place
@@ -48,7 +48,7 @@ class Bench:
     erase: str | None = None
     blocks_per_s: float | None = None
     _declared: dict[str, bool] = attrs.field(factory=dict)
-    _clean: dict[tuple[str, int], Any] = attrs.field(factory=dict)
+    _clean: dict[tuple[str, int, int], Any] = attrs.field(factory=dict)
     _root: Path = attrs.field(
         factory=lambda: Path(tempfile.mkdtemp(prefix="qldb-stream-kit-")).resolve()
     )
@@ -136,7 +136,8 @@ class Bench:
 
     def clean(self, blocks: Sequence[Block]) -> Any:
         """Give what a clean run of the kit's own journal leaves; run once."""
-        key = (blocks[0].address.strand_id, len(blocks))
+        redacted = sum(r.kind is RevisionKind.REDACTED for b in blocks for r in b.revisions)
+        key = (blocks[0].address.strand_id, len(blocks), redacted)
         if key not in self._clean:
             self._clean[key] = self.run_clean(blocks)
         return self._clean[key]

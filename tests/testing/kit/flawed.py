@@ -188,6 +188,17 @@ class DoesNotErase(SoundSink):
         """Do nothing."""
 
 
+class NeedsWhatItRedacts(SoundSink):
+    """A redaction of what is not there yet, because it was parked, is a failure."""
+
+    def redact(self, document_id: str, version: int) -> None:
+        """Erase, if there is something."""
+        query = "SELECT 1 FROM revision WHERE id = ? AND version = ?"
+        if self.db.execute(query, (document_id, version)).fetchone() is None:
+            raise SinkUnavailableError("flawed", "there is nothing to redact")
+        super().redact(document_id, version)
+
+
 class ErasesTooMuch(SoundSink):
     """A redaction takes all versions, and the hashes with them."""
 

@@ -31,6 +31,7 @@ FLAWS = {
     flawed.IgnoresToken: "an old worker comes back",
     flawed.WritesBackwards: "runs of any length",
     flawed.DoesNotErase: "a redaction",
+    flawed.NeedsWhatItRedacts: "every seventh block parked",
     flawed.ErasesTooMuch: "a redaction",
     flawed.LeavesTraces: "a redaction",
     flawed.IsNotAtomic: "a crash within each apply",
