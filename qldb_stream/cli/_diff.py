@@ -135,7 +135,10 @@ def _repair(
     work: SinkDiff, report: ContentReport, tokens: Tokens, outcomes: list[RepairOutcome]
 ) -> ContentReport:
     """Repair and compare again, as long as that helps."""
-    while any(strand.plan for strand in report.strands) and len(outcomes) < _MOST_ROUNDS:
+    while (
+        any(strand.plan or strand.hidden for strand in report.strands)
+        and len(outcomes) < _MOST_ROUNDS
+    ):
         before = report.count
         outcomes.append(work.repair(report, tokens))
         report = work.compare()
@@ -205,6 +208,8 @@ def _print(
     _print_strands(left)
     for strand in left.strands:
         _print_notes(strand, has_repair=has_repair)
+    if rules.apply is None and not has_repair and any(strand.plan for strand in left.strands):
+        console().print("  if this sink was filled with a filter, give the same one first")
     _print_verdict(left)
 
 
@@ -260,6 +265,12 @@ def _print_notes(strand: StrandDiff, *, has_repair: bool) -> None:
         out.print(f"  not compared: {_run(found.first, found.last)}: {found.why}")
     if strand.position is not None and not strand.current_compared:
         out.print("  the sink went on meanwhile: its current state was not compared")
+    if strand.hidden:
+        found_so = count(strand.hidden, "revision")
+        out.print(
+            f"  {found_so} masked or withheld in the sink and not in what it was compared with: "
+            "give the filter that this sink was filled with; nothing is repaired without"
+        )
     if strand.plan:
         what = "not repaired" if has_repair else "`--repair` writes anew"
         out.print(f"  {what}: {_listed(strand.plan)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -15,7 +15,8 @@ class DiffCode(enum.Enum):
     What kind of thing differs.
 
     The CURRENT_ ones are about the current state, OTHER_BLOCK and BEHIND about the sink's
-    position, all others about the history.
+    position, all others about the history. Of the MASKED and WITHHELD ones the sink holds what
+    a filter left, where the source, or the filter of the comparison, has it in clear.
     """
 
     MISSING = "missing"
@@ -27,12 +28,19 @@ class DiffCode(enum.Enum):
     WRONG_ORDER = "wrong_order"
     NOT_ERASED = "not_erased"
     ERASED = "erased"
+    MASKED = "masked"
+    WITHHELD = "withheld"
     CURRENT_MISSING = "current_missing"
     CURRENT_EXTRA = "current_extra"
     CURRENT_ALTERED = "current_altered"
     CURRENT_NOT_ERASED = "current_not_erased"
+    CURRENT_MASKED = "current_masked"
     OTHER_BLOCK = "other_block"
     BEHIND = "behind"
+
+
+HIDDEN: Final = frozenset({DiffCode.MASKED, DiffCode.WITHHELD, DiffCode.CURRENT_MASKED})
+"""What a repair would put into the sink in clear."""
 
 
 @attrs.frozen
@@ -94,7 +102,9 @@ class StrandDiff:
     `parked` and `gaps` are the numbers of the position that the source has and the sink
     has not, known and no difference. `current_compared` is False where the sink went on
     meanwhile, or has nothing. `plan` are the runs of blocks, both ends included, that a repair
-    writes anew; `not_repairable` counts differences that no block of the source mends.
+    writes anew; `not_repairable` counts differences that no block of the source mends. `hidden`
+    counts what is masked or withheld in the sink and would come out in clear; there is no plan
+    then.
     """
 
     strand_id: str
@@ -111,6 +121,7 @@ class StrandDiff:
     not_compared: tuple[NotCompared, ...] = ()
     plan: tuple[tuple[int, int], ...] = ()
     not_repairable: int = 0
+    hidden: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""

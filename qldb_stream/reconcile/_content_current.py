@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
+
 from qldb_stream.reconcile._content import ContentDifference, DiffCode
-from qldb_stream.reconcile._match import altered_fields
+from qldb_stream.reconcile._match import altered_fields, hidden_by
 from qldb_stream.reconcile._newest import NewestRevision, NewestRevisions
 from qldb_stream.reconcile._tables import Tables
 from qldb_stream.report import StoredRevision
@@ -67,6 +69,8 @@ def _compare(newest: NewestRevision, row: StoredRevision) -> ContentDifference |
         return ContentDifference.of(DiffCode.CURRENT_NOT_ERASED, ours) if is_open else None
     if ours.data is None:
         return ContentDifference.of(DiffCode.CURRENT_EXTRA, row)
+    if hidden := hidden_by(ours, row):
+        return attrs.evolve(hidden, code=DiffCode.CURRENT_MASKED)
     fields = altered_fields(ours, row)
     if ours.version != row.version:
         fields = ("version", *fields)

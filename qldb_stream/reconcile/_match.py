@@ -61,7 +61,9 @@ def match_revisions(
 
 def compare_stored(ours: StoredRevision, theirs: StoredRevision) -> Iterator[ContentDifference]:
     """Compare a revision with what a sink holds of it: at most one difference."""
-    if ours.data is None and theirs.data is not None and ours.kind in _HIDDEN:
+    if hidden := hidden_by(ours, theirs):
+        yield hidden
+    elif ours.data is None and theirs.data is not None and ours.kind in _HIDDEN:
         yield ContentDifference.of(DiffCode.NOT_ERASED, ours)
     elif fields := altered_fields(ours, theirs):
         is_erased = theirs.kind is RevisionKind.REDACTED and theirs.data is None
@@ -69,6 +71,22 @@ def compare_stored(ours: StoredRevision, theirs: StoredRevision) -> Iterator[Con
             yield ContentDifference.of(DiffCode.ERASED, ours)
         else:
             yield ContentDifference.of(DiffCode.ALTERED, ours, fields=fields)
+
+
+def hidden_by(ours: StoredRevision, theirs: StoredRevision) -> ContentDifference | None:
+    """Say what the sink has masked or withheld and the source would put there in clear."""
+    if ours.data is None:
+        return None
+    if theirs.kind is RevisionKind.WITHHELD:
+        return ContentDifference.of(DiffCode.WITHHELD, ours)
+    open_paths = [path for path in theirs.masked if not _covers(ours.masked, path)]
+    fields = tuple([f"data.{path}" for path in open_paths[:_MOST_FIELDS]])
+    return ContentDifference.of(DiffCode.MASKED, ours, fields=fields) if fields else None
+
+
+def _covers(masked: Sequence[str], path: str) -> bool:
+    """Say whether a path, or what it is in, is masked."""
+    return any(path == one or path.startswith(f"{one}.") for one in masked)
 
 
 def altered_fields(ours: StoredRevision, theirs: StoredRevision) -> tuple[str, ...]:
@@ -123,13 +141,15 @@ def _match_spare(
         if ours is None:
             extra.append(there)
             continue
-        yield ContentDifference.of(DiffCode.WRONG_BLOCK, ours, found_no=there.sequence_no)
+        moved = ContentDifference.of(DiffCode.WRONG_BLOCK, ours, found_no=there.sequence_no)
+        yield hidden_by(ours, there) or moved
     for there in extra:
         ours = left.pop(by_block.get((there.sequence_no, there.document_id), (-1, "", -1)), None)
         if ours is None:
             yield ContentDifference.of(DiffCode.EXTRA, there)
         else:
-            yield ContentDifference.of(DiffCode.WRONG_VERSION, ours, found_version=there.version)
+            other = ContentDifference.of(DiffCode.WRONG_VERSION, ours, found_version=there.version)
+            yield hidden_by(ours, there) or other
     for ours in left.values():
         yield ContentDifference.of(DiffCode.MISSING, ours)
 

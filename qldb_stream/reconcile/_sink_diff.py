@@ -20,6 +20,7 @@ from qldb_stream.events import Block, Revision
 from qldb_stream.pipeline import CheckpointedSink, Order, PipelineCore, Tokens, iter_checked
 from qldb_stream.reconcile._content import ContentFindings, ContentReport
 from qldb_stream.reconcile._diff_rules import Filter, Rules, Verified
+from qldb_stream.reconcile._match import hidden_by
 from qldb_stream.reconcile._newest import NewestRevisions
 from qldb_stream.reconcile._runs import Runs, is_in
 from qldb_stream.reconcile._strand_diff import StrandWalk
@@ -144,23 +145,28 @@ class SinkDiff:
         """
         Write the blocks anew that a comparison planned; compare again afterwards.
 
-        A run of blocks that the sink refuses is left as it is and named.
+        A run of blocks that the sink refuses is left as it is and named. Nothing that is masked
+        or withheld in the sink is written in clear: each run is looked at again before.
 
         Args:
             report: of the last `compare`.
             tokens: give the fencing token for each strand.
 
         Raises:
-            UsageError: the sink cannot be repaired.
+            UsageError: the sink cannot be repaired, or holds something masked or withheld that
+                the filter, or none, would write in clear; runs before that stay repaired.
             StaleTokenError: another worker has the strand.
             DeliveryError: the sink cannot be written now; what was repaired before stays so.
             SourceError: the source failed.
         """
         if not isinstance(self._own, RepairableSink):
             raise UsageError(f"{type(self._own).__name__} cannot be repaired")
+        if hidden := sum(strand.hidden for strand in report.strands):
+            raise _would_reveal(hidden)
         blocks = 0
         refused: list[tuple[str, int, int]] = []
         for run in self._iter_planned(report):
+            self._check_hides(run)
             address = run[0].address
             tokens.open(address.strand_id)
             token = tokens.token(address.strand_id)
@@ -174,6 +180,17 @@ class SinkDiff:
                 self._own.erase(run, token)  # and notes what is redacted; others are passed over
             blocks += len(run)
         return RepairOutcome(blocks, tuple(refused))
+
+    def _check_hides(self, run: Sequence[Block]) -> None:
+        """Raise UsageError when a run would put into the sink what that has masked."""
+        expected = {(one.document_id, one.version): one for one in self._own.expect(run)}
+        first, last = run[0].address, run[-1].address
+        hidden = 0
+        for stored in self._own.history(first.strand_id, first.sequence_no, last.sequence_no):
+            ours = expected.get((stored.document_id, stored.version))
+            hidden += ours is not None and hidden_by(ours, stored) is not None
+        if hidden:
+            raise _would_reveal(hidden)
 
     def _tell(self, strand_id: str, verified: Verified) -> None:
         self._verified[strand_id] = verified
@@ -240,6 +257,13 @@ class SinkDiff:
             return delivered
         revisions = tuple([_without_data(r, redacted) for r in delivered.revisions])
         return attrs.evolve(delivered, revisions=revisions)
+
+
+def _would_reveal(count: int) -> UsageError:
+    return UsageError(
+        f"not repaired: {count:,} revisions are masked or withheld in the sink, and would be "
+        "written in clear; give the filter that this sink was filled with"
+    )
 
 
 def _without_data(revision: Revision, redacted: frozenset[tuple[str, int]]) -> Revision:

@@ -19,6 +19,7 @@ from qldb_stream.errors import DecodeError, FilterError, ReplayRefusedError, Usa
 from qldb_stream.events import Block, RedactedRevision
 from qldb_stream.partiql.ast import DropTable
 from qldb_stream.reconcile._content import (
+    HIDDEN,
     ContentDifference,
     ContentFindings,
     DiffCode,
@@ -140,7 +141,7 @@ class StrandWalk:
             parked=tuple(self._parked),
             gaps=self._gaps.pairs(),
             not_compared=tuple(self._not_compared),
-            plan=self._plan.pairs(),
+            plan=() if self._diff.hidden else self._plan.pairs(),
         )
 
     def _begin(self, number: int) -> None:
@@ -353,12 +354,14 @@ class StrandWalk:
         if self._rules.position_of(strand_id) != position:
             return
         kept = ContentFindings(self._findings.limit)
-        repairs, bad, failed = Runs(), self._bad, 0
+        repairs, bad, failed, hidden = Runs(), self._bad, 0, 0
         current = CurrentState(self._rules.sink, self._notes, self._tables, strand_id)
         for difference, number in current.differences(self._low or 0):
             kept.add(difference)
             bad = number if bad is None else min(bad, number)
-            if number in self._comparable:
+            if difference.code in HIDDEN:
+                hidden += 1
+            elif number in self._comparable:
                 repairs.add(number, number)
             else:
                 failed += 1
@@ -373,6 +376,7 @@ class StrandWalk:
             documents=current.documents,
             current_compared=True,
             not_repairable=self._diff.not_repairable + failed,
+            hidden=self._diff.hidden + hidden,
         )
 
     # --- what comes of it ------------------------------------------------------------------
@@ -387,7 +391,9 @@ class StrandWalk:
             numbers.add(difference.found_no)
         lowest = min(numbers)
         self._bad = lowest if self._bad is None else min(self._bad, lowest)
-        if is_repairable and all(number in self._comparable for number in numbers):
+        if difference.code in HIDDEN:
+            self._diff = attrs.evolve(self._diff, hidden=self._diff.hidden + 1)
+        elif is_repairable and all(number in self._comparable for number in numbers):
             for number in numbers:
                 self._plan.add(number, number)
         else:

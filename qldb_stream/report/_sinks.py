@@ -30,7 +30,9 @@ class StoredRevision:
 
     `data` has plain values that compare equal where the sink means the same (a column's
     value, not its spelling): a mapping of columns for a table of columns, one document
-    otherwise; None where no document is there (deleted, redacted, withheld).
+    otherwise; None where no document is there (deleted, redacted, withheld). `masked` names the
+    fields that a filter changed, as `Revision.masked` does; it is not compared, but a revision
+    that has more of them than its source is not written anew from that.
     """
 
     strand_id: str
@@ -42,6 +44,7 @@ class StoredRevision:
     hash: bytes
     data_hash: bytes | None
     data: Any = attrs.field(repr=False)
+    masked: tuple[str, ...] = attrs.field(default=(), eq=False)
 
 
 @attrs.frozen

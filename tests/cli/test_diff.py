@@ -225,3 +225,21 @@ def test_many_differences_are_counted(run: Run, folder: Path) -> None:
 
     assert 1 == said.code
     assert " more" in said.out
+
+
+def test_what_is_masked_in_the_sink_is_not_written_in_clear(run: Run, folder: Path) -> None:
+    """Without the filter of the delivery a repair is refused, and not recommended."""
+    options = ("--mask", "Customers.name=drop", "--where", "Customers:name IS NULL")
+    for number, given in enumerate((options[:2], options[2:])):
+        url = f"sqlite:hidden{number}.db"
+        assert 0 == run("replay", "in", "--to", url, *given).code
+
+        said = run("diff", "in", "--with", url)
+        refused = run("diff", "in", "--with", url, "--repair")
+        again = run("diff", "in", "--with", url, *given)
+
+        assert (1, 2, 0) == (said.code, refused.code, again.code)
+        assert "masked or withheld in the sink" in said.out
+        assert "writes anew" not in said.out
+        assert "give the filter" in refused.err
+    assert folder.exists()

@@ -13,7 +13,7 @@ from qldb_stream.events import Block, Revision, RevisionKind
 from qldb_stream.formulas import hash_data
 from qldb_stream.ion import IonType, to_slice, to_text
 from qldb_stream.report import StoredRevision
-from qldb_stream.sinks._relational._catalog import OWN_COLUMNS, WHOLE, Catalog, Table
+from qldb_stream.sinks._relational._catalog import OWN, OWN_COLUMNS, WHOLE, Catalog, Table
 from qldb_stream.sinks._relational._database import Database
 from qldb_stream.sinks._relational._documents import rest_fields
 from qldb_stream.sinks._relational._kinds import MISFIT, Kind, base_type, maybe_time_text
@@ -21,6 +21,8 @@ from qldb_stream.sinks._relational._names import quote
 from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, WITH_DATA, Erasure
 
 __all__ = ["expect_revisions", "plain", "read_current", "read_history"]
+
+_MASKED: Final = [*OWN].index("qldb_masked")
 
 _WINDOW_BLOCKS: Final = 1_000
 """Blocks whose revisions are read together, to be put in order."""
@@ -49,6 +51,7 @@ def _expect(block: Block, revision: Revision, erased: Collection[Erasure]) -> St
         revision.hash,
         hash_data(revision),
         plain(revision.data) if kind in WITH_DATA else None,
+        revision.masked,
     )
 
 
@@ -104,7 +107,19 @@ def _stored(db: Database, table: Table, row: Any) -> StoredRevision:
         bytes(digest),
         None if data_hash is None else bytes(data_hash),
         _document(db, table, row) if has_data else None,
+        _masked(db, row[_MASKED]),
     )
+
+
+def _masked(db: Database, cell: Any) -> tuple[str, ...]:
+    """Read which fields are masked; what somebody else has put there counts as one."""
+    try:
+        found = () if cell is None else db.parse(Kind.JSON, cell)
+    except ValueError:
+        found = None
+    if isinstance(found, (list, tuple)) and all(isinstance(path, str) for path in found):
+        return tuple(found)
+    return ("?",)
 
 
 def _document(db: Database, table: Table, row: Any) -> Any:

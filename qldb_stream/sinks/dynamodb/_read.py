@@ -33,6 +33,7 @@ def stored_revision(item: Item) -> StoredRevision:
         bytes(item.get("qldb_hash", {}).get("B", b"")),
         None if data_hash is None else bytes(data_hash["B"]),
         _data(item),
+        tuple([str(path.get("S")) for path in item.get("qldb_masked", {}).get("L", ())]),
     )
 
 

@@ -35,6 +35,7 @@ def stored_revision(source: Mapping[str, Any]) -> StoredRevision:
         _digest(own.get("hash")) or b"",
         _digest(own.get("data_hash")),
         _data(source),
+        tuple(map(str, own.get("masked", ()))),
     )
 
 

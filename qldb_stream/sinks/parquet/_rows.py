@@ -89,6 +89,7 @@ class Row:
             self.hash,
             self.data_hash,
             data,
+            self.masked,
         )
 
 

@@ -115,6 +115,28 @@ def _check_withheld(bench: Bench, worker: Worker, blocks: Sequence[Block]) -> No
         found=sorted(current & gone),
         look_at="what apply does on a revision of kind WITHHELD",
     )
+    _check_masks_told(bench, sink, blocks)
+
+
+def _check_masks_told(bench: Bench, sink: ReadableSink, blocks: Sequence[Block]) -> None:
+    """Look whether readers learn what is masked: a repair must not write that in clear."""
+    first, last = blocks[0].address, blocks[-1].address
+    delivered = {
+        (revision.metadata.id, revision.metadata.version): revision.masked
+        for block in blocks
+        for revision in block.revisions
+        if revision.metadata is not None
+    }
+    for told, where in (
+        (sink.history(first.strand_id, first.sequence_no, last.sequence_no), "history"),
+        (sink.expect(blocks), "expect"),
+    ):
+        bench.check_equal(
+            sorted(delivered.items()),
+            sorted(((r.document_id, r.version), tuple(r.masked)) for r in told),
+            f"{where}() does not tell which fields are masked",
+            "StoredRevision.masked: keep Revision.masked beside the document",
+        )
 
 
 def _hard(bench: Bench, name: str) -> None:
