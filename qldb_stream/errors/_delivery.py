@@ -106,15 +106,25 @@ class ReplayRefusedError(DeliveryError):
 
 @attrs.frozen
 class StaleTokenError(DeliveryError):
-    """A fencing token lower than the one that the sink has stored."""
+    """
+    A fencing token lower than the one that the sink has stored.
+
+    `lacks_inbox`: the lower one is that of a caller without an inbox, which has none to give.
+    """
 
     disposition = Disposition.HALT
 
     strand_id: str
     stored: int
     given: int
+    lacks_inbox: bool = False
 
     def __str__(self) -> str:
+        if self.lacks_inbox:
+            return (
+                f"strand {self.strand_id}: this sink was filled through an inbox (fencing token "
+                f"{self.stored} is stored): give it with --inbox, or as `inbox` of a Pipeline"
+            )
         return (
             f"strand {self.strand_id}: fencing token {self.given} is stale, {self.stored} is "
             "stored; another worker holds this strand now"

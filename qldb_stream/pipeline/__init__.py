@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._foreign import closing_sink
-from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
+from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
 from qldb_stream.pipeline._pipeline import Pipeline, verify_source
 from qldb_stream.pipeline._retry import Retrying, RetryPolicy
 from qldb_stream.pipeline._rules import LEASE_S, OnRefusal
@@ -44,6 +44,7 @@ __all__ = [
     "Verdict",
     "closing_sink",
     "iter_checked",
+    "naming_lack",
     "verify_source",
 ]
 

@@ -7,14 +7,16 @@ somebody else: whoever finds that (`StaleTokenError`) stops, and has lost nothin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from qldb_stream.errors import LeaseHeldError
+from qldb_stream.errors import LeaseHeldError, StaleTokenError
 from qldb_stream.pipeline._clock import Clock
 from qldb_stream.report import Lease
 from qldb_stream.typing import Inbox
 
-__all__ = ["FixedToken", "Leases", "Tokens"]
+__all__ = ["FixedToken", "Leases", "Tokens", "naming_lack"]
 
 
 class Tokens(Protocol):
@@ -39,6 +41,24 @@ class FixedToken:
     def token(self, strand_id: str) -> int:  # noqa: ARG002 - one for all
         """Give the token."""
         return self._token
+
+
+@contextmanager
+def naming_lack(tokens: Tokens) -> Iterator[None]:
+    """
+    Run the body, and say of the lowest token that it is stale for want of an inbox.
+
+    Nobody has taken the strand from whoever never had a lease.
+
+    Raises:
+        StaleTokenError: the body's own.
+    """
+    try:
+        yield
+    except StaleTokenError as exc:
+        if exc.given or not isinstance(tokens, FixedToken):
+            raise
+        raise StaleTokenError(exc.strand_id, exc.stored, exc.given, lacks_inbox=True) from exc
 
 
 class Leases:

@@ -21,7 +21,7 @@ from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import Input, address_of, iter_placed, order_of
-from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens
+from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._target import SinkPlan
 from qldb_stream.report import (
@@ -113,7 +113,8 @@ class Passes:
                 inbox.register(plan.name)
                 tokens = leases = Leases(inbox, plan.name, self._rules.lease_s, self._rules.clock)
                 closing.callback(_release, leases)
-            self._pass(source, Delivery(target, self._rules, tokens))
+            with naming_lack(tokens):
+                self._pass(source, Delivery(target, self._rules, tokens))
 
     def _pass(self, source: Input, delivery: Delivery | None) -> None:
         order = order_of(source, has_start=self._start is not None)

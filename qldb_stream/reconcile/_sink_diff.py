@@ -17,7 +17,14 @@ import attrs
 
 from qldb_stream.errors import SinkRefusedError, UsageError
 from qldb_stream.events import Block, Revision
-from qldb_stream.pipeline import CheckpointedSink, Order, PipelineCore, Tokens, iter_checked
+from qldb_stream.pipeline import (
+    CheckpointedSink,
+    Order,
+    PipelineCore,
+    Tokens,
+    iter_checked,
+    naming_lack,
+)
 from qldb_stream.reconcile._content import ContentFindings, ContentReport
 from qldb_stream.reconcile._diff_rules import Filter, Rules, Verified
 from qldb_stream.reconcile._match import hidden_by
@@ -171,7 +178,8 @@ class SinkDiff:
             tokens.open(address.strand_id)
             token = tokens.token(address.strand_id)
             try:
-                self._own.repair(run, token)
+                with naming_lack(tokens):
+                    self._own.repair(run, token)
             except SinkRefusedError:
                 last = run[-1].address.sequence_no
                 refused.append((address.strand_id, address.sequence_no, last))

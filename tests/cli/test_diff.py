@@ -152,7 +152,9 @@ def test_a_sink_of_an_inbox_is_repaired_with_its_lease(run: Run, folder: Path) -
     repaired = run(*command, "--inbox", "inbox")
 
     assert (1, 0) == (refused.code, repaired.code)
-    assert "token" in refused.err
+    assert "filled through an inbox" in refused.err
+    assert "--inbox" in refused.err
+    assert "another worker" not in refused.err
     with closing(SqliteInbox("inbox")) as inbox:
         assert () == tuple(inbox.status().leases)
 

@@ -356,3 +356,20 @@ def test_a_destination_that_is_being_written(
 
     assert (2, 1) == (answer.code, answer.err.count("\n"))
     assert (False, 0) == (answer.json()["ok"], answer.json()["applied"])
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "ledger", "parquet"])
+def test_a_sink_of_an_inbox_without_it(run: Run, tmp_path: Path, scheme: str) -> None:
+    """What lacks is the inbox, not the strand: nobody else has that."""
+    blocks = list(make_journal(5, blocks=20))
+    for name, part in (("half", blocks[:10]), ("whole", blocks)):
+        write_archive((r for block in part for r in records(block)), tmp_path / name)
+    url, inbox = f"{scheme}:{tmp_path / 'x'}", tmp_path / "x.inbox"
+    assert 0 == run("replay", tmp_path / "half", "--to", url, "--inbox", inbox).code
+
+    without = run("replay", tmp_path / "whole", "--to", url)
+    given = run("replay", tmp_path / "whole", "--to", url, "--inbox", inbox)
+
+    assert (1, 0) == (without.code, given.code)
+    assert "was filled through an inbox" in without.err
+    assert "another worker" not in without.err
