@@ -75,8 +75,8 @@ def print_requeue(report: RequeueReport) -> None:
 
 def print_plan(plan: DryRunReport) -> None:
     """Print what a replay would do."""
-    rows = [(t.name, t.ddl, t.inserts, t.updates, t.deletes) for t in plan.tables]
-    columns = ("table", "#DDL", "#inserts", "#updates", "#deletes")
+    rows = [(t.name, t.ddl, t.inserts, t.updates, t.deletes, t.withheld) for t in plan.tables]
+    columns = ("table", "#DDL", "#inserts", "#updates", "#deletes", "#withheld")
     if rows:
         console().print(make_table(f"Would be done to {escape(plan.sink)}", columns, rows))
     for strand_id, number, why in plan.refused[:_SHOWN]:

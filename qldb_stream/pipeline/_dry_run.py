@@ -8,7 +8,7 @@ than a ledger does, so there a refusal is a hint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import attrs
@@ -63,7 +63,7 @@ class DryRunSink:
         for block in blocks:
             self._blocks += 1
             try:
-                self._add(plan_block(block))
+                self._add(plan_block(block), _withheld(block))
             except ReplayRefusedError as exc:
                 self._refuse(exc)
         return position
@@ -77,10 +77,12 @@ class DryRunSink:
         refused = tuple(self._refused)
         return DryRunReport(self._name, self._blocks, tuple(tables), refused, self._refused_blocks)
 
-    def _add(self, plan: BlockPlan) -> None:
+    def _add(self, plan: BlockPlan, withheld: Collection[tuple[str, int]]) -> None:
         for operation in plan.operations:
             if isinstance(operation, DocumentChange):
-                self._count(operation.table.table_name, _FIELDS[operation.kind])
+                is_withheld = (operation.source_id, operation.version) in withheld
+                field = "withheld" if is_withheld else _FIELDS[operation.kind]
+                self._count(operation.table.table_name, field)
             else:
                 self._count(_named(operation), "ddl")
 
@@ -92,6 +94,15 @@ class DryRunSink:
         self._refused_blocks += 1
         if len(self._refused) < _LISTED:
             self._refused.append((error.strand_id, error.sequence_no, error.problem))
+
+
+def _withheld(block: Block) -> frozenset[tuple[str, int]]:
+    """Give the documents, with their versions, that a filter's conditions did not admit."""
+    return frozenset(
+        (revision.metadata.id, revision.metadata.version)
+        for revision in block.revisions
+        if revision.is_withheld and revision.metadata is not None
+    )
 
 
 def _named(change: TableChange) -> str:

@@ -243,13 +243,19 @@ class BatchDone:
 
 @attrs.frozen
 class PlannedTable:
-    """What a replay would do to one table: statements of DDL, and documents by what is done."""
+    """
+    What a replay would do to one table: statements of DDL, and documents by what is done.
+
+    `withheld` counts those of which a filter delivers only that they are there; they count
+    nowhere else.
+    """
 
     name: str
     ddl: int = 0
     inserts: int = 0
     updates: int = 0
     deletes: int = 0
+    withheld: int = 0
 
 
 @attrs.frozen

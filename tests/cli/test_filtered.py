@@ -94,6 +94,25 @@ def test_dry_run_knows_the_filter(run: Run, archive: Path, tmp_path: Path) -> No
     assert not (tmp_path / "c").exists()
 
 
+def test_a_dry_run_counts_what_is_withheld(run: Run, archive: Path) -> None:
+    """Documents that a condition does not admit are told apart; all others count as before."""
+    command = ("replay", archive, "--to", "memory:", "--dry-run")
+    answer = run(*command, "--json")
+    (plain,) = answer.json()["dry_run"]
+    table = next(found for found in plain["tables"] if found["updates"])
+
+    some = run(*command, "--where", f"{table['name']}: 1 = 2", "--json").json()["dry_run"][0]
+    said = run(*command, "--where", f"{table['name']}: 1 = 2")
+
+    expected = table | {"inserts": 0, "updates": 0}
+    expected["withheld"] = table["inserts"] + table["updates"]
+    assert expected in some["tables"]
+    assert [t for t in plain["tables"] if t != table] == [
+        t for t in some["tables"] if t != expected
+    ]
+    assert "withheld" in said.out
+
+
 def test_a_dry_run_names_the_rules_that_met_nothing(
     run: Run, archive: Path, tmp_path: Path
 ) -> None:
