@@ -102,7 +102,8 @@ class SinkType:
     `summary` is one line for people, who find it by `qldb-stream sinks`. The rest says what the
     pipeline may do: `guarantee`; `can_park`, whether blocks may be parked (not where each
     builds on all before it); `takes_filtered`, whether it takes blocks that a filter changed. A
-    sink whose modes differ in these has attributes of the same names, which then count.
+    sink whose modes differ in these has attributes of the same names, which then count. `form`
+    is what people write behind the scheme and its colon.
     """
 
     scheme: str
@@ -112,6 +113,7 @@ class SinkType:
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
     can_park: bool = True
     takes_filtered: bool = True
+    form: str = "PATH"
 
 
 @runtime_checkable

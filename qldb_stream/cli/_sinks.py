@@ -93,7 +93,8 @@ def _print_type(found: SinkType, owner: str) -> None:
         ("blocks may be parked", _word(found.can_park)),
         ("takes filtered blocks", _word(found.takes_filtered)),
     )
-    out.print(make_table(f"{found.scheme}:", ("", ""), facts))
+    url = f"{found.scheme}:{found.form}"
+    out.print(make_table(url, ("", ""), facts))
     if not found.options:
         out.print("  It has no options.")
         return
@@ -101,7 +102,7 @@ def _print_type(found: SinkType, owner: str) -> None:
         (option.name, ", ".join(option.choices), option.default or "", option.summary)
         for option in found.options
     ]
-    title = f"Options, as in {found.scheme}:PATH?{found.options[0].name}=..."
+    title = f"Options, as in {url}?{found.options[0].name}=..."
     out.print(make_table(title, ("option", "one of", "default", "what it does"), rows))
 
 

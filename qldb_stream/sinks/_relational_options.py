@@ -18,7 +18,12 @@ OPTIONS: Final = (
         "columns",
         ("columns", "json"),
     ),
-    SinkOption("prefix", "what the names of documents' tables begin with", ""),
+    SinkOption(
+        "prefix",
+        "what the names of documents' tables begin with; as it was at first, since a database or "
+        "file holds one sink",
+        "",
+    ),
 )
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,29}")

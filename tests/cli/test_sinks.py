@@ -40,6 +40,16 @@ def test_every_sink_is_described(run: Run, scheme: str) -> None:
     )
 
 
+def test_a_sink_is_shown_by_the_form_of_its_url(run: Run) -> None:
+    """A path, or the parts of a server's address, as they are written."""
+    postgres = run("sinks", "describe", "postgresql").out
+    sqlite = run("sinks", "describe", "sqlite").out
+
+    assert "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=..." in postgres
+    assert "one sink" in " ".join(postgres.split())
+    assert "sqlite:PATH?schema=..." in sqlite
+
+
 def test_a_colon_may_stand_behind_the_name(run: Run) -> None:
     """People copy what the list prints."""
     assert run("sinks", "describe", "ledger").out == run("sinks", "describe", "ledger:").out

@@ -73,6 +73,7 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
             summary,
             options,
             Guarantee.AT_LEAST_ONCE,
+            form="//HOST:PORT/PREFIX",
         )
         for scheme, summary in (
             ("https", "OpenSearch: documents to search, and history with its proof"),

@@ -33,7 +33,10 @@ _LIBPQ: Final = {
 }
 _OWN: Final = (
     SinkOption(
-        "tables_in", "the schema in which documents' tables stand; made if absent", "public"
+        "tables_in",
+        "the schema in which documents' tables stand; made if absent. A database holds one sink, "
+        "so that it stays as it was at first",
+        "public",
     ),
     SinkOption(
         "vacuum",
@@ -51,7 +54,9 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
 
     libpq = [SinkOption(name, summary) for name, summary in _LIBPQ.items()]
     summary = "tables of a PostgreSQL database: current state, history, proof"
-    return [SinkType("postgresql", open_postgres, summary, (*OPTIONS, *_OWN, *libpq))]
+    options = (*OPTIONS, *_OWN, *libpq)
+    form = "//USER:PASSWORD@HOST:PORT/DATABASE"
+    return [SinkType("postgresql", open_postgres, summary, options, form=form)]
 
 
 def open_postgres(path: str, options: Mapping[str, str]) -> RelationalSink:

@@ -48,6 +48,7 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
             summary,
             (*_OPTIONS, _CA) if scheme.endswith("s") else _OPTIONS,
             guarantee=Guarantee.AT_LEAST_ONCE,
+            form="//HOST/PATH",
         )
         for scheme, summary in _SCHEMES.items()
     ]
