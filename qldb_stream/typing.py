@@ -280,8 +280,8 @@ class Inbox(Protocol):
             UsageError: key or value are longer.
         """
 
-    def register(self, sink: str) -> None:
-        """Keep everything for a sink from now on; again does nothing."""
+    def register(self, sink: str) -> bool:
+        """Keep everything for a sink from now on; again does nothing. Say whether it is new."""
 
     def forget(self, sink: str) -> None:
         """Keep nothing for a sink any more: its positions and parked blocks go."""

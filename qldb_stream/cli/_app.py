@@ -19,6 +19,7 @@ from click.shell_completion import shell_complete
 from qldb_stream.cli._compare import compare
 from qldb_stream.cli._demo import demo
 from qldb_stream.cli._diff import diff
+from qldb_stream.cli._forget import forget
 from qldb_stream.cli._ids import ids
 from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._ledger import ledger
@@ -70,6 +71,7 @@ for _command in (
     compare,
     diff,
     status,
+    forget,
     ledger,
 ):
     app.add_command(_command)

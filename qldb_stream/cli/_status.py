@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 import click
+from rich.markup import escape
 
 from qldb_stream.cli._options import json_option
-from qldb_stream.cli._output import console, count, make_table, print_json, print_verdict
+from qldb_stream.cli._output import (
+    console,
+    count,
+    make_printable,
+    make_table,
+    print_json,
+    print_verdict,
+)
 from qldb_stream.inbox import open_inbox
 from qldb_stream.report import InboxStatus, SinkWait, WaitState
 from qldb_stream.sinks.url import mask_url
@@ -49,6 +57,7 @@ def status(*, inbox_name: str, as_json: bool) -> int:
         print_json({"ok": True, **_masked(found, now_s)})
     else:
         _print(found, now_s)
+        _print_holders(found, inbox_name)
         print_verdict(ok=True, sentence=_sentence(found))
     return 0
 
@@ -94,6 +103,23 @@ def _sink_rows(found: InboxStatus, now_s: float) -> Iterator[tuple[object, ...]]
             None if wait.since_s is None else max(0, round(now_s - wait.since_s)),
             _range(wait),
         )
+
+
+def _print_holders(found: InboxStatus, inbox_name: str) -> None:
+    """Name for whom the lowest stored block of each strand is kept: they hold back the rest."""
+    reached = {(sink, at.strand_id): at.sequence_no for sink, at in found.positions}
+    for strand in found.strands:
+        if strand.first is None or not found.sinks:
+            continue
+        had = {sink: reached.get((sink, strand.strand_id), -1) for sink in found.sinks}
+        least = min(had.values())
+        if least >= (strand.last or 0):
+            continue
+        names = ", ".join(mask_url(sink) for sink in found.sinks if had[sink] == least)
+        note = f"{strand.strand_id}: kept from block {max(strand.first, least + 1)} on for {names}"
+        if least < 0:
+            note += f", delivered nothing yet; to give up: qldb-stream forget {inbox_name} SINK"
+        console().print(f"  {escape(make_printable(note))}", soft_wrap=True)
 
 
 def _range(wait: SinkWait) -> str | None:

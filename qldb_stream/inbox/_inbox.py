@@ -192,10 +192,10 @@ class SqliteInbox:
         with self._database.write() as connection:
             _checkpoints.set_checkpoint(connection, key, value, token)
 
-    def register(self, sink: str) -> None:
-        """Keep everything for a sink from now on; again does nothing."""
+    def register(self, sink: str) -> bool:
+        """Keep everything for a sink from now on; again does nothing. Say whether it is new."""
         with self._database.write() as connection:
-            _positions.register_sink(connection, sink)
+            return _positions.register_sink(connection, sink)
 
     def forget(self, sink: str) -> None:
         """Keep nothing for a sink any more: its positions and parked blocks go."""

@@ -23,9 +23,10 @@ LEFT JOIN position ON position.sink = sink.name AND position.strand_id = ?
 """
 
 
-def register_sink(connection: sqlite3.Connection, sink: str) -> None:
-    """Count a sink among those for which everything is kept."""
-    connection.execute("INSERT INTO sink VALUES (?) ON CONFLICT DO NOTHING", (sink,))
+def register_sink(connection: sqlite3.Connection, sink: str) -> bool:
+    """Count a sink among those for which everything is kept; say whether it is new there."""
+    added = connection.execute("INSERT INTO sink VALUES (?) ON CONFLICT DO NOTHING", (sink,))
+    return added.rowcount == 1
 
 
 def forget_sink(connection: sqlite3.Connection, sink: str) -> None:

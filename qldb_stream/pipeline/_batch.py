@@ -9,7 +9,6 @@ when every sink has applied its block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 import attrs
@@ -71,11 +70,6 @@ class InboxDelivery:
     def is_durable(self) -> bool:
         """Say whether what the inbox holds outlives the process."""
         return not isinstance(self.inbox, MemoryInbox)
-
-    def register(self) -> None:
-        """Let the inbox keep everything for each sink."""
-        for plan in self.plans:
-            self.rules.retrying(plan.name).call(partial(self.inbox.register, plan.name))
 
     def put(self, items: Sequence[Item | Block]) -> None:
         """

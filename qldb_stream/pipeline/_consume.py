@@ -85,7 +85,6 @@ class Consumer:
         Raises:
             QldbStreamError: the source or the inbox failed, or a sink cannot be used at all.
         """
-        self._delivery.register()
         for thread in (self._ahead, *self._workers):
             thread.start()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
 
 from qldb_stream.errors import UsageError
@@ -21,6 +22,7 @@ from qldb_stream.pipeline._drain import GapsTold, Shared
 from qldb_stream.pipeline._full import FULL_FOR_S
 from qldb_stream.pipeline._inputs import Input
 from qldb_stream.pipeline._owed import Owed
+from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._requeue import ParkedOfSink
 from qldb_stream.pipeline._retry import RetryPolicy
 from qldb_stream.pipeline._rules import (
@@ -188,7 +190,8 @@ class Pipeline:
         Raises:
             UsageError: there is no inbox, or a sink has nothing and no start was given.
         """
-        return self._with_inbox().handle_batch(items, self._is_over_at(deadline_s))
+        with self._delivering() as delivery:
+            return delivery.handle_batch(items, self._is_over_at(deadline_s))
 
     def drain(self, *, deadline_s: float | None = None) -> DeliveryReport:
         """
@@ -200,8 +203,8 @@ class Pipeline:
         Raises:
             UsageError: there is no inbox, or a sink has nothing and no start was given.
         """
-        delivery = self._with_inbox()
-        return delivery.drain(delivery.inbox.strands(), self._is_over_at(deadline_s))
+        with self._delivering() as delivery:
+            return delivery.drain(delivery.inbox.strands(), self._is_over_at(deadline_s))
 
     def consume(
         self,
@@ -236,8 +239,8 @@ class Pipeline:
         if not full_for_s > 0:
             raise UsageError(f"full_for_s is {full_for_s}, a full inbox is waited with for a while")
         is_stopped = threading.Event() if stop is None else stop
-        delivery = self._with_inbox()
-        return Consumer(delivery, source, is_stopped, drain_every_s, full_for_s).run()
+        with self._delivering() as delivery:
+            return Consumer(delivery, source, is_stopped, drain_every_s, full_for_s).run()
 
     def parked(self, strand_id: str | None = None) -> Iterator[ParkedBlock]:
         """
@@ -296,11 +299,23 @@ class Pipeline:
             raise UsageError(f"name the sink: one of {', '.join(plans)}")
         return ParkedOfSink(self._sinks.get(plans[sink]), delivery.inbox, self._rules)
 
+    @contextmanager
+    def _delivering(self) -> Iterator[InboxDelivery]:
+        """Have everything kept for the sinks from now on, unless the body cannot even begin."""
+        delivery = self._with_inbox()
+        if not self._is_registered:
+            names = [plan.name for plan in self._plans]
+            with registered(delivery.inbox, names, self._rules):
+                yield delivery
+            self._is_registered = True
+        else:
+            yield delivery
+
     def _with_inbox(self) -> InboxDelivery:
         inbox = self._rules.inbox
         if inbox is None or not self._plans:
             raise UsageError("this needs an inbox, where records wait, and a sink")
-        delivery = InboxDelivery(
+        return InboxDelivery(
             self._plans,
             inbox,
             self._rules,
@@ -309,10 +324,6 @@ class Pipeline:
             self._gaps,
             self._shared,
         )
-        if not self._is_registered:
-            delivery.register()
-            self._is_registered = True
-        return delivery
 
     def _is_over_at(self, deadline_s: float | None) -> Callable[[], bool]:
         clock = self._rules.clock

@@ -22,6 +22,7 @@ from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import Input, address_of, iter_placed, order_of
 from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
+from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._target import SinkPlan
 from qldb_stream.report import (
@@ -110,7 +111,7 @@ class Passes:
                 closing.enter_context(closing_sink(target.own))
             tokens: Tokens = FixedToken(self._token)
             if inbox is not None:
-                inbox.register(plan.name)
+                closing.enter_context(registered(inbox, (plan.name,), self._rules))
                 tokens = leases = Leases(inbox, plan.name, self._rules.lease_s, self._rules.clock)
                 closing.callback(_release, leases)
             with naming_lack(tokens):

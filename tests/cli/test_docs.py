@@ -147,6 +147,7 @@ def lists(run: Run) -> dict[str, set[str]]:
         "sinks: options": keys(described["options"]),
         "status": keys([said]),
         **{f"status: {x}": keys(said[x]) for x in STATUS_LISTS},
+        "forget": keys([run("forget", "inbox", "a", "--yes", "--json").json()]),
     }
 
 

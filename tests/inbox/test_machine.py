@@ -231,7 +231,7 @@ class InboxMachine(RuleBasedStateMachine):
     @rule(by=WORKERS, sink=st.sampled_from(SINKS))
     def register(self, by: int, sink: str) -> None:
         """A sink is registered, again and again."""
-        self.workers[by].register(sink)
+        assert (sink not in self.model.sinks) == self.workers[by].register(sink)
         self.model.sinks.add(sink)
 
     @rule(by=WORKERS, sink=st.sampled_from(SINKS))

@@ -268,9 +268,9 @@ class DynamoDbInbox:
         """
         self._checkpoints.store(key, value, token)
 
-    def register(self, sink: str) -> None:
-        """Keep everything for a sink from now on; again does nothing."""
-        self._positions.register(sink)
+    def register(self, sink: str) -> bool:
+        """Keep everything for a sink from now on; again does nothing. Say whether it is new."""
+        return self._positions.register(sink)
 
     def forget(self, sink: str) -> None:
         """Keep nothing for a sink any more: its positions and parked blocks go."""

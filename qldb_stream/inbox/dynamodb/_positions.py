@@ -27,11 +27,13 @@ class Positions:
     def __init__(self, table: Table) -> None:
         self._table: Final = table
 
-    def register(self, sink: str) -> None:
-        """Count a sink among those for which everything is kept."""
+    def register(self, sink: str) -> bool:
+        """Count a sink among those for which everything is kept; say whether it is new there."""
         key = Key(_SINKS, part(sink))
-        if self._table.get(key) is None:
-            self._table.put({HASH_KEY: key.pk, RANGE_KEY: key.sk, "name": sink})
+        if self._table.get(key) is not None:
+            return False
+        self._table.put({HASH_KEY: key.pk, RANGE_KEY: key.sk, "name": sink})
+        return True
 
     def sinks(self) -> list[str]:
         """Name the registered sinks, in order."""
