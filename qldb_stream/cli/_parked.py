@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -32,7 +33,8 @@ from qldb_stream.ion import to_ascii_json
 from qldb_stream.pipeline import OnRefusal, Pipeline
 from qldb_stream.records import iter_records
 from qldb_stream.report import ParkedBlock
-from qldb_stream.typing import Inbox
+from qldb_stream.sinks.url import mask_url
+from qldb_stream.typing import Inbox, Sink
 
 __all__ = ["deliver", "parked"]
 
@@ -183,7 +185,7 @@ def requeue(
     """Apply parked blocks after all, in order; what depends on one that stays, stays too."""
     if bool(blocks) == everything:
         raise UsageError(f"name blocks as {BLOCK}, or say --all")
-    with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
+    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url) as sinks:
         observers = log_observers(log_format, log_level)
         pipeline = Pipeline(sinks, inbox=opened, observers=observers)
         wanted: dict[str, list[int] | None] = {}
@@ -214,13 +216,31 @@ def requeue(
 @json_option
 def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str, as_json: bool) -> int:
     """Give a parked block up: the sink never gets it, and its position says why."""
-    with maybe_inbox(inbox, must_exist=True) as opened, open_sinks((url,), {}, opened) as sinks:
+    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url) as sinks:
         Pipeline(sinks, inbox=opened).skip(*block, reason)
     if as_json:
         print_json({"ok": True})
     else:
         console().print(f"block {block[0]}/{block[1]} is given up", soft_wrap=True)
     return 0
+
+
+@contextmanager
+def _open_parked(inbox: Inbox | None, url: str) -> Iterator[Mapping[str, Sink]]:
+    """
+    Open a sink for which blocks are parked, while the body runs.
+
+    Raises:
+        UsageError: there are some for other sinks alone; or it cannot be opened.
+    """
+    assert inbox is not None, "it was named"
+    parked_for = sorted({mask_url(name) for name, *_ in inbox.status().parked})
+    if parked_for and mask_url(url) not in parked_for:
+        raise UsageError(
+            f"nothing is parked for {mask_url(url)}; there is for {', '.join(parked_for)}"
+        )
+    with open_sinks((url,), {}, inbox) as sinks:
+        yield sinks
 
 
 def _iter_parked(inbox: Inbox | None, sink: str | None) -> Iterator[ParkedBlock]:

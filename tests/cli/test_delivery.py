@@ -138,6 +138,23 @@ def test_a_parked_block_is_given_up(
     assert ["too long"] == [gap.reason for gap in position.gaps]
 
 
+def test_blocks_of_another_sink_are_not_overlooked(
+    run: Run, archive: Path, tmp_path: Path, picky: set[int]
+) -> None:
+    """Who asks for a sink by another URL than the inbox has hears whose blocks there are."""
+    picky.add(11)
+    inbox, url = tmp_path / "inbox", f"ledger:{tmp_path / 'b.ledger'}"
+    run("replay", archive, "--to", url, "--inbox", inbox, "--on-refusal", "park")
+    other = f"ledger:{tmp_path}/./b.ledger"
+    requeued = run("parked", "requeue", inbox, "--all", "--to", other, "--json")
+    skipped = run("parked", "skip", inbox, f"{STRAND}/11", "--to", other, "--reason", "x")
+    said = f"nothing is parked for {other}; there is for {url}"
+    assert (2, said) == (requeued.code, requeued.json()["error"])
+    assert (2, True) == (skipped.code, said in skipped.err)
+    absent = run("parked", "requeue", inbox, "--all", "--to", f"ledger:{tmp_path / 'c.ledger'}")
+    assert (2, False) == (absent.code, (tmp_path / "c.ledger").exists())
+
+
 def test_what_waits_is_delivered(run: Run, tmp_path: Path) -> None:
     """An inbox is drained by hand; what it waits for is named."""
     inbox = SqliteInbox(tmp_path / "inbox")
