@@ -194,9 +194,10 @@ def open_sinks(
     *,
     parks: bool = False,
     filters: bool = False,
+    name: str | None = None,
 ) -> Iterator[Mapping[str, Sink]]:
     """
-    Open sinks while the body runs, by their URLs with passwords masked.
+    Open sinks while the body runs, by their URLs with passwords masked; a single one by a name.
 
     Closing them again after the body has done so does no harm.
 
@@ -207,9 +208,9 @@ def open_sinks(
     with ExitStack() as closing:
         sinks: dict[str, Sink] = {}
         for url in urls:
-            name = mask_url(url)
-            sinks[name] = _open(url, options, name, inbox, parks=parks, filters=filters)
-            closing.callback(_close, sinks[name])
+            key = name or mask_url(url)
+            sinks[key] = _open(url, options, key, inbox, parks=parks, filters=filters)
+            closing.callback(_close, sinks[key])
         yield sinks
 
 

@@ -54,11 +54,17 @@ Examples:
   qldb-stream parked show copy.inbox STRAND/17 --contents
   qldb-stream parked requeue copy.inbox STRAND/17 --to ledger:copy.ledger
   qldb-stream parked requeue copy.inbox --all --to ledger:copy.ledger --json
+  qldb-stream parked requeue consumer.inbox --all --to ledger:copy.ledger --sink copy
   qldb-stream parked skip copy.inbox STRAND/17 --to ledger:copy.ledger --reason TEXT
 """
 
 _TO = click.option("--to", "url", required=True, metavar="URL", help="The sink.")
 _SINK = click.option("--sink", metavar="NAME", help="Only of this sink: its URL, or its name.")
+_NAMED = click.option(
+    "--sink",
+    metavar="NAME",
+    help="The sink's name, as `parked list` has it, where that is not its URL.",
+)
 
 
 @click.command(epilog=DELIVER_EPILOG)
@@ -169,14 +175,16 @@ def show(
 @inbox_argument
 @click.argument("blocks", metavar=f"[{BLOCK}...]", nargs=-1, callback=parse_block)
 @_TO
+@_NAMED
 @click.option("--all", "everything", is_flag=True, help="All that are parked for the sink.")
 @log_options
 @json_option
-def requeue(
+def requeue(  # noqa: PLR0913 - the options of the command
     *,
     inbox: str,
     blocks: tuple[tuple[str, int], ...],
     url: str,
+    sink: str | None,
     everything: bool,
     log_format: str | None,
     log_level: str | None,
@@ -185,7 +193,7 @@ def requeue(
     """Apply parked blocks after all, in order; what depends on one that stays, stays too."""
     if bool(blocks) == everything:
         raise UsageError(f"name blocks as {BLOCK}, or say --all")
-    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url) as sinks:
+    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url, sink) as sinks:
         observers = log_observers(log_format, log_level)
         pipeline = Pipeline(sinks, inbox=opened, observers=observers)
         wanted: dict[str, list[int] | None] = {}
@@ -212,11 +220,20 @@ def requeue(
 @inbox_argument
 @click.argument("block", metavar=BLOCK, callback=parse_block)
 @_TO
+@_NAMED
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept with the position.")
 @json_option
-def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str, as_json: bool) -> int:
+def skip(
+    *,
+    inbox: str,
+    block: tuple[str, int],
+    url: str,
+    sink: str | None,
+    reason: str,
+    as_json: bool,
+) -> int:
     """Give a parked block up: the sink never gets it, and its position says why."""
-    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url) as sinks:
+    with maybe_inbox(inbox, must_exist=True) as opened, _open_parked(opened, url, sink) as sinks:
         Pipeline(sinks, inbox=opened).skip(*block, reason)
     if as_json:
         print_json({"ok": True})
@@ -226,20 +243,21 @@ def skip(*, inbox: str, block: tuple[str, int], url: str, reason: str, as_json: 
 
 
 @contextmanager
-def _open_parked(inbox: Inbox | None, url: str) -> Iterator[Mapping[str, Sink]]:
+def _open_parked(inbox: Inbox | None, url: str, sink: str | None) -> Iterator[Mapping[str, Sink]]:
     """
-    Open a sink for which blocks are parked, while the body runs.
+    Open a sink for which blocks are parked, by its name in the inbox, while the body runs.
 
     Raises:
         UsageError: there are some for other sinks alone; or it cannot be opened.
     """
     assert inbox is not None, "it was named"
-    parked_for = sorted({mask_url(name) for name, *_ in inbox.status().parked})
-    if parked_for and mask_url(url) not in parked_for:
-        raise UsageError(
-            f"nothing is parked for {mask_url(url)}; there is for {', '.join(parked_for)}"
-        )
-    with open_sinks((url,), {}, inbox) as sinks:
+    name = sink or mask_url(url)
+    parked_for = sorted({each for each, *_ in inbox.status().parked})
+    if parked_for and name not in parked_for:
+        others = ", ".join(map(mask_url, parked_for))
+        hint = "" if sink else " (--sink names it)"
+        raise UsageError(f"nothing is parked for {mask_url(name)}; there is for {others}{hint}")
+    with open_sinks((url,), {}, inbox, name=name) as sinks:
         yield sinks
 
 

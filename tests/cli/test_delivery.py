@@ -148,11 +148,34 @@ def test_blocks_of_another_sink_are_not_overlooked(
     other = f"ledger:{tmp_path}/./b.ledger"
     requeued = run("parked", "requeue", inbox, "--all", "--to", other, "--json")
     skipped = run("parked", "skip", inbox, f"{STRAND}/11", "--to", other, "--reason", "x")
-    said = f"nothing is parked for {other}; there is for {url}"
+    said = f"nothing is parked for {other}; there is for {url} (--sink names it)"
     assert (2, said) == (requeued.code, requeued.json()["error"])
     assert (2, True) == (skipped.code, said in skipped.err)
     absent = run("parked", "requeue", inbox, "--all", "--to", f"ledger:{tmp_path / 'c.ledger'}")
     assert (2, False) == (absent.code, (tmp_path / "c.ledger").exists())
+
+
+def test_blocks_of_a_sink_with_a_name(run: Run, tmp_path: Path, picky: set[int]) -> None:
+    """What a program's named sink has refused is requeued and given up by that name."""
+    picky |= {2, 3}
+    path, url = tmp_path / "inbox", f"ledger:{tmp_path / 'b.ledger'}"
+    inbox = SqliteInbox(path)
+    pipeline = Pipeline({"copy": url}, inbox=inbox, start=0, on_refusal="park")
+    pipeline.handle_batch(list(JOURNAL)[:4])
+    pipeline.close()
+    inbox.close()
+    picky.clear()
+    nameless = run("parked", "requeue", path, "--all", "--to", url)
+    named = ("--to", url, "--sink", "copy", "--json")
+    wrong = run("parked", "requeue", path, "--all", "--to", url, "--sink", "cpoy")
+    skipped = run("parked", "skip", path, f"{STRAND}/3", *named, "--reason", "too long")
+    requeued = run("parked", "requeue", path, "--all", *named)
+
+    assert (2, True) == (nameless.code, "there is for copy (--sink names it)" in nameless.err)
+    assert (2, True) == (wrong.code, "nothing is parked for cpoy; there is for copy" in wrong.err)
+    assert 0 == skipped.code
+    assert [2] == requeued.json()["strands"][STRAND]["applied"]
+    assert ["copy"] == run("status", path, "--json").json()["sinks"]
 
 
 def test_what_waits_is_delivered(run: Run, tmp_path: Path) -> None:
