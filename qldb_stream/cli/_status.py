@@ -103,6 +103,12 @@ def _sink_rows(found: InboxStatus, now_s: float) -> Iterator[tuple[object, ...]]
             None if wait.since_s is None else max(0, round(now_s - wait.since_s)),
             _range(wait),
         )
+    # A replay of files keeps positions here and no records, so nothing is waited for.
+    waiting = {(wait.sink, wait.strand_id) for wait in found.waits}
+    for (sink, strand_id), position in has.items():
+        if (sink, strand_id) not in waiting:
+            nothing = WaitState.NOTHING.value
+            yield (mask_url(sink), strand_id, position.sequence_no, None, nothing, 0, None, None)
 
 
 def _print_holders(found: InboxStatus, inbox_name: str) -> None:

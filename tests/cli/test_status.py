@@ -103,6 +103,17 @@ def test_for_people(run: Run, path: Path) -> None:
     assert "what is needed next is not whole here 1 time" in answer.out
 
 
+def test_positions_without_records(run: Run, archive: Path, tmp_path: Path) -> None:
+    """A replay of files leaves positions in an inbox, and they are shown."""
+    path, url = tmp_path / "b.inbox", f"jsonl:{tmp_path / 'b.jsonl'}"
+    run("replay", archive, "--to", url, "--inbox", path)
+    answer = run("status", path)
+    (row,) = [line for line in answer.out.splitlines() if STRAND in line]
+
+    assert ["11", "-", "nothing", "0"] == row.replace("│", " ").split()[-6:-2]
+    assert "0 records stored for 1 sink" in answer.out
+
+
 def test_an_empty_one(run: Run, tmp_path: Path) -> None:
     """Of an inbox to which nothing came there is nothing to say."""
     SqliteInbox(tmp_path / "a").close()
