@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rich.markup import escape
 
@@ -15,6 +15,7 @@ from qldb_stream.cli._output import (
     print_verdict,
 )
 from qldb_stream.report import DeliveryReport, DryRunReport, ParkedBlock, RequeueReport
+from qldb_stream.sinks.url import mask_url
 
 __all__ = ["print_delivery", "print_parked", "print_plan", "print_requeue"]
 
@@ -41,32 +42,49 @@ def print_delivery(report: DeliveryReport) -> None:
 
 
 def print_parked(parked: Iterable[ParkedBlock]) -> None:
-    """Print a line for each parked block, and why it is parked."""
-    found = list(parked)
-    rows = [
-        (
-            p.sink,
-            f"{p.address.strand_id}/{p.address.sequence_no}",
-            p.reason.value,
-            len(p.documents),
-            ", ".join(sorted(p.tables)) or None,
-        )
-        for p in found
-    ]
-    columns = ("sink", "block", "reason", "#documents", "tables")
-    if rows:
-        console().print(make_table("Parked", columns, rows))
-    for p in found:
-        _note(f"{p.address.strand_id}/{p.address.sequence_no}: {p.detail}")
-    console().print(f"{count(len(rows), 'block')} parked")
+    """
+    Print a line for each of the first parked blocks, and why it is parked; count the others.
+
+    Args:
+        parked: by sink, strand and number, so that what a block depends on comes before it.
+    """
+    seen: set[tuple[str, str, int]] = set()
+    for p in parked:
+        seen.add((p.sink, p.address.strand_id, p.address.sequence_no))
+        if len(seen) <= _SHOWN:
+            block = f"{p.address.strand_id}/{p.address.sequence_no}"
+            _note(f"{mask_url(p.sink)}, {block}: {_why(p, seen)}")
+    _print_more(len(seen), "parked")
+    console().print(f"{count(len(seen), 'block')} parked")
+
+
+def _why(parked: ParkedBlock, seen: Collection[tuple[str, str, int]]) -> str:
+    """Say why a block is parked, and what it touches."""
+    touched = count(len(parked.documents), "document")
+    if parked.tables:
+        touched += f" of {', '.join(sorted(parked.tables))}"
+    cause = parked.because_of
+    if cause is None:
+        return f"{parked.detail} ({touched})"
+    is_gone = (parked.sink, parked.address.strand_id, cause) not in seen
+    since = ", and is no more: requeue it" if is_gone else ""
+    return f"it depends on block {cause}, which was parked{since} ({touched})"
+
+
+def _print_more(total: int, what: str) -> None:
+    """Say how many there are beyond those that were shown."""
+    if total > _SHOWN:
+        _note(f"and {total - _SHOWN:,} more {what}: `--json` lists them all")
 
 
 def print_requeue(report: RequeueReport) -> None:
     """Print what became of requeued blocks."""
     for number, why in report.refused[:_SHOWN]:
         _note(f"block {number} is refused again: {why}")
+    _print_more(len(report.refused), "refused again")
     for number, cause in report.waiting[:_SHOWN]:
         _note(f"block {number} comes after block {cause}, which is parked")
+    _print_more(len(report.waiting), "that come after a parked block")
     _print_split(report.not_atomic, "requeued")
     left = len(report.refused) + len(report.waiting)
     sentence = f"{count(len(report.applied), 'block')} applied, {left} still parked"

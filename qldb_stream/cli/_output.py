@@ -6,6 +6,7 @@ import base64
 import errno
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -189,8 +190,18 @@ def _verification(report: VerifyReport | ReplayReport) -> VerifyReport:
     return report.verification if isinstance(report, ReplayReport) else report
 
 
-def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) -> None:
-    """Print what `print_verification` prints, and what the sink took before it failed, if so."""
+def print_replay(
+    report: ReplayReport, destination: str, *, has_failed: bool, inbox: str | None = None
+) -> None:
+    """
+    Print what `print_verification` prints, and what the sink took before it failed, if so.
+
+    Args:
+        report: what it came to.
+        destination: the sinks, as one text.
+        has_failed: whether it broke off.
+        inbox: the name of the inbox that keeps what was parked.
+    """
     _print_details(report.verification)
     if report.nothing_readable:
         return
@@ -201,6 +212,9 @@ def print_replay(report: ReplayReport, destination: str, *, has_failed: bool) ->
             console().print(f"  failed: {escape(make_printable(sink.failure))}", soft_wrap=True)
     if not report.sinks:
         _print_applied(report, destination)
+    if report.parked and inbox is not None:
+        hint = f"`qldb-stream parked list {shlex.quote(inbox)}` says why they are parked"
+        console().print(f"  {escape(make_printable(hint))}", soft_wrap=True)
     sentence = f"{count(report.applied, 'block')} applied, {report.skipped} skipped"
     if report.parked:
         sentence += f", {len(report.parked)} parked"
@@ -265,8 +279,7 @@ def _print_details(report: VerifyReport) -> None:
 def _notes(report: ReplayReport) -> Iterator[str]:
     """Say what is no problem, and still worth knowing."""
     yield from _listed(report.redactions_pending, "redaction pending", "redactions pending")
-    for strand_id, sequence_no in report.parked[:_PROBLEMS_SHOWN]:
-        yield f"parked: block {strand_id}/{sequence_no}; `qldb-stream parked list` says why"
+    yield from _listed(report.parked, "parked", "parked")
     yield from _listed(
         report.not_atomic, "applied in parts, not atomically", "blocks applied in parts"
     )

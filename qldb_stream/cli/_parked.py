@@ -134,11 +134,11 @@ def parked() -> None:
 def list_parked(*, inbox: str, sink: str | None, as_json: bool) -> int:
     """List parked blocks: ids, tables and reasons, no contents."""
     with maybe_inbox(inbox, must_exist=True) as opened:
-        found = [_entry(each) if as_json else each for each in _iter_parked(opened, sink)]
-    if as_json:
-        print_json({"ok": True, "parked": found})
-    else:
-        print_parked([each for each in found if isinstance(each, ParkedBlock)])
+        found = _iter_parked(opened, sink)  # one at a time: each may be large
+        if as_json:
+            print_json({"ok": True, "parked": [_entry(each) for each in found]})
+        else:
+            print_parked(found)
     return 0
 
 

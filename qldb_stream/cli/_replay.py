@@ -196,7 +196,7 @@ def _replay_files(
         failure = _run(pipeline, source, sinks, rules)
     report = attrs.evolve(pipeline.report, rules_unmet=rules.unmet())
     has_failed = failure is not None
-    tables = partial(print_replay, report, str(named), has_failed=has_failed)
+    tables = partial(print_replay, report, str(named), has_failed=has_failed, inbox=inbox)
     print_tables = None if as_json else tables
     return print_report(report, files, print_tables, failure, passed_over=source.passed_over)
 

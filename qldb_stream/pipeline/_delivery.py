@@ -298,7 +298,7 @@ class Delivery:
         """Apply or park the next blocks; answer how many of those that follow are suspect."""
         cause = self._cause(entries[0])
         if cause is not None:
-            detail = f"it depends on block {cause}, which is parked"
+            detail = f"it depends on block {cause}, which was parked"
             self._park(entries.popleft(), ParkReason.FOLLOWS, detail, cause)
             return max(0, suspects - 1)
         run = self._next_run(entries, (suspects + 1) // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from qldb_stream.events import Block
 from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline
-from qldb_stream.report import Position
+from qldb_stream.report import ParkedBlock, ParkReason, Position
 from qldb_stream.sinks._session import SessionSink
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sinks.ledger import LedgerSink
@@ -108,7 +109,9 @@ def test_parked_blocks_are_listed_shown_and_requeued(
     nothing = run("parked", "requeue", inbox, "--all", "--to", url)
 
     assert (0, True) == (replayed.code, "11 blocks applied, 0 skipped, 1 parked" in replayed.out)
-    assert "it is full" in listed.out
+    assert f"{url}, {STRAND}/11: " in listed.out
+    assert (1, 1) == (listed.out.count(url), listed.out.count("it is full"))
+    assert f"`qldb-stream parked list {inbox}` says why" in replayed.out
     assert (11, "refused", STRAND) == (entry["sequence_no"], entry["reason"], entry["strand_id"])
     assert "recordType" not in shown.out
     assert "recordType" in contents.out
@@ -136,6 +139,26 @@ def test_a_parked_block_is_given_up(
     sink.close()
     assert position is not None
     assert ["too long"] == [gap.reason for gap in position.gaps]
+
+
+def test_a_long_list_of_parked_blocks(run: Run, tmp_path: Path) -> None:
+    """The first are shown, each once with its sink, and the others counted; causes may be gone."""
+    inbox = SqliteInbox(tmp_path / "inbox")
+    now = datetime.now(UTC)
+    blocks = list(make_journal(6, blocks=40))
+    for number, block in enumerate(blocks):
+        cause = {7: 3, 8: 7}.get(number)
+        reason = ParkReason.REFUSED if cause is None else ParkReason.FOLLOWS
+        inbox.park(ParkedBlock("copy", block, reason, "it is full", now, because_of=cause))
+    inbox.unpark("copy", blocks[0].address.strand_id, 3)
+    inbox.close()
+    out = run("parked", "list", tmp_path / "inbox").out
+
+    assert 25 == out.count("copy, ")
+    assert "it depends on block 3, which was parked, and is no more: requeue it" in out
+    assert "it depends on block 7, which was parked (" in out
+    assert "and 14 more parked: `--json` lists them all" in out
+    assert "39 blocks parked" in out
 
 
 def test_blocks_of_another_sink_are_not_overlooked(
