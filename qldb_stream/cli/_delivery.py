@@ -13,7 +13,7 @@ import click
 from qldb_stream.cli._options import add_options
 from qldb_stream.errors import DeliveryError, QldbStreamError, UsageError
 from qldb_stream.hookspecs import SinkType
-from qldb_stream.inbox import open_inbox
+from qldb_stream.inbox import SqliteInbox, open_inbox
 from qldb_stream.observe import LOG_FORMATS, LOG_LEVELS, LogObserver, log_observer
 from qldb_stream.pipeline import CheckpointedSink, RetryPolicy, closing_sink
 from qldb_stream.plugins import find_sink
@@ -170,6 +170,8 @@ def maybe_inbox(name: str | None, *, must_exist: bool = False) -> Iterator[Inbox
     """
     Open the inbox that an option names, if it names one, while the body runs.
 
+    A file that was made for nothing, since the body could not even begin, goes again.
+
     Raises:
         UsageError: it cannot be opened, also when it may be later: nothing could be begun.
     """
@@ -183,6 +185,8 @@ def maybe_inbox(name: str | None, *, must_exist: bool = False) -> Iterator[Inbox
     try:
         yield inbox
     finally:
+        if isinstance(inbox, SqliteInbox):
+            inbox.remove_unused()
         inbox.close()
 
 

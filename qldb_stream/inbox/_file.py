@@ -38,6 +38,15 @@ MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_S: Final = 20.0
 _BUSY_PAUSE_S: Final = 0.01
 
+# Sinks that were registered and leases that were given back are nothing that anybody misses:
+# both come again with the next delivery, tokens higher than before.
+_IS_USED: Final = """
+SELECT EXISTS (SELECT 1 FROM strand) OR EXISTS (SELECT 1 FROM erased)
+OR EXISTS (SELECT 1 FROM position) OR EXISTS (SELECT 1 FROM parked)
+OR EXISTS (SELECT 1 FROM quarantined) OR EXISTS (SELECT 1 FROM checkpoint)
+OR EXISTS (SELECT 1 FROM setting) OR EXISTS (SELECT 1 FROM lease WHERE expires_s IS NOT NULL)
+"""
+
 
 class Database:
     """
@@ -55,8 +64,7 @@ class Database:
     def __init__(self, path: str, *, must_exist: bool = False) -> None:
         self.path: Final = path
         self._lock: Final = threading.RLock()
-        if path != MEMORY:
-            _prepare(path, must_exist=must_exist)
+        self._is_new: Final = path != MEMORY and _prepare(path, must_exist=must_exist)
         self._raw: Final = None if path == MEMORY else _raw_file(path)
         with translated(path):
             self._connection: Final = sqlite3.connect(
@@ -67,6 +75,7 @@ class Database:
             )
             try:
                 self._set_up()
+                self._check_place()
             except BaseException:
                 self.close()
                 raise
@@ -109,6 +118,37 @@ class Database:
             self._connection.close()
             if self._raw is not None:
                 self._raw.close()
+
+    def remove_unused(self) -> bool:
+        """
+        Close it, and take the file away if this object made it and nothing came of that.
+
+        Nothing is taken away that others have open; who opens it at this moment finds out
+        (`_check_place`).
+
+        Returns:
+            Whether the file is gone.
+        """
+        with self._lock:
+            is_gone = self._is_new and self._unlink_unused()
+            self.close()
+        return is_gone
+
+    def _unlink_unused(self) -> bool:
+        connection = self._connection
+        try:
+            connection.execute("PRAGMA busy_timeout = 0").fetchall()
+            # Fails while anybody else has the file open, and removes the log.
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+            connection.execute("BEGIN EXCLUSIVE")
+            ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
+            ((used,),) = connection.execute(_IS_USED).fetchall()
+            if used or mode != "delete":
+                return False
+            os.unlink(self.path)  # noqa: PTH108 - as SQLite knows the path
+        except (sqlite3.Error, OSError):
+            return False  # in use, or not ours to remove: an empty inbox does no harm
+        return True
 
     def holds_any(self, needles: Sequence[bytes]) -> bool:
         """
@@ -186,6 +226,12 @@ class Database:
                 "install the qldb-stream that wrote it, or a newer one",
             )
 
+    def _check_place(self) -> None:
+        """Refuse a file that somebody removed while it was opened: what it takes in is lost."""
+        if self._raw is not None and not self._raw.is_in_place():
+            problem = "it was removed by others while it was opened; repeat"
+            raise InboxUnavailableError(self.path, problem)
+
     def _pragma(self, name: str) -> int:
         ((value,),) = self._connection.execute(f"PRAGMA {name}").fetchall()
         return int(value)
@@ -198,18 +244,20 @@ def _raw_file(path: str) -> RawFile:
         raise InboxUnavailableError(path, f"it cannot be looked at: {exc.strerror}") from exc
 
 
-def _prepare(path: str, *, must_exist: bool) -> None:
-    """Refuse what can be no inbox, and make a new file its owner's alone."""
+def _prepare(path: str, *, must_exist: bool) -> bool:
+    """Refuse what can be no inbox, and make a new file its owner's alone; say whether it did."""
     try:
         if Path(path).is_dir() or is_special(path):
             raise InboxFileError(path, "expected a file or nothing, found a folder or device")
         if Path(path).exists():
-            return
+            return False
         if must_exist:
             raise InboxFileError(path, "there is no such file")
         with suppress(FileExistsError):  # another process was first
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            return True
     except OSError as exc:
         raise InboxUnavailableError(path, f"it cannot be opened or made: {exc.strerror}") from exc
     except ValueError as exc:
         raise InboxFileError(path, "it is no path: it has a NUL in it") from exc
+    return False

@@ -287,6 +287,17 @@ class SqliteInbox:
         with self._database.read() as connection:
             return sum_up(connection, self.name)
 
+    def remove_unused(self) -> bool:
+        """
+        Close it; if this object made the file and nothing came of it, take the file away.
+
+        A file in which anything was stored, or that somebody else has open, stays.
+
+        Returns:
+            Whether the file is gone.
+        """
+        return self._database.remove_unused()
+
     def close(self) -> None:
         """Let go of it; what is stored stays."""
         self._database.close()

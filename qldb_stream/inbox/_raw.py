@@ -58,6 +58,14 @@ class RawFile:
             before = text[len(text) - overlap :]
         return False
 
+    def is_in_place(self) -> bool:
+        """Say whether the path still leads to the file."""
+        try:
+            status = os.stat(self._path)  # noqa: PTH116 - device and inode, nothing else
+        except OSError:
+            return False
+        return self._identity == (status.st_dev, status.st_ino)
+
     def close(self) -> None:
         """Let go of it; once more does nothing."""
         if self._is_closed:

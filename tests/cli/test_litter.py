@@ -88,6 +88,26 @@ def test_replay(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert before == seen(tmp_path) | {"old.ledger": before["old.ledger"]}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("whole", "--to", "wrong"),
+        ("whole", "--to", "ledger:photo"),
+        ("whole", "--to", "ledger:new", "--dry-run"),
+        ("nothing.bin", "--to", "ledger:new"),
+        ("absent", "--to", "jsonl:new"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_an_inbox(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Nor is an inbox left that was made for a replay that did nothing."""
+    before = seen(tmp_path)
+    answer = run("replay", *arguments, "--inbox", "zz.inbox")
+
+    assert ("--dry-run" in arguments) == (answer.code == 0)
+    assert before.keys() == seen(tmp_path).keys()
+
+
 @pytest.mark.parametrize("scheme", ["ledger", "jsonl"])
 def test_a_sink_in_use(run: Run, folder: Path, scheme: str) -> None:
     """A sink that somebody else writes is theirs: nothing of it is taken away."""

@@ -14,6 +14,7 @@ import pytest
 from qldb_stream.errors import EnvelopeError, InboxFileError, InboxUnavailableError, UsageError
 from qldb_stream.events import Undecodable
 from qldb_stream.inbox import MemoryInbox, SqliteInbox, open_inbox
+from qldb_stream.inbox._file import Database
 from qldb_stream.inbox._raw import RawFile
 from qldb_stream.report import Position
 from tests.inbox.support import EVENTS, REDACTIONS, STRAND
@@ -235,6 +236,70 @@ def test_searching_takes_nobodys_lock_away(path: Path) -> None:
     first.close()
     assert second.status().strands
     second.close()
+
+
+def test_what_was_made_for_nothing_goes(tmp_path: Path) -> None:
+    """A new file in which nothing was stored, its log with it; and nothing else."""
+    path = tmp_path / "a"
+    inbox = SqliteInbox(path)
+    inbox.register("a")
+    lease = inbox.lease("a", 1.0, 1.0)
+    assert lease is not None
+    inbox.release(lease)
+
+    assert inbox.remove_unused()
+    assert [] == list(tmp_path.iterdir())
+    assert not inbox.remove_unused()
+    assert not MemoryInbox().remove_unused()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda inbox: inbox.put(EVENTS[:1], 1.0),
+        lambda inbox: inbox.store_position("a", Position(STRAND, 1, bytes(32)), 1),
+        lambda inbox: inbox.erase(REDACTIONS[:1]),
+        lambda inbox: inbox.store_checkpoint("a", "b", 1),
+        lambda inbox: inbox.lease("a", 1.0, 1.0),
+    ],
+)
+def test_what_is_used_stays(tmp_path: Path, use: Callable[[SqliteInbox], object]) -> None:
+    """As it was, and an inbox as before."""
+    path = tmp_path / "a"
+    inbox = SqliteInbox(path)
+    use(inbox)
+    before = inbox.status()
+    assert not inbox.remove_unused()
+    again = SqliteInbox(path, must_exist=True)
+    assert before == again.status()
+    assert not again.remove_unused()  # it was there before
+    assert path.exists()
+
+
+def test_what_others_have_open_stays(tmp_path: Path) -> None:
+    """They may store something in it the next moment."""
+    first, second = SqliteInbox(tmp_path / "a"), SqliteInbox(tmp_path / "a")
+    assert not first.remove_unused()
+    assert second.put(EVENTS, 1.0)
+    second.close()
+    assert open_inbox(str(tmp_path / "a"), must_exist=True).strands()
+
+
+def test_a_file_that_goes_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is given an inbox whose file is gone; asking again makes a new one."""
+    set_up = Database._set_up  # noqa: SLF001 - what stands between opening and using it
+
+    def set_up_and_remove(database: Database) -> None:
+        set_up(database)
+        Path(database.path).unlink()
+
+    monkeypatch.setattr(Database, "_set_up", set_up_and_remove)
+    with pytest.raises(InboxUnavailableError, match="removed by others"):
+        SqliteInbox(tmp_path / "a")
+    monkeypatch.undo()
+    SqliteInbox(tmp_path / "a").close()
 
 
 def test_raw_search(tmp_path: Path) -> None:
