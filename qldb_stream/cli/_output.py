@@ -295,6 +295,8 @@ def _notes(report: ReplayReport) -> Iterator[str]:
         yield f"{count(report.ids_unresolved, 'id')} at declared paths are no known document's"
     for path in report.paths_unmet:
         yield f"--ids: no document that was applied has an id at the path {path}"
+    for table, name in report.names_avoided[:_PROBLEMS_SHOWN]:
+        yield f"table {table} is called {name} there: something else has the name it would get"
     if report.before_start:
         yield f"{count(report.before_start, 'block')} before --start left out"
     if report.still_parked:

@@ -224,6 +224,7 @@ class Delivery:
             summary.indexes_kept,
             summary.left_out,
             paths_unmet=summary.paths_unmet,
+            names_avoided=summary.names_avoided,
             parked=tuple(self.parked),
             not_atomic=summary.not_atomic,
             given_up=self.given_up,

@@ -153,6 +153,7 @@ def _sum(sinks: tuple[SinkReport, ...]) -> ReplayReport:
         copies_erased=sum(sink.report.copies_erased for sink in sinks),
         parked=_joined(sink.report.parked for sink in sinks),
         not_atomic=_joined(sink.report.not_atomic for sink in sinks),
+        names_avoided=tuple(chain.from_iterable(s.report.names_avoided for s in sinks)),
         redactions_pending=_joined(sink.report.redactions_pending for sink in sinks),
         redacted_copies=_joined(sink.report.redacted_copies for sink in sinks),
         sinks=sinks,

@@ -129,8 +129,8 @@ class ReplayReport:
     up: `verification` is that of the first that came to its end, counts are sums, and lists of
     blocks name those of all sinks, as often as sinks do.
 
-    `ids_unresolved`, `indexes_kept` and `paths_unmet` are for people and no part of the JSON
-    object.
+    `ids_unresolved`, `indexes_kept`, `paths_unmet` and `names_avoided` (source table, table
+    there) are for people and no part of the JSON object.
     """
 
     verification: VerifyReport
@@ -151,6 +151,7 @@ class ReplayReport:
     given_up: int = 0
     still_parked: int = 0
     copies_erased: int = 0
+    names_avoided: tuple[tuple[str, str], ...] = ()
     sinks: tuple[SinkReport, ...] = ()
 
     @property

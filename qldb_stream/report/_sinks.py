@@ -60,7 +60,8 @@ class SinkSummary:
     not be mapped to, as (strand_id, sequence_no, table). `left_out` counts, by name, the
     revisions and DDL statements of source tables that the sink never takes, and blocks with
     fields that it cannot keep (`field NAME`). `not_atomic` names blocks, as (strand_id,
-    sequence_no), that were applied in several transactions.
+    sequence_no), that were applied in several transactions. `names_avoided` has, as (source
+    table, table here), those that could not get their own name, since something there has it.
     """
 
     documents: int = 0
@@ -70,3 +71,4 @@ class SinkSummary:
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     paths_unmet: tuple[str, ...] = ()
     not_atomic: tuple[tuple[str, int], ...] = ()
+    names_avoided: tuple[tuple[str, str], ...] = ()

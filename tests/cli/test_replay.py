@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -373,3 +374,19 @@ def test_a_sink_of_an_inbox_without_it(run: Run, tmp_path: Path, scheme: str) ->
     assert (1, 0) == (without.code, given.code)
     assert "was filled through an inbox" in without.err
     assert "another worker" not in without.err
+
+
+def test_a_name_that_is_taken_is_told(run: Run, tmp_path: Path) -> None:
+    """Who has a table of the name finds the journal's under another, and reads which, once."""
+    write_archive(make_journal(5, blocks=20).iter_records(), tmp_path / "in")
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE k_customers (mine)")
+    command = ("replay", tmp_path / "in", "--to", f"sqlite:{path}?prefix=k_")
+
+    first, again = run(*command), run(*command)
+
+    assert (0, 0) == (first.code, again.code)
+    assert "table Customers is called k_customers_2 there" in first.out
+    assert "is called" not in again.out
+    assert "Orders is called" not in first.out

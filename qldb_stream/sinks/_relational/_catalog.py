@@ -135,6 +135,7 @@ class Draft:
     Attributes:
         tables: by id, as they are to be.
         before: as they are.
+        avoided: new tables that have another name, since theirs was taken.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Draft:
     ) -> None:
         self.before = catalog.tables
         self.tables = dict(catalog.tables)
+        self.avoided: list[Table] = []
         self._version = catalog.version
         self._max_bytes = max_name_bytes
         self._one_column = one_column
@@ -162,9 +164,12 @@ class Draft:
         """Give the table of a document, new when there is none."""
         table = self.tables.get(info.table_id)
         if table is None:
-            name = pick(info.table_name, self._taken, self._max_bytes, ("", HISTORY, VIEW))
+            endings = ("", HISTORY, VIEW)
+            name = pick(info.table_name, self._taken, self._max_bytes, endings)
             self._taken.update((name, name + HISTORY, name + VIEW))
             table = Table(info.table_id, info.table_name, name)
+            if name != pick(info.table_name, (), self._max_bytes, endings):
+                self.avoided.append(table)
             if self._one_column:
                 table = attrs.evolve(table, columns=(WHOLE,))
             self.tables[table.id] = table

@@ -72,6 +72,7 @@ class _Outcome:
     scrubbed: list[Table] = attrs.field(factory=list)
     redactions: list[tuple[str, int]] = attrs.field(factory=list)
     note: Unscrubbed | None = None
+    avoided: list[Table] = attrs.field(factory=list)
 
 
 class RelationalSink:
@@ -94,6 +95,7 @@ class RelationalSink:
         self._catalog = Catalog(-1)
         self._exclusive = False
         self._documents = 0
+        self._avoided: dict[str, str] = {}
         self._unscrubbed: list[Unscrubbed] = []
         if db.is_prepared():
             load_settings(db, settings)
@@ -187,7 +189,8 @@ class RelationalSink:
         A redaction is pending while the database may still hold erased bytes beside its rows.
         """
         pending = {key for note in self._unscrubbed for key in note.redactions}
-        return SinkSummary(self._documents, tuple(sorted(pending)))
+        avoided = tuple((source, name) for name, source in self._avoided.items())
+        return SinkSummary(self._documents, tuple(sorted(pending)), names_avoided=avoided)
 
     def close(self) -> None:
         """Let go of the database; what was applied stays."""
@@ -205,6 +208,8 @@ class RelationalSink:
             outcome = self._attempt(strand_id, token, work, exclusive=True)
         self._catalog = outcome.catalog
         self._documents += outcome.documents
+        prefix = self._settings["prefix"]
+        self._avoided |= {prefix + table.name: table.source_name for table in outcome.avoided}
         if outcome.note is not None:
             self._unscrubbed.append(outcome.note)
             self._scrub()
@@ -287,7 +292,9 @@ class RelationalSink:
         catalog = self._change_tables(draft)
         scrubbed = write_plan(self._db, catalog, plan, position.strand_id)
         redactions = [(position.strand_id, number) for number, _ in plan.redacted]
-        return _Outcome(position, catalog, plan.documents, scrubbed, redactions)
+        return _Outcome(
+            position, catalog, plan.documents, scrubbed, redactions, avoided=draft.avoided
+        )
 
     def _plan(self, draft: Draft, stored: Position | None, pending: Sequence[Block]) -> RunPlan:
         erased: frozenset[Erasure] = frozenset()

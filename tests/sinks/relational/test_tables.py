@@ -104,7 +104,9 @@ def test_names_collide_with_what_is_there_already(place: Place) -> None:
     place.query("CREATE TABLE customers_history (mine integer)")
     blocks = journal_of([{"a": 1}])
     with opened(place.url) as sink:
+        assert () == sink.summary().names_avoided
         apply_all(sink, blocks)
+        assert [("Customers", "customers_2")] == [*sink.summary().names_avoided]
     assert [] == place.query("SELECT * FROM customers_history")
     assert [(1,)] == place.query("SELECT a FROM customers_2")
 
