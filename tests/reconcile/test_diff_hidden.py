@@ -19,6 +19,8 @@ from qldb_stream.pipeline import FixedToken, Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import SinkDiff
 from qldb_stream.reconcile._diff_rules import Verified
+from qldb_stream.sinks.dynamodb._read import stored_revision as read_item
+from qldb_stream.sinks.opensearch._read import stored_revision as read_document
 from qldb_stream.testing import Story
 from tests.reconcile.contents import by_hand, codes, position_at, source_of
 
@@ -130,3 +132,19 @@ def test_masks_that_nobody_can_read_count_as_masks(tmp_path: Path) -> None:
 
         assert {"masked"} == codes(report)
         assert ("data.?",) == report.differences[0].fields
+
+
+@pytest.mark.parametrize(
+    ("item", "document", "expected"),
+    [
+        ({}, {}, ()),
+        ({"qldb_masked": {"L": [{"S": "a.b"}]}}, {"masked": ["a.b"]}, ("a.b",)),
+        ({"qldb_masked": {"N": "5"}}, {"masked": 5}, ("?",)),
+    ],
+)
+def test_items_and_documents_tell_their_masks(
+    item: dict[str, Any], document: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    """Tables of DynamoDB and indices of OpenSearch keep the paths, and may be written by others."""
+    assert expected == read_item({"sk": {"S": "V#0"}} | item).masked
+    assert expected == read_document({"qldb": document}).masked

@@ -33,8 +33,17 @@ def stored_revision(item: Item) -> StoredRevision:
         bytes(item.get("qldb_hash", {}).get("B", b"")),
         None if data_hash is None else bytes(data_hash["B"]),
         _data(item),
-        tuple([str(path.get("S")) for path in item.get("qldb_masked", {}).get("L", ())]),
+        _masked(item),
     )
+
+
+def _masked(item: Item) -> tuple[str, ...]:
+    """Read which fields are masked; what somebody else has put there counts as one."""
+    found = item.get("qldb_masked")
+    if found is None:
+        return ()
+    paths = found.get("L")
+    return ("?",) if paths is None else tuple([str(path.get("S")) for path in paths])
 
 
 def _data(item: Item) -> Any:

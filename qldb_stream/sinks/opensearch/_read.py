@@ -35,8 +35,15 @@ def stored_revision(source: Mapping[str, Any]) -> StoredRevision:
         _digest(own.get("hash")) or b"",
         _digest(own.get("data_hash")),
         _data(source),
-        tuple(map(str, own.get("masked", ()))),
+        _masked(own.get("masked")),
     )
+
+
+def _masked(found: Any) -> tuple[str, ...]:
+    """Read which fields are masked; what somebody else has put there counts as one."""
+    if found is None:
+        return ()
+    return tuple(map(str, found)) if isinstance(found, list) else ("?",)
 
 
 def _data(source: Mapping[str, Any]) -> Any:
