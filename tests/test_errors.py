@@ -38,7 +38,7 @@ BRANCHES = {
 
 def make_error(leaf: type[QldbStreamError]) -> QldbStreamError:
     """Fill every field of a leaf with a plain value of its type."""
-    samples = {"int": 7, "int | None": 9, "tuple[str, ...]": ("a", "b", "c", "d")}
+    samples = {"bool": True, "int": 7, "int | None": 9, "tuple[str, ...]": ("a", "b", "c", "d")}
     annotations = inspect.get_annotations(leaf)
     return leaf(*(samples.get(kind, "text") for kind in annotations.values()))
 

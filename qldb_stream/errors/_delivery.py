@@ -117,7 +117,7 @@ class StaleTokenError(DeliveryError):
     strand_id: str
     stored: int
     given: int
-    lacks_inbox: bool = attrs.field(default=False, kw_only=True)
+    lacks_inbox: bool = False
 
     def __str__(self) -> str:
         if self.lacks_inbox:
