@@ -13,8 +13,9 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 BIN := .venv/bin
 # More arguments for the command that a target ends in: make test ARGS="tests/ion --no-cov".
 ARGS ?=
-# Tests run in as many processes as there are cores, a file in one of them: WORKERS=0 for a debugger.
-WORKERS ?= auto
+# A file of tests runs in one process; one more than there are cores, since many tests wait for disks and
+# other processes. WORKERS=0 for a debugger.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
 SPREAD := -n $(WORKERS) --dist loadfile
 
 # What `make lambda` builds for. A Python of that version, where there is one, compiles its modules.
