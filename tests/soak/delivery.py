@@ -279,7 +279,10 @@ class _ThreadRound:
         assert report.ok, report
         self._sinks["parks"].refused.clear()
         strand_id = self._journal[0].address.strand_id
-        return len(pipeline.requeue(strand_id, sink="parks").applied)
+        requeued = len(pipeline.requeue(strand_id, sink="parks").applied)
+        # A sink that came further than others during a pass leaves the trimming to the next one.
+        assert pipeline.drain().ok
+        return requeued
 
     def _check(self) -> None:
         wanted = [block.block_hash for block in self._journal]
@@ -348,7 +351,8 @@ class _ProcessRound:
         time.sleep(0.3)  # leases of the dead run out
         inbox = SqliteInbox(self._folder / "inbox")
         pipeline = self._pipeline(inbox, _wrap_nothing)
-        report = pipeline.drain()
+        pipeline.drain()
+        report = pipeline.drain()  # trims what the first pass had sinks catch up with
         pipeline.close()
         assert report.ok, report
         assert 0 == inbox.status().strands[0].records, "the inbox is trimmed"
