@@ -10,15 +10,25 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.inbox.tables import serve_aws
+
+
+@pytest.fixture(scope="session")
+def _serial_aws() -> Iterator[str]:
+    """Where requests do not run into each other's transactions."""
+    with serve_aws() as url:
+        yield url
+
 
 @pytest.fixture
-def dynamodb_url(aws: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where it is; boto3 finds it by the environment."""
+def dynamodb_url(aws: str, _serial_aws: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where it is; boto3 finds it by the environment, of which `aws` takes care."""
     from moto.core.serialize import BaseJSONSerializer
     from moto.dynamodb import models
 
@@ -32,9 +42,9 @@ def dynamodb_url(aws: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(BaseJSONSerializer, "_serialize_type_map", serialize)
     monkeypatch.setattr(models, "copy", SimpleNamespace(deepcopy=_copied))
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", aws)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", _serial_aws)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    return aws
+    return _serial_aws
 
 
 def _on_the_wire(value: dict[str, Any]) -> dict[str, Any]:
