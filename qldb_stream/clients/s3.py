@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from qldb_stream.errors import ExportError, UsageError
+from qldb_stream import boto
+from qldb_stream.errors import ExportError
 
 __all__ = ["S3Bucket", "S3Buckets", "make_client"]
 
@@ -97,15 +98,10 @@ def make_client(endpoint_url: str | None, **settings: Any) -> Any:
     Raises:
         UsageError: boto3 is not installed, or has no region or endpoint to go to.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ModuleNotFoundError as exc:
-        problem = "S3 needs the extra `aws`: pip install 'qldb-stream[aws]'"
-        raise UsageError(problem) from exc
-    try:
-        config = Config(**settings) if settings else None
-        return boto3.client("s3", endpoint_url=endpoint_url, config=config)
-    except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
-        raise UsageError(f"no client of S3 can be made: {exc}") from exc
+    return boto.make_client(
+        "s3",
+        lack="S3 needs the extra `aws`",
+        failed="no client of S3 can be made",
+        endpoint_url=endpoint_url,
+        **settings,
+    )

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from qldb_stream.errors import InboxUnavailableError, UsageError
+from qldb_stream import boto
+from qldb_stream.errors import InboxUnavailableError
 from qldb_stream.inbox.dynamodb._problems import code_of, is_transient, reasons_of, translate
 from qldb_stream.ledger import Environment
 
@@ -41,23 +42,18 @@ def make_client(service: str, *, region: str | None, endpoint_url: str | None) -
     Make a boto3 client that leaves retries to us.
 
     Raises:
-        UsageError: boto3 is not installed, no region is known, or the URL is none.
+        UsageError: as `qldb_stream.boto.make_client` says.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as exc:
-        raise UsageError("a dynamodb: inbox needs boto3: pip install 'qldb-stream[aws]'") from exc
-    config = Config(
+    return boto.make_client(
+        service,
+        lack="a dynamodb: inbox needs boto3",
+        failed=f"cannot make a client for {service}",
+        region=region,
+        endpoint_url=endpoint_url,
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retries={"total_max_attempts": 1},
     )
-    try:
-        return boto3.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
-    except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
-        raise UsageError(f"cannot make a client for {service}: {exc}") from exc
 
 
 class Calls:

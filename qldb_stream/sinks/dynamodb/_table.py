@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from qldb_stream import boto
 from qldb_stream.errors import SinkUnavailableError, UsageError
 from qldb_stream.sinks.dynamodb._items import Item, Key, key_of
 from qldb_stream.sinks.dynamodb._plan import Change
@@ -228,27 +229,17 @@ def open_table(name: str, region: str | None, endpoint: str | None) -> Table:
     Raises:
         UsageError: boto3 is not installed, or has no region or endpoint to go to.
     """
-    try:
-        from botocore.exceptions import BotoCoreError
-    except ModuleNotFoundError as exc:
-        problem = "dynamodb: needs the extra `aws`: pip install 'qldb-stream[aws]'"
-        raise UsageError(problem) from exc
-    try:
-        return Table(name, _client(region, endpoint))
-    except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
-        raise UsageError(f"dynamodb: no client of DynamoDB can be made: {exc}") from exc
-
-
-def _client(region: str | None, endpoint: str | None) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(
+    client = boto.make_client(
+        "dynamodb",
+        lack="dynamodb: needs the extra `aws`",
+        failed="dynamodb: no client of DynamoDB can be made",
+        region=region,
+        endpoint_url=endpoint,
         connect_timeout=_CONNECT_S,
         read_timeout=_READ_S,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
-    return boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
+    return Table(name, client)
 
 
 def _key(key: Key) -> Item:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from qldb_stream import boto
 from qldb_stream.errors import SinkUnavailableError, UsageError
 
 __all__ = ["is_denied", "make_client", "may_pass", "translated"]
@@ -41,21 +42,14 @@ def make_client(sink: str, service: str) -> Any:
     Raises:
         UsageError: boto3 is not installed, no region is known, or the endpoint is no URL.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as exc:
-        raise UsageError(f"{sink} needs boto3: pip install 'qldb-stream[aws]'") from exc
-    config = Config(
+    return boto.make_client(
+        service,
+        lack=f"{sink} needs boto3",
+        failed=f"{sink}: no client of {service} can be made",
         connect_timeout=_CONNECT_S,
         read_timeout=_READ_S,
         retries={"mode": "standard", "total_max_attempts": _TRIES},
     )
-    try:
-        return boto3.client(service, config=config)
-    except (BotoCoreError, ValueError) as exc:
-        raise UsageError(f"{sink}: no client of {service} can be made: {exc}") from exc
 
 
 @contextmanager
