@@ -77,6 +77,8 @@ _OWNERS: Final[Mapping[str, str]] = {
 }
 # Another worker has changed a table since a statement was prepared: of class 0A, and passes.
 _STALE_PLAN: Final = "RevalidateCachedQuery"
+# Duplicates of schema, table, column, object, function: another worker made it just now.
+_MADE_BY_OTHERS: Final = frozenset({"42P06", "42P07", "42701", "42710", "42723"})
 
 _GUARD: Final = f"""
 CREATE FUNCTION {_OWN}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -346,7 +348,7 @@ class PostgresDatabase:
             if state[:2] in _REFUSED or isinstance(exc, psycopg.DataError):
                 raise RowRefusedError(_describe(exc)) from exc
             said = exc.diag.message_primary or str(exc).strip().split("\n")[0]
-            what_to_do = _OWNERS.get(state[:2])
+            what_to_do = None if state in _MADE_BY_OTHERS else _OWNERS.get(state[:2])
             if what_to_do is not None and exc.diag.source_function != _STALE_PLAN:
                 on = f": {exc.diag.message_detail}" if exc.diag.message_detail else ""
                 raise UsageError(f"{self.name}: {said}{on} ({state}); {what_to_do}") from exc
