@@ -23,7 +23,7 @@ from qldb_stream.sinks._relational._kinds import (
 )
 from qldb_stream.sinks._relational._names import quote
 from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, Erasure
-from qldb_stream.sinks._relational._read import expect_revisions, plain
+from qldb_stream.sinks._relational._read import expect_revisions, expect_together, plain
 from qldb_stream.sinks._relational._sink import RelationalSink
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Table",
     "base_type",
     "expect_revisions",
+    "expect_together",
     "maybe_time_text",
     "number_text",
     "plain",

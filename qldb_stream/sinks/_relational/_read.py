@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -20,12 +20,45 @@ from qldb_stream.sinks._relational._kinds import MISFIT, Kind, base_type, maybe_
 from qldb_stream.sinks._relational._names import quote
 from qldb_stream.sinks._relational._plan import UNKNOWN_TABLE, WITH_DATA, Erasure
 
-__all__ = ["expect_revisions", "plain", "read_current", "read_history"]
+__all__ = ["expect_revisions", "expect_together", "plain", "read_current", "read_history"]
 
 _MASKED: Final = [*OWN].index("qldb_masked")
 
 _WINDOW_BLOCKS: Final = 1_000
 """Blocks whose revisions are read together, to be put in order."""
+
+
+def expect_together(
+    blocks: Iterable[Block],
+    most: int,
+    find_erased: Callable[[str, int, int], Collection[Erasure]],
+) -> Iterator[StoredRevision]:
+    """
+    Expect the revisions of blocks, asking for the redactions of many at once.
+
+    Args:
+        blocks: in order, of any number of strands.
+        most: how many blocks are asked for together.
+        find_erased: gives what was redacted in a strand, from one number to another.
+    """
+    for window in _windows(blocks, most):
+        first, last = window[0].address, window[-1].address
+        erased = find_erased(first.strand_id, first.sequence_no, last.sequence_no)
+        for block in window:
+            yield from expect_revisions(block, erased)
+
+
+def _windows(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
+    """Cut blocks into lists of one strand each."""
+    window: list[Block] = []
+    for block in blocks:
+        is_other = window and window[0].address.strand_id != block.address.strand_id
+        if is_other or len(window) == most:
+            yield window
+            window = []
+        window.append(block)
+    if window:
+        yield window
 
 
 def expect_revisions(block: Block, erased: Collection[Erasure]) -> Iterator[StoredRevision]:

@@ -10,7 +10,7 @@ begins again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -38,7 +38,7 @@ from qldb_stream.sinks._relational._meta import (
     write_position,
 )
 from qldb_stream.sinks._relational._plan import Erasure, RunPlan, plan_run
-from qldb_stream.sinks._relational._read import expect_revisions, read_current, read_history
+from qldb_stream.sinks._relational._read import expect_together, read_current, read_history
 from qldb_stream.sinks._relational._unscrubbed import (
     Unscrubbed,
     forget_unscrubbed,
@@ -56,6 +56,7 @@ from qldb_stream.sinks._relational._write import (
 __all__ = ["RelationalSink"]
 
 _JSON: Final = "json"
+_EXPECTED_TOGETHER: Final = 500  # blocks whose redactions are asked for at once
 
 
 class _ExclusiveError(Exception):
@@ -164,13 +165,10 @@ class RelationalSink:
 
         What redactions that were applied here took away is not expected any more.
         """
-        for block in blocks:
-            address = block.address
-            erased: frozenset[Erasure] = frozenset()
-            if self._db.is_prepared():
-                number = address.sequence_no
-                erased = find_erased(self._db, address.strand_id, number, number)
-            yield from expect_revisions(block, erased)
+        return expect_together(blocks, _EXPECTED_TOGETHER, self._find_erased)
+
+    def _find_erased(self, strand_id: str, first: int, last: int) -> Collection[Erasure]:
+        return find_erased(self._db, strand_id, first, last) if self._db.is_prepared() else ()
 
     def history(self, strand_id: str, first: int, last: int) -> Iterator[StoredRevision]:
         """Iterate over all revisions of a range of blocks, both ends included, in order."""

@@ -28,7 +28,7 @@ from qldb_stream.errors import (
 )
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Position, SinkSummary, StoredRevision
-from qldb_stream.sinks._relational import Erasure, expect_revisions
+from qldb_stream.sinks._relational import Erasure, expect_together
 from qldb_stream.sinks.dynamodb._items import (
     CURRENT,
     FORMAT,
@@ -170,11 +170,7 @@ class DynamodbSink:
 
         What redactions that were applied here took away is not expected any more.
         """
-        for window in _windows(blocks):
-            first, last = window[0].address, window[-1].address
-            erased = self._notes(first.strand_id, first.sequence_no, last.sequence_no)
-            for block in window:
-                yield from expect_revisions(block, erased)
+        return expect_together(blocks, _EXPECTED_TOGETHER, self._notes)
 
     def history(self, strand_id: str, first: int, last: int) -> Iterator[StoredRevision]:
         """
@@ -383,16 +379,3 @@ def _why(exc: Exception) -> str:
     if isinstance(exc, TooLargeError):
         return f"{exc} takes more than the 400 KB that an item of DynamoDB may have"
     return str(exc)
-
-
-def _windows(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Cut blocks into lists of one strand each, so that their redactions are asked for together."""
-    window: list[Block] = []
-    for block in blocks:
-        is_other = window and window[0].address.strand_id != block.address.strand_id
-        if is_other or len(window) == _EXPECTED_TOGETHER:
-            yield window
-            window = []
-        window.append(block)
-    if window:
-        yield window

@@ -24,7 +24,7 @@ from qldb_stream.errors import (
 )
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Position, SinkSummary, StoredRevision
-from qldb_stream.sinks._relational import Erasure, expect_revisions
+from qldb_stream.sinks._relational import Erasure, expect_together
 from qldb_stream.sinks.opensearch._client import Cluster, Stored, TakenError
 from qldb_stream.sinks.opensearch._documents import (
     FORMAT,
@@ -152,11 +152,7 @@ class OpenSearchSink:
 
         What redactions that were applied here took away is not expected any more.
         """
-        for window in _windows(blocks):
-            first, last = window[0].address, window[-1].address
-            erased = self._erased(first.strand_id, first.sequence_no, last.sequence_no)
-            for block in window:
-                yield from expect_revisions(block, erased)
+        return expect_together(blocks, _EXPECTED_TOGETHER, self._erased)
 
     def history(self, strand_id: str, first: int, last: int) -> Iterator[StoredRevision]:
         """Iterate over all revisions of a range of blocks, both ends included, in order."""
@@ -374,16 +370,3 @@ class _Bulk:
 
 def _term(field: str, value: object) -> dict[str, Any]:
     return {"term": {f"qldb.{field}": value}}
-
-
-def _windows(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Cut blocks into lists of one strand each, so that their redactions are asked for together."""
-    window: list[Block] = []
-    for block in blocks:
-        is_other = window and window[0].address.strand_id != block.address.strand_id
-        if is_other or len(window) == _EXPECTED_TOGETHER:
-            yield window
-            window = []
-        window.append(block)
-    if window:
-        yield window
