@@ -55,25 +55,8 @@ def make_archive(
         kinesis_stream_source_configuration=firehose.CfnDeliveryStream.KinesisStreamSourceConfigurationProperty(
             kinesis_stream_arn=stream.stream_arn, role_arn=role.role_arn
         ),
-        extended_s3_destination_configuration=firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
-            bucket_arn=bucket.bucket_arn,
-            role_arn=role.role_arn,
-            prefix=_PREFIX,
-            error_output_prefix=_FAILED,
-            compression_format="GZIP",
-            buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
-                interval_in_seconds=300, size_in_m_bs=64
-            ),
-            encryption_configuration=firehose.CfnDeliveryStream.EncryptionConfigurationProperty(
-                kms_encryption_config=firehose.CfnDeliveryStream.KMSEncryptionConfigProperty(
-                    awskms_key_arn=bucket_key.key_arn
-                )
-            ),
-            cloud_watch_logging_options=firehose.CfnDeliveryStream.CloudWatchLoggingOptionsProperty(
-                enabled=True,
-                log_group_name=group.log_group_name,
-                log_stream_name=log_stream.log_stream_name,
-            ),
+        extended_s3_destination_configuration=_destination(
+            bucket, bucket_key, role, log_stream, group
         ),
     )
     # Firehose looks at its rights when it is made, and the policy is a resource of its own.
@@ -85,6 +68,36 @@ def make_archive(
         "AwsSolutions-KDF1",
     )
     return made
+
+
+def _destination(
+    bucket: s3.IBucket,
+    bucket_key: kms.IKey,
+    role: iam.IRole,
+    log_stream: logs.ILogStream,
+    group: logs.ILogGroup,
+) -> firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty:
+    """Say how objects are named, packed, encrypted and logged."""
+    return firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
+        bucket_arn=bucket.bucket_arn,
+        role_arn=role.role_arn,
+        prefix=_PREFIX,
+        error_output_prefix=_FAILED,
+        compression_format="GZIP",
+        buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
+            interval_in_seconds=300, size_in_m_bs=64
+        ),
+        encryption_configuration=firehose.CfnDeliveryStream.EncryptionConfigurationProperty(
+            kms_encryption_config=firehose.CfnDeliveryStream.KMSEncryptionConfigProperty(
+                awskms_key_arn=bucket_key.key_arn
+            )
+        ),
+        cloud_watch_logging_options=firehose.CfnDeliveryStream.CloudWatchLoggingOptionsProperty(
+            enabled=True,
+            log_group_name=group.log_group_name,
+            log_stream_name=log_stream.log_stream_name,
+        ),
+    )
 
 
 def _role(

@@ -33,7 +33,35 @@ def watch_stream(
         statistic="Maximum",
         period=Duration.minutes(5),
     )
-    for watched in (
+    for watched in _watched(settings, replay, age, late):
+        watch.alarm(watched)
+    watch.dashboard(
+        {
+            "Behind (ms)": [age],
+            "Seconds from commit to delivery": [of_function(replay.replay, "LagSeconds")],
+            "Records in": [
+                stream.metric_incoming_records(),
+                of_function(replay.replay, "Records", statistic="Sum"),
+                of_function(replay.replay, "RecordsQuarantined", statistic="Sum"),
+            ],
+            "Blocks applied": [
+                of_function(replay.replay, "BlocksApplied", statistic="Sum"),
+                of_function(replay.drain, "BlocksApplied", statistic="Sum"),
+            ],
+            "Strands": [
+                of_function(replay.drain, name)
+                for name in ("StrandsWaiting", "StrandsStopped", "StrandsFailed")
+            ],
+            "Archive: age of what is not written (s)": [late],
+        }
+    )
+
+
+def _watched(
+    settings: Settings, replay: Replay, age: cloudwatch.IMetric, late: cloudwatch.IMetric
+) -> tuple[Watched, ...]:
+    """Say what is watched, from where on it is an alarm, and what that means."""
+    return (
         Watched(
             name="iterator-age",
             metric=age,
@@ -75,25 +103,4 @@ def watch_stream(
             periods=2,
             says="Firehose does not write the archive.",
         ),
-    ):
-        watch.alarm(watched)
-    watch.dashboard(
-        {
-            "Behind (ms)": [age],
-            "Seconds from commit to delivery": [of_function(replay.replay, "LagSeconds")],
-            "Records in": [
-                stream.metric_incoming_records(),
-                of_function(replay.replay, "Records", statistic="Sum"),
-                of_function(replay.replay, "RecordsQuarantined", statistic="Sum"),
-            ],
-            "Blocks applied": [
-                of_function(replay.replay, "BlocksApplied", statistic="Sum"),
-                of_function(replay.drain, "BlocksApplied", statistic="Sum"),
-            ],
-            "Strands": [
-                of_function(replay.drain, name)
-                for name in ("StrandsWaiting", "StrandsStopped", "StrandsFailed")
-            ],
-            "Archive: age of what is not written (s)": [late],
-        }
     )
