@@ -14,12 +14,11 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, RedactedRevision
 from qldb_stream.inbox import _checkpoints, _leases, _parked, _positions, _quarantine, _store
 from qldb_stream.inbox._erasure import Erasure
 from qldb_stream.inbox._file import MEMORY, Database
-from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits, check_times
+from qldb_stream.inbox._limits import IN_MEMORY, InboxLimits, check_release, check_times
 from qldb_stream.inbox._records import read_items
 from qldb_stream.inbox._status import maybe_strand, sum_up
 from qldb_stream.report import (
@@ -155,8 +154,7 @@ class SqliteInbox:
         Raises:
             UsageError: only one of strand and arrivals is given.
         """
-        if (strand_id is None) is not (arrivals is None):
-            raise UsageError("a lease is released with a strand and its arrivals, or neither")
+        check_release(strand_id, arrivals)
         with self._database.write() as connection:
             return _leases.release_lease(connection, lease, strand_id, arrivals or 0)
 

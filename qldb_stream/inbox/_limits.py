@@ -8,7 +8,7 @@ import attrs
 
 from qldb_stream.errors import BacklogError, UsageError
 
-__all__ = ["IN_MEMORY", "InboxLimits", "check_times", "check_totals"]
+__all__ = ["IN_MEMORY", "InboxLimits", "check_release", "check_times", "check_totals"]
 
 
 @attrs.frozen
@@ -43,6 +43,17 @@ def check_totals(limits: InboxLimits, records: int, record_bytes: int, name: str
         raise BacklogError(limits.records, "records", f"the sinks of inbox {name}")
     if record_bytes > limits.record_bytes:
         raise BacklogError(limits.record_bytes, "bytes of records", f"the sinks of inbox {name}")
+
+
+def check_release(strand_id: str | None, arrivals: int | None) -> None:
+    """
+    Check what a lease is released with.
+
+    Raises:
+        UsageError: only one of strand and arrivals is given.
+    """
+    if (strand_id is None) is not (arrivals is None):
+        raise UsageError("a lease is released with a strand and its arrivals, or neither")
 
 
 def check_times(ttl_s: float, now_s: float) -> None:

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import attrs
 
-from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, RedactedRevision
-from qldb_stream.inbox._limits import InboxLimits, check_times, check_totals
+from qldb_stream.inbox._limits import InboxLimits, check_release, check_times, check_totals
 from qldb_stream.inbox._records import Entry, read_items
 from qldb_stream.inbox.dynamodb._calls import Calls, make_client
 from qldb_stream.inbox.dynamodb._checkpoints import Checkpoints
@@ -234,8 +233,7 @@ class DynamoDbInbox:
         Raises:
             UsageError: only one of strand and arrivals is given.
         """
-        if (strand_id is None) is not (arrivals is None):
-            raise UsageError("a lease is released with a strand and its arrivals, or neither")
+        check_release(strand_id, arrivals)
         if strand_id is None:
             self._leases.release(lease)
             return True
