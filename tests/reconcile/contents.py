@@ -23,6 +23,8 @@ BLOCKS = list(JOURNAL)
 ERASED = list(JOURNAL.with_erased())
 STRAND = JOURNAL.strand_id
 
+Work = Callable[[sqlite3.Connection], Any]
+
 
 def source_of(folder: Path, blocks: Iterable[Block] = BLOCKS) -> FolderSource:
     """Write blocks into a new folder, and open that."""
@@ -77,3 +79,30 @@ def by_hand(path: Path, work: Callable[[sqlite3.Connection], Any]) -> None:
 def codes(report: ContentReport) -> set[str]:
     """Name what differs."""
     return {found.code.value for found in report.differences}
+
+
+_FIRST = (
+    "(SELECT h.qldb_document_id FROM {0} AS h JOIN {0} AS n ON n.qldb_version = 1 "
+    "AND n.qldb_document_id = h.qldb_document_id WHERE h.qldb_kind = 'insert' ORDER BY 1 LIMIT 1)"
+)
+_LIVING = "(SELECT qldb_document_id FROM {1} WHERE qldb_kind = 'insert' ORDER BY 1 LIMIT 1)"
+_REDACTED = "(SELECT qldb_document_id FROM {0} WHERE qldb_kind = 'redacted' ORDER BY 1 LIMIT 1)"
+
+
+def open_closing(path: Path) -> closing[Sink]:
+    """Open a SQLite sink, to be closed at the body's end."""
+    return closing(open_sink(f"sqlite:{path}"))
+
+
+def sql(text: str) -> Work:
+    """Run SQL on one table; {0} is its history, {1} its current state, the others documents."""
+    names = ("customers_history", "customers")
+    first, living, redacted = [
+        f"qldb_document_id = {one.format(*names)}" for one in (_FIRST, _LIVING, _REDACTED)
+    ]
+    statement = text.format(*names, first=first, living=living, redacted=redacted)
+
+    def work(db: sqlite3.Connection) -> None:
+        assert db.execute(statement).rowcount == 1
+
+    return work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,27 @@ from qldb_stream.inbox import SqliteInbox
 from qldb_stream.pipeline import CheckpointedSink, FixedToken, Pipeline
 from qldb_stream.plugins import open_sink
 from qldb_stream.reconcile import SinkDiff, Verified
-from qldb_stream.report import Gap
 from qldb_stream.sinks.ledger import LedgerSink
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.testing import Story, make_journal
-from qldb_stream.typing import Item, Sink
+from qldb_stream.typing import Item
 from tests.reconcile.contents import (
     BLOCKS,
     ERASED,
     SHAPE,
     STRAND,
+    Work,
     by_hand,
     codes,
     compare,
     fill,
     filled,
+    open_closing,
     position_at,
     repair,
     source_of,
+    sql,
 )
-
-Work = Callable[[sqlite3.Connection], Any]
 
 
 @pytest.mark.parametrize("scheme", ["sqlite", "parquet", "memory"])
@@ -66,33 +66,6 @@ def test_an_erased_source_agrees_too(tmp_path: Path, scheme: str) -> None:
     """What the sink redacted by a later block is redacted in the source's later copy."""
     with filled(f"{scheme}:{tmp_path / 'sink'}") as sink:
         assert compare(sink, source_of(tmp_path / "in", ERASED)).ok
-
-
-_FIRST = (
-    "(SELECT h.qldb_document_id FROM {0} AS h JOIN {0} AS n ON n.qldb_version = 1 "
-    "AND n.qldb_document_id = h.qldb_document_id WHERE h.qldb_kind = 'insert' ORDER BY 1 LIMIT 1)"
-)
-_LIVING = "(SELECT qldb_document_id FROM {1} WHERE qldb_kind = 'insert' ORDER BY 1 LIMIT 1)"
-_REDACTED = "(SELECT qldb_document_id FROM {0} WHERE qldb_kind = 'redacted' ORDER BY 1 LIMIT 1)"
-
-
-def open_closing(path: Path) -> closing[Sink]:
-    """Open a SQLite sink, to be closed at the body's end."""
-    return closing(open_sink(f"sqlite:{path}"))
-
-
-def sql(text: str) -> Work:
-    """Run SQL on one table; {0} is its history, {1} its current state, the others documents."""
-    names = ("customers_history", "customers")
-    first, living, redacted = [
-        f"qldb_document_id = {one.format(*names)}" for one in (_FIRST, _LIVING, _REDACTED)
-    ]
-    statement = text.format(*names, first=first, living=living, redacted=redacted)
-
-    def work(db: sqlite3.Connection) -> None:
-        assert db.execute(statement).rowcount == 1
-
-    return work
 
 
 CHANGES: dict[str, tuple[Work, set[str]]] = {
@@ -254,300 +227,6 @@ def test_a_sink_that_redacts_what_nobody_asked_for(tmp_path: Path, range_blocks:
 
 
 # --- what is not compared --------------------------------------------------------------------
-
-
-def test_a_sink_that_is_behind(tmp_path: Path) -> None:
-    """What the sink has is compared; that it lacks the rest is one difference."""
-    sink = MemorySink()
-    fill(sink, ERASED[:40])
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED))
-
-    (difference,) = report.differences
-    (strand,) = report.strands
-    assert ("behind", 40) == (difference.code.value, difference.sequence_no)
-    assert (40, 20) == (strand.blocks, strand.behind)
-    assert position_at(BLOCKS[39]) == strand.verified_through
-
-
-def test_a_sink_that_has_nothing(tmp_path: Path) -> None:
-    """Nothing is compared, and nothing agrees."""
-    report = compare(MemorySink(), source_of(tmp_path / "in", ERASED))
-
-    (strand,) = report.strands
-    assert {"behind"} == codes(report)
-    assert (0, 60, None, None) == (
-        strand.blocks,
-        strand.behind,
-        strand.position,
-        strand.verified_through,
-    )
-
-
-def test_a_source_that_ends_before_the_sink(tmp_path: Path) -> None:
-    """What the source lacks is not compared, and said; what it has is."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED[20:40]))
-
-    (strand,) = report.strands
-    assert report.ok, report
-    assert [(40, 59)] == [(found.first, found.last) for found in strand.not_compared]
-    assert strand.verified_through is not None
-    assert (20, 39) == (strand.verified_through.start, strand.verified_through.sequence_no)
-
-
-def test_a_sink_that_began_later(tmp_path: Path) -> None:
-    """What it never had is not compared, and said."""
-    sink = MemorySink()
-    at = attrs.evolve(position_at(ERASED[-1]), start=10)
-    sink.apply(ERASED[10:], at, 0)
-    target = [b for b in ERASED[10:] if b.summary.redaction_info is None]
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED))
-
-    (strand,) = report.strands
-    assert target
-    assert report.ok, report
-    assert [(0, 9)] == [(found.first, found.last) for found in strand.not_compared]
-    assert 50 == strand.blocks
-
-
-def test_what_is_missing_in_the_source_is_not_compared(tmp_path: Path) -> None:
-    """A hole ends what is verified; behind it content is compared all the same."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    holed = [block for block in ERASED if block.address.sequence_no not in {20, 21}]
-
-    report = compare(sink, source_of(tmp_path / "in", holed))
-
-    (strand,) = report.strands
-    assert not report.ok
-    assert 0 == report.count
-    assert not report.source.ok
-    assert [(20, 21)] == [(found.first, found.last) for found in strand.not_compared]
-    assert position_at(BLOCKS[19]) == strand.verified_through
-    assert 58 == strand.blocks
-
-
-def test_what_does_not_verify_is_not_compared(tmp_path: Path) -> None:
-    """A block that was altered in the source says nothing of the sink; the others do."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    number = 30
-    summary = attrs.evolve(ERASED[number].summary, entries_hash=b"x" * 32)
-    altered = [*ERASED]
-    altered[number] = attrs.evolve(ERASED[number], summary=summary)
-
-    report = compare(sink, source_of(tmp_path / "in", altered))
-
-    (strand,) = report.strands
-    assert 0 == report.count
-    assert [(number, number)] == [(x.first, x.last) for x in strand.not_compared]
-    assert position_at(BLOCKS[number - 1]) == strand.verified_through
-
-
-def test_parked_blocks_and_gaps_are_known(tmp_path: Path) -> None:
-    """They are named and no difference; but the sink must have nothing of them."""
-    sink = MemorySink()
-    left_out = {5, 6, 30}
-    blocks = [block for block in ERASED if block.address.sequence_no not in left_out]
-    at = position_at(ERASED[-1])
-    gaps = (Gap(30, 30, "lost"),)
-    sink.apply(blocks, attrs.evolve(at, parked=frozenset({5, 6}), gaps=gaps), 0)
-    source = source_of(tmp_path / "in", ERASED)
-
-    report = compare(sink, source)
-
-    (strand,) = report.strands
-    history = {c for c in codes(report) if not c.startswith("current")}
-    assert set() == history
-    assert ((5, 6), ((30, 30),)) == (strand.parked, strand.gaps)
-    sink.blocks.append(ERASED[5])
-    expected = {"extra"} if ERASED[5].revisions else set()
-    assert expected <= codes(compare(sink, source))
-
-
-def test_a_declared_gap_is_crossed(tmp_path: Path) -> None:
-    """Blocks that are lost for both are no problem of the source, and nothing to compare."""
-    sink = MemorySink()
-    blocks = [block for block in ERASED if block.address.sequence_no not in {30, 31}]
-    gaps = (Gap(30, 31, "lost"),)
-    sink.apply(blocks, attrs.evolve(position_at(ERASED[-1]), gaps=gaps), 0)
-
-    report = compare(sink, source_of(tmp_path / "in", blocks))
-
-    (strand,) = report.strands
-    assert report.source.ok
-    assert 0 == report.count
-    assert () == strand.not_compared
-    assert strand.verified_through is not None
-    assert gaps == strand.verified_through.gaps
-
-
-def test_another_block_at_the_sinks_position(tmp_path: Path) -> None:
-    """A position with the hash of another block is a difference that no repair mends."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    sink.positions[STRAND] = attrs.evolve(position_at(ERASED[-1]), block_hash=b"x" * 32)
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED))
-
-    assert ({"other_block"}, 1) == (codes(report), report.strands[0].not_repairable)
-
-
-class Growing(MemorySink):
-    """A sink that goes on while its current state is read."""
-
-    def current(self, strand_id: str) -> Any:
-        """Move on first."""
-        self.positions[strand_id] = position_at(ERASED[59])
-        return super().current(strand_id)
-
-
-def test_a_sink_that_goes_on_meanwhile(tmp_path: Path) -> None:
-    """Its current state is that of a later moment, and is not compared; its history is."""
-    sink = Growing()
-    sink.apply(ERASED[:50], position_at(ERASED[49]), 0)
-    seen: list[Verified] = []
-
-    report = compare(
-        sink, source_of(tmp_path / "in", ERASED[:50]), progress=lambda _, v: seen.append(v)
-    )
-
-    (strand,) = report.strands
-    assert report.ok
-    assert (False, None) == (strand.current_compared, strand.verified_through)
-    assert Verified(None, position_at(ERASED[49])) == seen[-1]
-
-
-# --- where it goes on --------------------------------------------------------------------------
-
-
-def test_it_goes_on_where_it_ended(tmp_path: Path) -> None:
-    """What agreed is passed over, the current state of all documents is looked at again."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    seen: dict[str, Verified] = {}
-    compare(sink, source_of(tmp_path / "a", ERASED[:30]), progress=seen.__setitem__)
-    sink.blocks = [block for block in sink.blocks if block.address.sequence_no != 7]
-
-    report = compare(sink, source_of(tmp_path / "b", ERASED), verified=seen)
-
-    (strand,) = report.strands
-    assert (30, 30) == (strand.passed_over, strand.blocks)
-    assert {"current_missing"} >= codes(report)
-
-
-def test_it_goes_on_with_later_files_alone(tmp_path: Path) -> None:
-    """Files that begin behind what agreed are enough, and must continue its chain."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    seen: dict[str, Verified] = {}
-    compare(sink, source_of(tmp_path / "a", ERASED[:30]), progress=seen.__setitem__)
-
-    report = compare(
-        sink, source_of(tmp_path / "b", ERASED[30:]), verified=seen, progress=seen.__setitem__
-    )
-    gone_on = compare(sink, source_of(tmp_path / "c", ERASED[:31]), verified=seen)
-
-    assert report.ok, report
-    assert position_at(ERASED[-1]) == report.strands[0].verified_through
-    through = report.strands[0].verified_through
-    assert through is not None
-    assert 0 == through.start
-    assert gone_on.strands[0].verified_through == through
-
-
-def test_a_hole_behind_what_agreed_is_a_problem(tmp_path: Path) -> None:
-    """Files that begin too late leave a hole, as they do for a delivery."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    verified = {STRAND: Verified(position_at(ERASED[20]))}
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED[30:]), verified=verified)
-
-    assert not report.source.ok
-    assert verified[STRAND].through == report.strands[0].verified_through
-
-
-def test_what_agreed_in_another_journal_is_refused(tmp_path: Path) -> None:
-    """A block with another hash than the one that agreed is another journal's."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    other = attrs.evolve(position_at(ERASED[20]), block_hash=b"x" * 32)
-
-    with pytest.raises(UsageError, match="another one than when it was compared"):
-        compare(sink, source_of(tmp_path / "in", ERASED), verified={STRAND: Verified(other)})
-
-
-def test_a_sink_made_anew_is_compared_anew(tmp_path: Path) -> None:
-    """Where the sink has less than what agreed, that was another one's."""
-    sink = MemorySink()
-    fill(sink, ERASED[:20])
-    verified = {STRAND: Verified(position_at(ERASED[40]))}
-
-    report = compare(sink, source_of(tmp_path / "in", ERASED[:20]), verified=verified)
-
-    assert report.ok
-    assert 20 == report.strands[0].blocks
-
-
-def test_a_block_that_was_parked_then_is_compared_now(tmp_path: Path) -> None:
-    """What was verified without it is verified with it once it is no longer parked."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    then = attrs.evolve(position_at(ERASED[40]), parked=frozenset({12}))
-    source = source_of(tmp_path / "in", ERASED)
-    number = 12
-    verified = {STRAND: Verified(then)}
-
-    report = compare(sink, source, verified=verified)
-
-    assert report.ok, report
-    assert (20, 40) == (report.strands[0].blocks, report.strands[0].passed_over)
-    assert report.strands[0].verified_through == position_at(ERASED[-1])
-    sink.blocks = [block for block in sink.blocks if block.address.sequence_no != number]
-    again = compare(sink, source, verified=verified)
-    assert bool(ERASED[number].revisions) == (not again.ok)
-
-
-def test_what_no_longer_agrees_moves_it_back(tmp_path: Path) -> None:
-    """A current row that was changed after it agreed opens its block again."""
-    path, source = tmp_path / "sink.db", source_of(tmp_path / "in")
-    seen: dict[str, Verified] = {}
-    with filled(f"sqlite:{path}") as sink:
-        compare(sink, source, progress=seen.__setitem__, range_blocks=1)
-    by_hand(path, sql("UPDATE {1} SET name = 'nobody' WHERE {living}"))
-    with open_closing(path) as sink:
-        report = compare(sink, source, verified=seen, progress=seen.__setitem__, range_blocks=1)
-
-    (difference,) = report.differences
-    through = report.strands[0].verified_through
-    assert through is None or through.sequence_no < difference.sequence_no
-    assert through == seen[STRAND].through
-
-
-def test_it_tells_how_far_it_came(tmp_path: Path) -> None:
-    """Each range that agrees moves the history's position; the last word moves the whole."""
-    sink = MemorySink()
-    fill(sink, ERASED)
-    seen: list[Verified] = []
-
-    compare(
-        sink,
-        source_of(tmp_path / "in", ERASED),
-        progress=lambda _, verified: seen.append(verified),
-        range_blocks=10,
-    )
-
-    history = [v.history.sequence_no for v in seen if v.history is not None]
-    assert [9, 19, 29, 39, 49, 59] == history
-    assert Verified(position_at(ERASED[-1])) == seen[-1]
-
-
-# --- filters, repairs, and what cannot be compared ---------------------------------------------
 
 
 def test_a_filter_must_be_the_one_of_the_delivery(tmp_path: Path) -> None:
