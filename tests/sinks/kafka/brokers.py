@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
@@ -23,14 +25,32 @@ OPTIONS = "topics=create" if REAL else "topics=trust"
 
 @contextmanager
 def run_brokers() -> Iterator[str]:
-    """Give the address of brokers on loopback, or of the real ones."""
+    """
+    Give the address of brokers on loopback, or of the real ones.
+
+    The mock stands in a process of its own: in one that has run thousands of tests before, its
+    clients waited for it for minutes.
+    """
     if REAL:
         yield REAL
         return
+    command = [sys.executable, "-m", "tests.sinks.kafka.brokers"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def serve_mock() -> None:
+    """Run librdkafka's mock, and say where, until standard input ends."""
     mock = Producer({"test.mock.num.brokers": 1, "log_level": 0})
     found = mock.list_topics(timeout=10).brokers.values()
-    yield ",".join(f"{broker.host}:{broker.port}" for broker in found)
-    del mock
+    sys.stdout.write(",".join(f"{broker.host}:{broker.port}" for broker in found) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
 
 
 @attrs.frozen
@@ -88,3 +108,7 @@ def read_back(sink: Any) -> Any:
             by_key.setdefault(read.key, []).append(read)
         return dict(sorted(by_key.items()))
     return [(read.headers["qldb-message"], read) for read in records]
+
+
+if __name__ == "__main__":
+    serve_mock()

@@ -13,7 +13,7 @@ from tests.sinks.kafka.brokers import OPTIONS, run_brokers
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def brokers() -> Iterator[str]:
     """Where brokers are."""
     with run_brokers() as address:
