@@ -136,7 +136,7 @@ def test_the_inbox_may_call_what_it_calls() -> None:
 
 def test_the_archive_function_may_call_what_it_calls() -> None:
     """The rights to an archive's bucket are what the function reads with."""
-    called = {CALLS[each] for each in _operations(PACKAGE / "aws" / "_objects.py")}
+    called = {CALLS[each] for each in _operations(PACKAGE / "clients" / "s3_objects.py")}
 
     assert called | {"s3:GetObjectVersion"} == _granted("READ_ARCHIVE") | _granted("LIST_BUCKET")
 

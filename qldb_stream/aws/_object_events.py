@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 
 import attrs
 
-from qldb_stream.aws._objects import StoredObject
+from qldb_stream.clients.s3_objects import StoredObject
 from qldb_stream.errors import UsageError
 
 __all__ = ["Message", "PrefixRun", "read_messages", "read_objects", "read_prefix_run"]

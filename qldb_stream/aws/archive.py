@@ -30,7 +30,12 @@ from qldb_stream.aws._object_events import (
     read_objects,
     read_prefix_run,
 )
-from qldb_stream.aws._objects import Bucket, MissingObjectError, StoredObject, is_passed_over
+from qldb_stream.clients.s3_objects import (
+    BucketReader,
+    MissingObjectError,
+    StoredObject,
+    is_passed_over,
+)
 from qldb_stream.errors import QldbStreamError, UndeliveredError
 from qldb_stream.report import BatchResult, DeliveryReport, StrandDelivery, StrandState
 from qldb_stream.sources import open_source
@@ -38,10 +43,12 @@ from qldb_stream.typing import Item
 
 __all__ = ["handler"]
 
+# Lambda's /tmp has 512 MB at least and 10 GB at most; an object of Firehose has 128 MB.
+MAX_OBJECT_BYTES: Final = 8 << 30
 _BATCH_ITEMS: Final = 1000
 _NO_TIME: Final = "the function's time was over; give it more, or make objects smaller"
 
-_buckets: list[Bucket] = []
+_buckets: list[BucketReader] = []
 
 
 def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
@@ -84,7 +91,7 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
 class _Taking:
     """One invocation: takes objects, one after the other, and counts."""
 
-    def __init__(self, here: Deployment, bucket: Bucket, deadline_s: float | None) -> None:
+    def __init__(self, here: Deployment, bucket: BucketReader, deadline_s: float | None) -> None:
         self._here = here
         self.bucket = bucket
         self.deadline_s = deadline_s
@@ -251,10 +258,10 @@ def _iter_batches(items: Iterator[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _bucket() -> Bucket:
+def _bucket() -> BucketReader:
     """Give this container's client of S3."""
     if not _buckets:
-        _buckets.append(Bucket())
+        _buckets.append(BucketReader(MAX_OBJECT_BYTES))
     return _buckets[0]
 
 

@@ -171,7 +171,8 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
     """
     Print the events that files hold, one a line, in the order of their blocks.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input.
+    FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
+    standard input.
     Bytes that cannot be read are printed as UNDECODABLE with their place; then the exit
     code is 1, or 2 when nothing could be read at all.
     """

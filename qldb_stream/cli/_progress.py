@@ -24,7 +24,7 @@ from qldb_stream.sources import Progress as ReportProgress
 __all__ = ["progress"]
 
 # What the stages of a source are to a person.
-_STAGES: Final = {"index": "reading", "read": "working"}
+_STAGES: Final = {"fetch": "fetching", "index": "reading", "read": "working"}
 
 
 @contextmanager

@@ -125,8 +125,9 @@ def replay(  # noqa: PLR0913 - the options of the command
     """
     Verify a journal and apply it to a sink, block by block.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input; or a data
-    stream, kinesis://STREAM, which is delivered until SIGINT or SIGTERM.
+    FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
+    standard input; or a data stream, kinesis://STREAM, which is delivered until SIGINT or
+    SIGTERM.
     Started again after a crash or with more files, it goes on after the last block that
     the sink has. A strand stops at the first block that is missing, incomplete or does not
     verify.

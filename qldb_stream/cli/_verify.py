@@ -21,6 +21,7 @@ EPILOG = """
 Examples:
   qldb-stream verify archive/
   qldb-stream verify part-1.kpl part-2.gz --json
+  qldb-stream verify s3://my-archive/2024/ rest/
   tar -xOf archive.tar | qldb-stream verify -
 """
 
@@ -32,7 +33,8 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     """
     Recompute every hash that a client can recompute.
 
-    FILE is a file or a folder of Kinesis or Firehose bytes, or - for standard input.
+    FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
+    standard input.
     Holes in a strand are reported and the chain is checked again after them. Exits with 0
     when no problem was found, 1 when one was, 2 when nothing was readable.
     """

@@ -72,6 +72,7 @@ from qldb_stream.errors._root import (
     QldbStreamError,
 )
 from qldb_stream.errors._usage import (
+    DeniedObjectError,
     IonEncodeError,
     PluginError,
     UsageError,
@@ -85,6 +86,7 @@ __all__ = [
     "ConflictError",
     "DecodeError",
     "DeliveryError",
+    "DeniedObjectError",
     "Disposition",
     "EndpointError",
     "EnvelopeError",

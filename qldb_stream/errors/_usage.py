@@ -6,12 +6,22 @@ import attrs
 
 from qldb_stream.errors._root import QldbStreamError
 
-__all__ = ["IonEncodeError", "PluginError", "UsageError"]
+__all__ = ["DeniedObjectError", "IonEncodeError", "PluginError", "UsageError"]
 
 
 @attrs.frozen
 class UsageError(QldbStreamError):
     """A call, an option or a configuration that makes no sense as given."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@attrs.frozen
+class DeniedObjectError(UsageError):
+    """One object of a bucket that may not be read, or is frozen in an archive class."""
 
     problem: str
 

@@ -34,6 +34,7 @@ from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundF
 from qldb_stream.sources._foreign import HEAD_BYTES, ITEM_BYTES, describe_head, describe_item
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
+from qldb_stream.sources._s3 import FoundObjects, fetched, find_objects, is_s3
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["FolderSource", "Progress", "open_source"]
@@ -42,8 +43,9 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 """
 Is told how a long read goes on: `progress(done_bytes, total_bytes, stage)`.
 
-The stages are ``index`` and ``read``. It is called about every megabyte and at the end of
-each stage, in the thread that reads.
+The stages are ``index`` and ``read``, and ``fetch`` before them where objects of S3 are
+fetched. It is called about every megabyte and at the end of each stage, by one thread at a
+time; in the thread that reads, but for ``fetch``.
 """
 
 _NO_NAMES: Final[Mapping[Path, str]] = {}
@@ -65,16 +67,20 @@ def open_source(
     counted in `passed_over`); what a file holds is told by its bytes, not by its name.
 
     Args:
-        paths: files and folders; one, or several.
+        paths: files and folders; one, or several. `s3://BUCKET/PREFIX` names objects, which
+            are fetched into a temporary folder whenever the source is read.
         progress: is told how reading goes on.
         names: what named files are called in messages, where not by their paths.
 
     Raises:
         UsageError: a path does not exist, is neither file nor folder, or is a folder that may
-            not be read.
+            not be read; a bucket that may not be listed.
+        SourceError: S3 cannot be reached.
     """
-    found = find_files([paths] if isinstance(paths, str | Path) else paths, names)
-    return FolderSource(found, progress)
+    given = [paths] if isinstance(paths, str | Path) else paths
+    found = find_files([path for path in given if not is_s3(path)], names)
+    objects = find_objects([str(path) for path in given if is_s3(path)])
+    return FolderSource(found, progress, objects)
 
 
 class FolderSource:
@@ -89,9 +95,15 @@ class FolderSource:
             neither files nor folders.
     """
 
-    def __init__(self, found: FoundFiles, progress: Progress | None) -> None:
-        self.passed_over = found.passed_over
+    def __init__(
+        self,
+        found: FoundFiles,
+        progress: Progress | None,
+        objects: FoundObjects = FoundObjects(),  # noqa: B008 - frozen, and empty
+    ) -> None:
+        self.passed_over = found.passed_over + objects.passed_over
         self._files = found.files
+        self._objects = objects.objects
         self._unreadable = found.unreadable
         self._progress = progress
 
@@ -103,7 +115,7 @@ class FolderSource:
     @property
     def names(self) -> tuple[str, ...]:
         """Name the files in the order of the first pass."""
-        return tuple(file.name for file in self._files)
+        return tuple([found.name for found in self._files] + [o.name for o in self._objects])
 
     def items(self) -> Iterator[Item]:
         """
@@ -131,12 +143,17 @@ class FolderSource:
             pool = stack.enter_context(closing(FilePool()))
             spool = stack.enter_context(closing(Spool()))
             index = stack.enter_context(closing(Index()))
-            reading = _Reading(self._files, pool, spool, self._progress)
-            for undecodable in chain(self._unreadable, reading.fill(index)):
+            fetching = _Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
+            put, unread = stack.enter_context(fetched(self._objects, fetching.add))
+            if self._objects:
+                fetching.end()
+            files = (*self._files, *put)
+            reading = _Reading(files, pool, spool, self._progress)
+            for undecodable in chain(self._unreadable, unread, reading.fill(index)):
                 yield None, undecodable
-            pool.check_unchanged(self._files)
+            pool.check_unchanged(files)
             yield from reading.walk(index)
-            pool.check_unchanged(self._files)
+            pool.check_unchanged(files)
 
 
 @attrs.frozen
@@ -334,6 +351,12 @@ class _Meter:
         self._total = total
         self._stage = stage
         self._next = 0
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        """Tell that so much more is done, when enough is new."""
+        self._done += count
+        self.show(self._done)
 
     def show(self, done: int) -> None:
         """Tell how much is done, when enough is new."""

@@ -15,8 +15,7 @@ import pytest
 from qldb_stream.aws import archive
 from qldb_stream.aws._deployment import forget_deployment
 from qldb_stream.aws._object_events import read_messages, read_objects, read_prefix_run
-from qldb_stream.aws._objects import Bucket, StoredObject
-from qldb_stream.errors import SourceError, UndeliveredError, UsageError
+from qldb_stream.errors import UndeliveredError, UsageError
 from qldb_stream.inbox import open_inbox
 from qldb_stream.testing import make_journal
 from tests.aws.events import Context, metric_lines
@@ -208,67 +207,6 @@ def test_what_the_inbox_refuses_comes_again(deploy: Deploy, bucket: str) -> None
 
     with pytest.raises(UndeliveredError):
         archive.handler(s3_event(bucket, keys[1]), Context())
-
-
-def answering(code: str) -> Bucket:
-    """S3 that answers with an error."""
-    from botocore.exceptions import ClientError
-
-    def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": code}}, "GetObject")
-
-    reader = Bucket()
-    reader._client.meta.events.register("before-call.s3.GetObject", refuse)  # noqa: SLF001 - boto3's
-    return reader
-
-
-def test_errors_of_s3(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3's errors are ours: a missing bucket is for a person, an S3 that is away for later."""
-    path = tmp_path / "object"
-    refused = {
-        "AccessDenied": UsageError,
-        "InvalidObjectState": UsageError,
-        "SlowDown": SourceError,
-    }
-    for code, expected in refused.items():
-        with pytest.raises(expected, match="archive class" if code.startswith("Inv") else code):
-            answering(code).download(StoredObject(bucket, "key"), path)
-    with pytest.raises(UsageError, match="NoSuchBucket"):
-        Bucket().download(StoredObject(f"{bucket}-not", "key"), path)
-    with pytest.raises(UsageError, match="NoSuchBucket"):
-        list(Bucket().iter_keys(f"{bucket}-not", "", ""))
-    put(bucket, "key", b"data")
-    with pytest.raises(SourceError, match="no room"):
-        Bucket().download(StoredObject(bucket, "key"), tmp_path)
-    monkeypatch.setattr("qldb_stream.aws._objects.MAX_OBJECT_BYTES", 3)
-    with pytest.raises(UsageError, match="more than 3"):
-        Bucket().download(StoredObject(bucket, "key"), path)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("qldb_stream.aws._objects._CLIENT", {"retries": {"total_max_attempts": 1}})
-    with pytest.raises(SourceError, match="cannot be reached"):
-        Bucket().download(StoredObject(bucket, "key"), path)
-
-
-def test_long_listings(bucket: str) -> None:
-    """Listings of more than a page are read to their end, behind the given key."""
-    for n in range(5):
-        put(bucket, f"p/{n}", b"")
-    reader = Bucket()
-    reader._client.meta.events.register(  # noqa: SLF001 - pages of two
-        "provide-client-params.s3.ListObjectsV2", lambda params, **_: {**params, "MaxKeys": 2}
-    )
-
-    assert [f"p/{n}" for n in range(1, 5)] == list(reader.iter_keys(bucket, "p/", "p/0"))
-
-
-def test_versions(bucket: str, tmp_path: Path) -> None:
-    """An event that names a version gets this version."""
-    s3().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    version = s3().put_object(Bucket=bucket, Key="key", Body=b"first")["VersionId"]
-    put(bucket, "key", b"second")
-    Bucket().download(StoredObject(bucket, "key", version), tmp_path / "object")
-
-    assert b"first" == (tmp_path / "object").read_bytes()
 
 
 @pytest.mark.parametrize(

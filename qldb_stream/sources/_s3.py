@@ -1,0 +1,179 @@
+"""
+Objects of S3 as files: listed when a source is opened, put on disk each time it is read.
+
+A source reads everything twice, so its objects are fetched into a temporary folder first,
+some at once, and removed when the reading ends: it needs as much room as they have bytes.
+What is fetched is what was listed: an object that is another one by then is an error. One
+that may not be read is a problem of its own and costs the rest nothing.
+
+`s3://BUCKET/KEY` is that object, where there is one of this key; else it is a prefix, as S3
+takes it: all keys that begin with it. Names in messages are these URLs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from qldb_stream.clients.s3_objects import (
+    BucketReader,
+    MissingObjectError,
+    StoredObject,
+    is_passed_over,
+)
+from qldb_stream.errors import (
+    DeniedObjectError,
+    SourceError,
+    UnreadableFileError,
+    UsageError,
+)
+from qldb_stream.events import Undecodable
+from qldb_stream.sources._files import FoundFile, find_files
+
+__all__ = ["FoundObjects", "fetched", "find_objects", "is_s3"]
+
+_SCHEME: Final = "s3://"
+_AT_ONCE: Final = 8
+"""How many objects are fetched at the same time; boto3 holds ten connections."""
+
+
+@attrs.frozen
+class FoundObjects:
+    """What a listing gave: objects in the order of reading, and how many keys are not looked at."""
+
+    objects: tuple[StoredObject, ...] = ()
+    passed_over: int = 0
+
+
+def is_s3(path: str | Path) -> bool:
+    """Say whether a path names objects of S3."""
+    return isinstance(path, str) and path.startswith(_SCHEME)
+
+
+def find_objects(urls: Sequence[str]) -> FoundObjects:
+    """
+    List the objects that URLs name, each once.
+
+    Raises:
+        UsageError: a URL names no bucket or nothing is there, it may not be listed, or boto3
+            is missing or not configured.
+        SourceError: S3 cannot be reached.
+    """
+    if not urls:
+        return FoundObjects()
+    reader = BucketReader()
+    found: dict[tuple[str, str], StoredObject] = {}
+    passed_over = 0
+    for url in urls:
+        bucket, _, key = url.removeprefix(_SCHEME).partition("/")
+        if not bucket:
+            raise UsageError(f"{url} names no bucket: s3://BUCKET/PREFIX")
+        listed = _list(reader, bucket, key)
+        if not listed:
+            raise UsageError(f"cannot read {url}: no key of the bucket begins with this")
+        taken = [each for each in listed if each.key == key or not is_passed_over(each.key)]
+        passed_over += len(listed) - len(taken)
+        found |= {(bucket, each.key): each for each in taken}
+    return FoundObjects(tuple(found.values()), passed_over)
+
+
+def _list(reader: BucketReader, bucket: str, key: str) -> list[StoredObject]:
+    """Give the object of a key, or all below a prefix; the first of a listing is the shortest."""
+    listed = []
+    for each in reader.iter_objects(bucket, key):
+        if each.key == key and not key.endswith("/"):
+            return [each]
+        listed.append(each)
+    return listed
+
+
+@contextmanager
+def fetched(
+    objects: Sequence[StoredObject], tell: Callable[[int], None]
+) -> Iterator[tuple[list[FoundFile], list[Undecodable]]]:
+    """
+    Put objects into files, while the body runs.
+
+    Args:
+        objects: what `find_objects` has found.
+        tell: is told how many more bytes have come; by one thread at a time.
+
+    Yields:
+        The files in the order of the objects, named as these are, and those that may not be
+        read.
+
+    Raises:
+        SourceError: an object is gone or another one, S3 cannot be reached, or there is no
+            room in the temporary folder.
+    """
+    if not objects:
+        yield [], []
+        return
+    with tempfile.TemporaryDirectory(prefix="qldb-stream-") as folder:
+        yield _Fetch(Path(folder), tell).run(objects)
+
+
+class _Fetch:
+    """One run over all objects of a source, by several threads."""
+
+    def __init__(self, folder: Path, tell: Callable[[int], None]) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._reader = BucketReader()
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def run(self, objects: Sequence[StoredObject]) -> tuple[list[FoundFile], list[Undecodable]]:
+        """Fetch them all, or stop soon at what stops the source."""
+        with ThreadPoolExecutor(_AT_ONCE, "qldb-stream-s3") as pool:
+            futures = [
+                pool.submit(self._fetch, found, self._folder / str(number))
+                for number, found in enumerate(objects)
+            ]
+            try:
+                done = self._wait(objects, futures)
+            except BaseException:  # Ctrl-C among them: threads end at their next piece
+                self._is_over = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        paths = {path: found.name for found, path in done.items()}
+        files = find_files(list(paths), paths).files
+        return list(files), [each for each in map(_unread, objects, futures) if each is not None]
+
+    def _wait(
+        self, objects: Sequence[StoredObject], futures: Sequence[Future[Path]]
+    ) -> dict[StoredObject, Path]:
+        done = {}
+        for found, future in zip(objects, futures, strict=True):
+            try:
+                done[found] = future.result()
+            except DeniedObjectError:
+                pass  # told by `_unread`
+            except MissingObjectError as exc:
+                raise SourceError(found.name, "was removed while it was read") from exc
+        return done
+
+    def _fetch(self, found: StoredObject, path: Path) -> Path:
+        self._reader.download(found, path, self._took)
+        return path
+
+    def _took(self, count: int) -> None:
+        with self._lock:
+            if self._is_over:
+                raise SourceError("the archive", "is not read on")
+            self._tell(count)
+
+
+def _unread(found: StoredObject, future: Future[Path]) -> Undecodable | None:
+    """Say of an object that may not be read, why."""
+    error = future.exception()
+    if error is None:
+        return None
+    return Undecodable(found.name, 0, found.size or 0, UnreadableFileError(str(error)))
