@@ -32,12 +32,14 @@ class Deployment:
         runtime: the folder with boto3.
         handler: MODULE.FUNCTION.
         environment: the function's variables; nothing else is passed on.
+        calls: a file to which each request to AWS that the function makes is added.
     """
 
     task: Path
     runtime: Path
     handler: str
     environment: Mapping[str, str]
+    calls: Path | None = None
 
 
 class Container:
@@ -46,17 +48,19 @@ class Container:
     def __init__(self, deployed: Deployment) -> None:
         event_fd, self._event_fd = os.pipe()
         self._answer_fd, answer_fd = os.pipe()
-        fds = (str(event_fd), str(answer_fd))
+        fds = [event_fd, answer_fd]
+        if deployed.calls is not None:
+            fds.append(os.open(deployed.calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         command = [sys.executable, "-I", "-S", str(RUNTIME), str(deployed.task)]
         self._process = subprocess.Popen(
-            [*command, str(deployed.runtime), deployed.handler, *fds],
+            [*command, str(deployed.runtime), deployed.handler, *map(str, fds)],
             env=dict(deployed.environment),
-            pass_fds=(event_fd, answer_fd),
+            pass_fds=fds,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        os.close(event_fd)
-        os.close(answer_fd)
+        for fd in fds:
+            os.close(fd)
         self._events = os.fdopen(self._event_fd, "w")
         self._answers = os.fdopen(self._answer_fd)
         self.logs = b""

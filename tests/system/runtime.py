@@ -3,9 +3,10 @@ What Lambda's runtime does for a function, in a process of its own: `python -I -
 
 Only the unpacked zip and the folder that the runtime brings (boto3) are on the path besides the
 standard library. Events come as JSON lines on one descriptor, answers go out on another, so that
-what the function prints is nobody's answer.
+what the function prints is nobody's answer. With CALLS_FD, each request to AWS that the function
+makes goes there as a JSON line: what it calls, and on what.
 
-Usage: runtime.py TASK_FOLDER RUNTIME_FOLDER MODULE.FUNCTION READ_FD WRITE_FD
+Usage: runtime.py TASK_FOLDER RUNTIME_FOLDER MODULE.FUNCTION READ_FD WRITE_FD [CALLS_FD]
 """
 
 from __future__ import annotations
@@ -35,9 +36,17 @@ class Context:
         return int((self._ends - time.monotonic()) * 1000)
 
 
-def main(task: str, runtime: str, name: str, read_fd: int, write_fd: int) -> None:
+# What tells a resource in a request; contents are nobody's business.
+RESOURCES = ("TableName", "Bucket", "Key", "Prefix", "VersionId", "SecretId", "StreamName")
+
+
+def main(
+    task: str, runtime: str, name: str, read_fd: int, write_fd: int, calls_fd: int | None = None
+) -> None:
     """Load the function, and answer one event after the other."""
     sys.path[:0] = [task, runtime]
+    if calls_fd is not None:
+        _record_calls(calls_fd)
     with os.fdopen(read_fd) as events, os.fdopen(write_fd, "w") as answers:
         try:
             module, _, function = name.rpartition(".")
@@ -48,6 +57,27 @@ def main(task: str, runtime: str, name: str, read_fd: int, write_fd: int) -> Non
         _answer(answers, {"init": None})
         for number, line in enumerate(events):
             _answer(answers, _call(handler, json.loads(line), Context(number)))
+
+
+def _record_calls(calls_fd: int) -> None:
+    """Let every client that is made from now on tell of each request before it is sent."""
+    import boto3
+
+    def tell(params: dict[str, Any], model: Any, **_: Any) -> None:
+        call = {
+            "service": model.service_model.service_name,
+            "operation": model.name,
+            "on": {key: params[key] for key in RESOURCES if key in params},
+        }
+        if "TransactItems" in params:
+            parts = [part for item in params["TransactItems"] for part in item.items()]
+            call["parts"] = [[kind, part["TableName"]] for kind, part in parts]
+        if "RequestItems" in params:
+            call["parts"] = [[model.name, table] for table in params["RequestItems"]]
+        os.write(calls_fd, json.dumps(call).encode() + b"\n")  # one write: nothing is torn
+
+    boto3.setup_default_session()
+    boto3.DEFAULT_SESSION.events.register("before-parameter-build", tell)
 
 
 def _call(handler: Callable[[Any, Context], Any], event: Any, context: Context) -> dict[str, Any]:
@@ -63,4 +93,4 @@ def _answer(answers: Any, value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))

@@ -80,6 +80,12 @@ class World:
         yield
         self.server = self._serve(port)
 
+    @contextmanager
+    def copy(self) -> Iterator[Ledger]:
+        """Give the destination's ledger, which its server lets go meanwhile."""
+        with self.destination_down(), Ledger.open(self.folder / "served" / "copy.ledger") as copy:
+            yield copy
+
     def close(self) -> None:
         """End everything that runs."""
         for function in self.functions:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from aws_cdk import Stack, aws_iam as iam
 
 # The inbox on DynamoDB: qldb_stream.inbox.dynamodb. A transaction needs the rights of its parts.
+# BatchWriteItem is for `qldb-stream forget` alone, which a person runs.
 INBOX_TABLE: Final = (
     "dynamodb:BatchGetItem",
-    "dynamodb:BatchWriteItem",
     "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
