@@ -36,6 +36,7 @@ from qldb_stream.errors._delivery import (
     SourceUnavailableError,
     StaleTokenError,
 )
+from qldb_stream.errors._evidence import SavedDigestError
 from qldb_stream.errors._filter import FilterError, NothingPassedError
 from qldb_stream.errors._inbox import (
     InboxFileError,
@@ -115,6 +116,7 @@ __all__ = [
     "QldbStreamError",
     "ReadOnlyTransactionError",
     "ReplayRefusedError",
+    "SavedDigestError",
     "SequenceGapError",
     "SinkRefusedError",
     "SinkUnavailableError",
