@@ -9,6 +9,6 @@ constant memory; how it puts an archive of any size in order is told in `_folder
 
 from __future__ import annotations
 
-from qldb_stream.sources._folder import FolderSource, Progress, open_source
+from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
 
-__all__ = ["FolderSource", "Progress", "open_source"]
+__all__ = ["Carrier", "FolderSource", "Progress", "open_source"]

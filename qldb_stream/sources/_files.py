@@ -34,12 +34,17 @@ _OPEN_FILES: Final = 64
 
 @attrs.frozen
 class FoundFile:
-    """A file, and what it was when it was found."""
+    """
+    A file, and what it was when it was found.
+
+    `argument` counts the paths that were named, from 0: the one under which it was found.
+    """
 
     path: Path
     name: str
     size: int
     stamp: tuple[int, int, int, int]
+    argument: int = 0
 
 
 @attrs.frozen
@@ -70,18 +75,18 @@ def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = N
     walk = _Walk(names or {})
     unreadable: list[Undecodable] = []
     # Folders may nest more deeply than Python likes to recurse: a stack, last name first.
-    waiting = [(Path(path), True) for path in reversed(paths)]
+    waiting = [(Path(path), number, True) for number, path in reversed([*enumerate(paths)])]
     while waiting:
-        path, is_named = waiting.pop()
+        path, number, is_named = waiting.pop()
         try:
-            below = walk.visit(path, is_named=is_named)
+            below = walk.visit(path, number, is_named=is_named)
         except OSError as exc:
             if is_named:
                 raise UsageError(f"cannot read {show_path(path)}: {exc.strerror}") from exc
             error = UnreadableFileError(str(exc.strerror))
             unreadable.append(Undecodable(show_path(path), 0, 0, error))
             continue
-        waiting += [(path / name, False) for name in reversed(below)]
+        waiting += [(path / name, number, False) for name in reversed(below)]
     return FoundFiles(tuple(walk.files), walk.passed_over, tuple(unreadable))
 
 
@@ -99,8 +104,8 @@ class _Walk:
         self.passed_over = 0
         self._seen: set[tuple[int, int]] = set()
 
-    def visit(self, path: Path, *, is_named: bool) -> list[str]:
-        """Take a file in; answer the names in a folder, in order."""
+    def visit(self, path: Path, argument: int, *, is_named: bool) -> list[str]:
+        """Take a file in, found under an argument; answer the names in a folder, in order."""
         status = path.stat()
         is_folder = stat.S_ISDIR(status.st_mode)
         if not is_folder and not stat.S_ISREG(status.st_mode):
@@ -115,7 +120,7 @@ class _Walk:
         if is_folder:
             return self._list(path)
         name = self._names.get(path) or show_path(path)
-        self.files.append(FoundFile(path, name, status.st_size, _stamp(status)))
+        self.files.append(FoundFile(path, name, status.st_size, _stamp(status), argument))
         return []
 
     def _list(self, path: Path) -> list[str]:

@@ -37,7 +37,7 @@ from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._s3 import FoundObjects, fetched, find_objects, is_s3
 from qldb_stream.typing import Item, Readable
 
-__all__ = ["FolderSource", "Progress", "open_source"]
+__all__ = ["Carrier", "FolderSource", "Progress", "open_source"]
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """
@@ -80,7 +80,20 @@ def open_source(
     given = [paths] if isinstance(paths, str | Path) else paths
     found = find_files([path for path in given if not is_s3(path)], names)
     objects = find_objects([str(path) for path in given if is_s3(path)])
-    return FolderSource(found, progress, objects)
+    return FolderSource(found, progress, objects, given)
+
+
+@attrs.frozen
+class Carrier:
+    """
+    A file or an object of a source: its name, and its length in bytes as it is stored.
+
+    `argument` counts the paths that were named, from 0: the one under which it was found.
+    """
+
+    name: str
+    size: int
+    argument: int
 
 
 class FolderSource:
@@ -100,17 +113,29 @@ class FolderSource:
         found: FoundFiles,
         progress: Progress | None,
         objects: FoundObjects = FoundObjects(),  # noqa: B008 - frozen, and empty
+        given: Sequence[str | Path] = (),
     ) -> None:
         self.passed_over = found.passed_over + objects.passed_over
         self._files = found.files
         self._objects = objects.objects
         self._unreadable = found.unreadable
         self._progress = progress
+        # What was named, by its number: paths as `find_files` counts them, and URLs.
+        self._arguments = [number for number, path in enumerate(given) if not is_s3(path)]
+        self._urls = {str(path): number for number, path in enumerate(given) if is_s3(path)}
 
     @property
     def bounded(self) -> bool:
         """Say that the source ends by itself and is sorted."""
         return True
+
+    @property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """Give files and objects in the order of the first pass, with where they were found."""
+        return tuple(
+            [Carrier(file.name, file.size, self._arguments[file.argument]) for file in self._files]
+            + [Carrier(o.name, o.size or 0, self._url_of(o.name)) for o in self._objects]
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,7 +155,7 @@ class FolderSource:
             SourceError: a file changed or failed while it was read, or there is no room
                 for the index.
         """
-        return (item for _, item in self.placed_items())
+        return (item for _, _, item in self.located_items())
 
     def placed_items(self) -> Iterator[tuple[BlockAddress | None, Item]]:
         """
@@ -138,6 +163,14 @@ class FolderSource:
 
         That is the block whose summary lists the revision's hash, else the block that the
         item itself names; None for what is undecodable and for CONTROL.
+        """
+        return ((address, item) for _, address, item in self.located_items())
+
+    def located_items(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
+        """
+        Iterate like `placed_items`, with the file that each item came from.
+
+        That is the name of one of `carriers`, or of something else that could not be read.
         """
         with ExitStack() as stack:
             pool = stack.enter_context(closing(FilePool()))
@@ -150,10 +183,15 @@ class FolderSource:
             files = (*self._files, *put)
             reading = _Reading(files, pool, spool, self._progress)
             for undecodable in chain(self._unreadable, unread, reading.fill(index)):
-                yield None, undecodable
+                yield undecodable.source, None, undecodable
             pool.check_unchanged(files)
             yield from reading.walk(index)
             pool.check_unchanged(files)
+
+    def _url_of(self, name: str) -> int:
+        """Say under which URL an object was listed: the longest that it begins with."""
+        found = [url for url in self._urls if name.startswith(url)]
+        return self._urls[max(found, key=len)]
 
 
 @attrs.frozen
@@ -247,7 +285,7 @@ class _Reading:
                 yield undecodable
             is_first = False
 
-    def walk(self, index: Index) -> Iterator[tuple[BlockAddress | None, Item]]:
+    def walk(self, index: Index) -> Iterator[tuple[str, BlockAddress | None, Item]]:
         """Read every record again, in the order of the blocks."""
         meter = _Meter(self._progress, self._record_bytes, "read")
         done = 0
@@ -255,7 +293,7 @@ class _Reading:
             data = self._read(place)
             done += len(data)
             meter.show(done)
-            yield place.address, self._parse(place, data)
+            yield self._files[place.file].name, place.address, self._parse(place, data)
         meter.end()
 
     def _open_carrier(self, file: FoundFile) -> _Opened:

@@ -126,6 +126,25 @@ def test_it_is_a_bounded_source_that_knows_places(tmp_path: Path) -> None:
     assert list(source.items()) == [item for _, item in source.placed_items()]
 
 
+def test_every_item_tells_its_file_and_every_file_its_argument(tmp_path: Path) -> None:
+    """Located items are the placed ones, each with the carrier whose bytes hold it."""
+    (first,) = write_archive(RECORDS[:40], tmp_path / "a")
+    (second,) = write_archive(RECORDS[30:], tmp_path / "b")
+    (tmp_path / "b" / "noise").write_bytes(b"neither Ion nor KPL")
+    source = open_source([tmp_path / "b", first])
+    located = list(source.located_items())
+
+    assert [
+        (str(tmp_path / "b" / "noise"), 19, 0),
+        (str(second), second.stat().st_size, 0),
+        (str(first), first.stat().st_size, 1),
+    ] == [(found.name, found.size, found.argument) for found in source.carriers]
+    assert list(source.placed_items()) == [(place, item) for _, place, item in located]
+    assert Counter(
+        {str(tmp_path / "b" / "noise"): 1, str(second): len(RECORDS) - 30, str(first): 40}
+    ) == Counter(name for name, _, _ in located)
+
+
 def test_one_path_needs_no_list(tmp_path: Path) -> None:
     """A text is a path, not a sequence of paths of one letter."""
     (tmp_path / "all").write_bytes(firehose_object(RECORDS))
