@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import os
 import platform
@@ -37,22 +38,45 @@ RUNTIME = (
 @pytest.fixture(scope="session")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The deployed zip, unpacked as Lambda does it."""
-    folder = tmp_path_factory.mktemp("lambda")
-    out = folder / "lambda.zip"
+    return make_once(tmp_path_factory, "task", unpack_zip)
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with boto3 and what it needs, as they are installed here."""
+    return make_once(tmp_path_factory, "runtime", copy_runtime)
+
+
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a folder that all processes of a test run share: the first one does, others wait."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / f"system-{name}"
+    with (root / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = root / f"{folder.name}.unfinished"
+            unfinished.mkdir(exist_ok=True)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def unpack_zip(folder: Path) -> None:
+    """Build the zip and unpack it."""
+    out = folder.with_name("lambda.zip")
     version = ".".join(map(str, sys.version_info[:2]))
     arch = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     script = REPOSITORY / "scripts" / "build_lambda.py"
     options = ("--python", version, "--arch", arch, "--out", str(out))
     subprocess.run([sys.executable, str(script), *options], check=True, cwd=REPOSITORY)
     with zipfile.ZipFile(out) as packed:
-        packed.extractall(folder / "task")
-    return folder / "task"
+        packed.extractall(folder)
 
 
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with boto3 and what it needs, as they are installed here."""
-    folder = tmp_path_factory.mktemp("runtime")
+def copy_runtime(folder: Path) -> None:
+    """Copy the packages that Lambda's runtime brings."""
     for name in RUNTIME:
         for file in importlib.metadata.files(name) or ():
             if file.parts[0] == ".." or "__pycache__" in file.parts:
@@ -60,7 +84,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(str(file.locate())), target)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -33,6 +33,8 @@ class Deployment:
         handler: MODULE.FUNCTION.
         environment: the function's variables; nothing else is passed on.
         calls: a file to which each request to AWS that the function makes is added.
+        timeouts_ms: how long the calls of a container may take, one after the other; the last is
+            for all others.
     """
 
     task: Path
@@ -40,6 +42,7 @@ class Deployment:
     handler: str
     environment: Mapping[str, str]
     calls: Path | None = None
+    timeouts_ms: tuple[int, ...] = (60_000,)
 
 
 class Container:
@@ -48,12 +51,13 @@ class Container:
     def __init__(self, deployed: Deployment) -> None:
         event_fd, self._event_fd = os.pipe()
         self._answer_fd, answer_fd = os.pipe()
+        timeouts = ",".join(map(str, deployed.timeouts_ms))
         fds = [event_fd, answer_fd]
         if deployed.calls is not None:
             fds.append(os.open(deployed.calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         command = [sys.executable, "-I", "-S", str(RUNTIME), str(deployed.task)]
         self._process = subprocess.Popen(
-            [*command, str(deployed.runtime), deployed.handler, *map(str, fds)],
+            [*command, str(deployed.runtime), deployed.handler, timeouts, *map(str, fds)],
             env=dict(deployed.environment),
             pass_fds=fds,
             stdout=subprocess.PIPE,
@@ -136,11 +140,20 @@ class Function:
     Args:
         deployed: what runs.
         kill_share: how many of the calls have their container killed while it works.
+        kills: the calls, counted from 1, whose container is killed as soon as it has the event.
         seed: where chance comes from.
     """
 
-    def __init__(self, deployed: Deployment, *, kill_share: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        deployed: Deployment,
+        *,
+        kill_share: float = 0.0,
+        kills: Collection[int] = (),
+        seed: int = 0,
+    ) -> None:
         self._deployed = deployed
+        self._kills = kills
         self._kill_share = kill_share
         self._random = Random(seed)
         self._lock = threading.Lock()
@@ -188,6 +201,8 @@ class Function:
 
     def _kill_after_s(self) -> float | None:
         with self._lock:
+            if self.calls in self._kills:
+                return 0.0
             if self._random.random() >= self._kill_share:
                 return None
             return self._random.uniform(0.0, 0.5)

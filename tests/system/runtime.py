@@ -6,7 +6,10 @@ standard library. Events come as JSON lines on one descriptor, answers go out on
 what the function prints is nobody's answer. With CALLS_FD, each request to AWS that the function
 makes goes there as a JSON line: what it calls, and on what.
 
-Usage: runtime.py TASK_FOLDER RUNTIME_FOLDER MODULE.FUNCTION READ_FD WRITE_FD [CALLS_FD]
+Usage: runtime.py TASK_FOLDER RUNTIME_FOLDER MODULE.FUNCTION TIMEOUTS READ_FD WRITE_FD [CALLS_FD]
+
+TIMEOUTS says how long each call may take, in milliseconds with commas; the last one is for all
+others.
 """
 
 from __future__ import annotations
@@ -19,17 +22,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-TIMEOUT_MS = 60_000
-
 
 class Context:
     """As much of Lambda's context object as a function may ask for."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, timeout_ms: int) -> None:
         self.aws_request_id = f"request-{number}"
         self.function_name = "function"
         self.memory_limit_in_mb = "512"
-        self._ends = time.monotonic() + TIMEOUT_MS / 1000
+        self._ends = time.monotonic() + timeout_ms / 1000
 
     def get_remaining_time_in_millis(self) -> int:
         """Say how long the function may still run."""
@@ -41,7 +42,13 @@ RESOURCES = ("TableName", "Bucket", "Key", "Prefix", "VersionId", "SecretId", "S
 
 
 def main(
-    task: str, runtime: str, name: str, read_fd: int, write_fd: int, calls_fd: int | None = None
+    task: str,
+    runtime: str,
+    name: str,
+    timeouts: str,
+    read_fd: int,
+    write_fd: int,
+    calls_fd: int | None = None,
 ) -> None:
     """Load the function, and answer one event after the other."""
     sys.path[:0] = [task, runtime]
@@ -55,8 +62,10 @@ def main(
             _answer(answers, {"init": f"{type(exc).__name__}: {exc}"})
             raise
         _answer(answers, {"init": None})
+        last_first = [int(text) for text in reversed(timeouts.split(","))]
         for number, line in enumerate(events):
-            _answer(answers, _call(handler, json.loads(line), Context(number)))
+            timeout_ms = last_first.pop() if len(last_first) > 1 else last_first[0]
+            _answer(answers, _call(handler, json.loads(line), Context(number, timeout_ms)))
 
 
 def _record_calls(calls_fd: int) -> None:
@@ -93,4 +102,4 @@ def _answer(answers: Any, value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
+    main(*sys.argv[1:5], *map(int, sys.argv[5:]))  # type: ignore[arg-type]  # texts, then numbers

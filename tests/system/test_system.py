@@ -8,9 +8,12 @@ server, is reached through pyqldb; Firehose's part is written into S3 and restor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
+
+import attrs
 
 from qldb_stream import parse_record
 from qldb_stream.events import RevisionDetails
@@ -19,9 +22,12 @@ from qldb_stream.pipeline import verify_source
 from qldb_stream.sources import open_source
 from qldb_stream.testing import flip_bit
 from tests.system.firehose import deliver_to_s3, download, event_of
+from tests.system.states import run_machine
 from tests.system.worlds import ARCHIVE, World
 
 MakeWorld: TypeAlias = Callable[..., World]
+
+STATES = Path(__file__).resolve().parents[2] / "infra" / "cdk" / "parts" / "restore_run.json"
 
 
 def test_source_and_destination_agree(make_world: MakeWorld) -> None:
@@ -62,6 +68,39 @@ def test_the_archive_verifies_and_restores(make_world: MakeWorld, tmp_path: Path
     assert ((), [digest.digest]) == (report.problems, [found.digest for found in report.strands])
     with Ledger.open(tmp_path / "restored.ledger", read_only=True) as restored:
         assert digest.digest == restored.digest().digest
+
+
+def test_a_prefix_is_restored_by_the_state_machine(make_world: MakeWorld, tmp_path: Path) -> None:
+    """
+    The machine of the deployment calls the archive's function until it is done: the same digest.
+
+    One call has no time, some have little, one dies, and the state machine goes on.
+    """
+    world = make_world()
+    world.tell()
+    world.stream()
+    deliver_to_s3(
+        world.clients["kinesis"], world.clients["s3"], world.name, world.name, buffer=5_000
+    )
+    path = tmp_path / "third.ledger"
+    variables = {
+        "QLDB_STREAM_SINK": f"ledger:{path}",
+        "QLDB_STREAM_MODE": "mirror",
+        "QLDB_STREAM_INBOX": world.inbox_url,
+        "QLDB_STREAM_START": "0",
+        "QLDB_STREAM_LEASE_S": "2",
+    }
+    world.base = attrs.evolve(world.base, timeouts_ms=(1, 300, 300, 60_000))
+    function = world.deploy(ARCHIVE, variables, kills=(2,))
+    definition = json.loads(STATES.read_text(encoding="utf-8"))
+
+    said, passed = run_machine(definition, function.invoke, {"bucket": world.name, "prefix": ""})
+
+    function.close()
+    assert (True, True, 1) == (said["done"], said["ok"], function.killed)
+    assert passed.count("Deliver") > 1
+    with Ledger.open(path, read_only=True) as restored:
+        assert world.source.digest().digest == restored.digest().digest
 
 
 def test_a_shard_is_split_in_the_middle(make_world: MakeWorld) -> None:

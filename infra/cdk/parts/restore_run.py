@@ -1,9 +1,17 @@
-"""Restoring a whole prefix: a state machine that calls the archive function until it is done."""
+"""
+Restoring a whole prefix: a state machine that calls the archive function until it is done.
+
+The loop itself is in restore_run.json, in Amazon States Language: the project's end-to-end run
+carries it out as well.
+"""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Final
+
 from aws_cdk import (
-    Duration,
     aws_iam as iam,
     aws_lambda as lambda_,
     aws_logs as logs,
@@ -15,6 +23,8 @@ from parts import grants
 from parts.keys import removal
 from parts.nag import accept_wildcards
 from settings import Settings
+
+_DEFINITION: Final = Path(__file__).with_suffix(".json")
 
 
 def make_run(
@@ -58,7 +68,7 @@ def make_run(
         scope,
         "Run",
         role_arn=role.role_arn,
-        definition=_definition(),
+        definition=json.loads(_DEFINITION.read_text(encoding="utf-8")),
         definition_substitutions={"Function": function.function_arn},
         tracing_configuration=sfn.CfnStateMachine.TracingConfigurationProperty(enabled=True),
         logging_configuration=sfn.CfnStateMachine.LoggingConfigurationProperty(
@@ -76,43 +86,3 @@ def make_run(
     )
     machine.node.add_dependency(role)
     return machine
-
-
-def _definition() -> dict[str, object]:
-    """Give the loop in Amazon States Language."""
-    soon = Duration.seconds(10).to_seconds()
-    return {
-        "Comment": "Call the archive function until it says that it is done",
-        "StartAt": "Deliver",
-        "States": {
-            "Deliver": {
-                "Type": "Task",
-                "Resource": "${Function}",
-                "Retry": [
-                    {
-                        "ErrorEquals": ["States.ALL"],
-                        "IntervalSeconds": soon,
-                        "MaxAttempts": 6,
-                        "BackoffRate": 2,
-                        "MaxDelaySeconds": 300,
-                        "JitterStrategy": "FULL",
-                    }
-                ],
-                "Next": "Look",
-            },
-            "Look": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Variable": "$.ok", "BooleanEquals": False, "Next": "Stopped"},
-                    {"Variable": "$.done", "BooleanEquals": True, "Next": "Done"},
-                ],
-                "Default": "Deliver",
-            },
-            "Done": {"Type": "Succeed"},
-            "Stopped": {
-                "Type": "Fail",
-                "Error": "Stopped",
-                "Cause": "A strand stopped, and a person must look: docs/aws-operations.md",
-            },
-        },
-    }
