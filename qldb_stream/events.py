@@ -122,6 +122,9 @@ class Revision:
     A filter may have changed what is delivered, and says so here: `masked` names the fields,
     as paths with dots, whose values are no longer the source's, and `is_withheld` says that
     the whole document was taken out (`data_hash` is there then). `hash` stays the source's.
+
+    `from_json` says that it was rebuilt from a JSON export, which lost Ion's types (facts 3.3):
+    its document need not have the hash that the original has. It is no part of equality.
     """
 
     address: BlockAddress
@@ -133,6 +136,7 @@ class Revision:
     unknown_fields: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     is_withheld: bool = False
+    from_json: bool = attrs.field(default=False, eq=False)
 
     @property
     def kind(self) -> RevisionKind:
@@ -304,9 +308,13 @@ class BlockSummary:
 
 @attrs.frozen
 class RevisionDetails:
-    """A stream record that carries one revision (facts 1.4)."""
+    """
+    A record that carries one revision (facts 1.4).
 
-    stream_arn: str
+    `stream_arn` is None for a revision of a block that came from an export.
+    """
+
+    stream_arn: str | None
     revision: Revision
 
     @property

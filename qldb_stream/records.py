@@ -23,7 +23,15 @@ from qldb_stream.events import (
 )
 from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
 
-__all__ = ["iter_records", "to_record"]
+__all__ = ["JSON_EXPORT", "iter_records", "to_record"]
+
+JSON_EXPORT: Final = "json-export"
+"""
+In place of a stream's name: the revision was rebuilt from a JSON export.
+
+So it stays known in inboxes and archives that its document lost Ion's types. No stream has such
+a name: an ARN begins with `arn:`.
+"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -33,10 +41,10 @@ def iter_records(block: Block) -> Iterator[IonSlice]:
     """
     Iterate over a block's records: its summary, then each revision that has details.
 
-    The `qldbStreamArn` of a block that came from no stream is empty.
+    The `qldbStreamArn` of a block that came from no stream is empty, or JSON_EXPORT.
     """
     yield to_record(block.summary)
-    stream_arn = block.summary.stream_arn or ""
+    stream_arn = block.summary.stream_arn
     for revision in block.revisions:
         if revision.metadata is not None:
             yield to_record(RevisionDetails(stream_arn, revision))
@@ -52,7 +60,8 @@ def to_record(event: BlockSummary | RevisionDetails) -> IonSlice:
         return _record(event.stream_arn or "", "BLOCK_SUMMARY", _summary(event))
     metadata = event.revision.metadata
     assert metadata is not None, "a bare hash has no record"
-    return _record(event.stream_arn, "REVISION_DETAILS", _details(event.revision, metadata))
+    stream_arn = JSON_EXPORT if event.revision.from_json else event.stream_arn or ""
+    return _record(stream_arn, "REVISION_DETAILS", _details(event.revision, metadata))
 
 
 def _record(stream_arn: str, record_type: str, payload: dict[str, Any]) -> IonSlice:

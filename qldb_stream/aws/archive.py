@@ -148,7 +148,8 @@ class _Taking:
                 _log_missing(found)
                 return _Taken(0, "", is_whole=True)
             skip = skip if found_etag == etag else 0
-            items = open_source(path, names={path: found.name}).items()
+            source = open_source(path, names={path: found.name}, check_manifests=False)
+            items = source.items()
             taken = skip
             for batch in _iter_batches(islice(items, skip, None)):
                 if self.is_over:

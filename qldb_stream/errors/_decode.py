@@ -11,6 +11,7 @@ __all__ = [
     "CarrierError",
     "DecodeError",
     "EnvelopeError",
+    "ExportIncompleteError",
     "ForeignFileError",
     "IonDecodeError",
     "UnreadableFileError",
@@ -65,6 +66,17 @@ class ForeignFileError(DecodeError):
 
     def __str__(self) -> str:
         return f"expected stream records, found {self.found}"
+
+
+@attrs.frozen
+class ExportIncompleteError(DecodeError):
+    """An export of which something that it promises is not there."""
+
+    promise: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.found}"
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from qldb_stream.ion._amazon import retyped
 from qldb_stream.ion._ascii_json import to_ascii_json
-from qldb_stream.ion._chunks import iter_chunked
+from qldb_stream.ion._chunks import end_of_item, iter_chunked
 from qldb_stream.ion._fields import (
     blob_of,
     int_of,
@@ -33,10 +33,11 @@ from qldb_stream.ion._stream import (
     iter_slices,
     load_slice,
     loads,
+    next_value,
     read_value,
     to_slice,
 )
-from qldb_stream.ion._symbols import SymbolTable
+from qldb_stream.ion._symbols import SYSTEM_TABLE, SymbolTable
 from qldb_stream.ion._text import iter_text
 from qldb_stream.ion._timestamps import (
     Instant,
@@ -67,6 +68,7 @@ __all__ = [
     "MAX_IMPORTED_SYMBOLS",
     "MAX_TABLES",
     "MAX_VALUE_BYTES",
+    "SYSTEM_TABLE",
     "Instant",
     "IonSlice",
     "IonType",
@@ -74,6 +76,7 @@ __all__ = [
     "SymbolTable",
     "blob_of",
     "dumps",
+    "end_of_item",
     "instant_of",
     "int_of",
     "ion_hash",
@@ -84,6 +87,7 @@ __all__ = [
     "iter_text",
     "load_slice",
     "loads",
+    "next_value",
     "parse_blob",
     "parse_fields",
     "parse_int",

@@ -50,7 +50,7 @@ def iter_chunked(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
         if base == 0 and not held.startswith(IVM):
             fail(0, "no Ion 1.0 version marker")
         pos = 0
-        while (end := _end_of_item(held, pos, base)) <= len(held):
+        while (end := end_of_item(held, pos, base)) <= len(held):
             try:
                 value, _, table = next_value(bytes(held[pos:end]), 0, table)
             except IonDecodeError as exc:
@@ -64,8 +64,21 @@ def iter_chunked(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
         fail(base, "no Ion 1.0 version marker" if base == 0 else "a value is cut off")
 
 
-def _end_of_item(held: bytearray, pos: int, base: int) -> int:
-    """Give where the item at a position ends, beyond what is held when more is needed."""
+def end_of_item(held: bytes | bytearray, pos: int, base: int = 0) -> int:
+    """
+    Find where what stands at a position of a stream ends: a version marker, padding, a value.
+
+    Args:
+        held: some bytes of the stream.
+        pos: where it starts, in `held`.
+        base: where `held` starts in the stream, for errors.
+
+    Returns:
+        The position after it; beyond what is held when more is needed.
+
+    Raises:
+        IonDecodeError: it is longer than MAX_VALUE_BYTES.
+    """
     if pos >= len(held):
         return pos + 1
     type_byte = held[pos]

@@ -9,12 +9,15 @@ with the last of them before it is read (`templates`).
 Rules: optional parts are optional exactly where the facts say so; fields that the facts
 do not know are named in the event's `unknown_fields`: a payload's own by their names,
 others with the struct's name in front (`record.x` for the envelope's, `payload.x` for
-a revision's payload). This module must not know carriers, KPL or other records.
+a revision's payload). What came from an export and was stored as records has no stream's name
+(`records`). This module must not know carriers, KPL or other records.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+import attrs
 
 from qldb_stream.errors import EnvelopeError, IonDecodeError
 from qldb_stream.events import BlockSummary, ControlRecord, Event, RevisionDetails
@@ -30,6 +33,7 @@ from qldb_stream.parsers.parts import (
 from qldb_stream.parsers.revision import parse_revision, parse_table
 from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_revision_summaries, parse_summary
 from qldb_stream.parsers.templates import Template, keep_template, maybe_template
+from qldb_stream.records import JSON_EXPORT
 
 __all__ = ["parse_record"]
 
@@ -72,19 +76,23 @@ def parse_record(data: bytes) -> Event:
         unknown = unknown_names(fields, _ENVELOPE, "record.")
     if record_type == "REVISION_DETAILS":
         event = _read_details(buf, payload, table, stream_arn, unknown)
-        if buf is data and not event.revision.unknown_fields:
+        if buf is data and not event.revision.unknown_fields and not event.revision.from_json:
             start = value.start
             keep_template(data, start, fields["payload"][0], payload["revision"][0], table, event)
         return event
     if record_type == "BLOCK_SUMMARY":
-        return _read_summary(buf, payload, table, stream_arn, unknown)
+        return _read_summary(buf, payload, table, stream_arn or None, unknown)
     if record_type == "CONTROL":
         return ControlRecord(stream_arn, need_string(buf, payload, "controlRecordType", "payload"))
     raise EnvelopeError("recordType", _TYPES, f"another text of {len(record_type)}")
 
 
 def _read_summary(
-    buf: bytes, payload: Fields, table: SymbolTable, stream_arn: str, unknown: tuple[str, ...]
+    buf: bytes,
+    payload: Fields,
+    table: SymbolTable,
+    stream_arn: str | None,
+    unknown: tuple[str, ...],
 ) -> BlockSummary:
     summaries, more = parse_revision_summaries(buf, payload, table, "payload")
     if not _SUMMARY.issuperset(payload):
@@ -100,9 +108,10 @@ def _read_details(
         more += unknown_names(payload, _DETAILS, "payload.")
     path = "payload.revision"
     fields = struct_fields(buf, need_span(payload, "revision", "payload"), table, path)
-    return RevisionDetails(
-        stream_arn, parse_revision(buf, fields, table, path, of_table, more + unknown)
-    )
+    revision = parse_revision(buf, fields, table, path, of_table, more + unknown)
+    if stream_arn == JSON_EXPORT:
+        return RevisionDetails(None, attrs.evolve(revision, from_json=True))
+    return RevisionDetails(stream_arn or None, revision)
 
 
 def _read_fitting(data: bytes, template: Template, start: int) -> RevisionDetails:

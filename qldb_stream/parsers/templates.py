@@ -45,7 +45,7 @@ class Template:
     head: bytes
     middle: bytes
     symbols: SymbolTable
-    stream_arn: str
+    stream_arn: str | None
     table: TableInfo | None
 
 

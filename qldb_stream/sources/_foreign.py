@@ -14,6 +14,7 @@ from typing import Final
 
 from qldb_stream.errors import DecodeError, ForeignFileError
 from qldb_stream.ion import IVM, IonSlice, iter_slices, iter_text
+from qldb_stream.parsers.kinds import Kind
 from qldb_stream.parsers.parts import struct_fields
 
 __all__ = ["HEAD_BYTES", "ITEM_BYTES", "describe_head", "describe_item"]
@@ -45,19 +46,8 @@ _JSONL: Final = (
     '{"recordType":"HEADER","format":"qldb-stream jsonl","version":1}, or decode the `ion` of each '
     "line (base64): those are the records"
 )
-_EXPORT: Final = (
-    "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export` reads them in "
-    "Python, this command reads what a stream put on Kinesis or Firehose"
-)
-_JSON_EXPORT: Final = (
-    "whole blocks in JSON, as a journal export has them; this version reads exports in Ion alone "
-    "(`qldb_stream.parse_export`)"
-)
 _ANSWER: Final = (
     "what GetBlock answers, in JSON; `qldb_stream.parse_export` reads the Ion text in it in Python"
-)
-_MANIFEST: Final = (
-    "a manifest of a journal export; `qldb_stream.parse_export` reads the objects that it names"
 )
 
 
@@ -73,7 +63,7 @@ def describe_head(head: bytes) -> ForeignFileError | None:
     return ForeignFileError(_LEDGER if head[68:72] == _LEDGER_ID else _DATABASE)
 
 
-def describe_item(data: bytes) -> ForeignFileError | None:
+def describe_item(data: bytes) -> ForeignFileError | Kind | None:
     """
     Say what a file is by the first item in it, which is no record; None if nobody knows.
 
@@ -81,7 +71,8 @@ def describe_item(data: bytes) -> ForeignFileError | None:
         data: the item's bytes, with more after it or not.
 
     Returns:
-        The error to report for the whole file: what it is, and what reads it.
+        The error to report for the whole file: what it is, and what reads it; or the kind that
+        it is after all, though its first bytes did not tell.
     """
     try:
         value = next(iter_slices(data) if data.startswith(IVM) else iter_text(data), None)
@@ -89,21 +80,16 @@ def describe_item(data: bytes) -> ForeignFileError | None:
     except DecodeError:
         return None
     if names >= _BLOCK and not names & _RECORD and _SUMMARY_ALONE not in names:
-        return ForeignFileError(_JSON_EXPORT if _is_json(data) else _EXPORT)
+        return Kind.EXPORT
     if names >= _JSONL_RECORD or names == _JSONL_HEADER:
         return ForeignFileError(_JSONL)
     if names in _ANSWERS:
         return ForeignFileError(_ANSWER)
     if names == _COMPLETED or names >= _STARTED:
-        return ForeignFileError(_MANIFEST)
+        return Kind.MANIFEST
     return None
 
 
 def _names(value: IonSlice) -> frozenset[str]:
     span = (value.start, value.end)
     return frozenset(struct_fields(value.buf, span, value.symbols, "file"))
-
-
-def _is_json(data: bytes) -> bool:
-    """Tell JSON from Ion text, whose writers give field names no double quotes."""
-    return data.lstrip().removeprefix(b"{").lstrip().startswith(b'"')

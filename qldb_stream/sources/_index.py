@@ -9,6 +9,10 @@ A revision belongs under the block whose summary lists its hash; where no summar
 under its own address. So a damaged address neither hides a revision from its block nor
 opens a block that never was. Of several blocks that list one hash (no sound journal
 has that: metadata is hashed) its own address decides, then the lowest.
+
+A whole block of an export is one row, with the hashes that it lists beside it: these are
+looked at only where a source has revisions by themselves as well. Symbol tables that
+blocks need from elsewhere in their object are kept as chains, each with those before it.
 """
 
 from __future__ import annotations
@@ -16,21 +20,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Final, TypeAlias
 
 import attrs
 
 from qldb_stream.errors import SourceError
-from qldb_stream.events import BlockAddress, BlockSummary, ControlRecord, Event
+from qldb_stream.events import Block, BlockAddress, BlockSummary, ControlRecord, Event
 
 __all__ = ["Index", "Place"]
 
 _CACHE_KIB: Final = 16 * 1024
 _ROWS_PER_INSERT: Final = 2000
+_DIGEST_BYTES: Final = 32
+_RANGES_TOLD: Final = 3
 
 _CONTROL: Final = 0
 _SUMMARY: Final = 1
-_REVISION: Final = 2
+_BLOCK: Final = 2  # after summaries, before revisions: the order in which they are read
+_REVISION: Final = 3
 
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = OFF;
@@ -38,9 +46,13 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
 CREATE TABLE part (
     strand TEXT, number INTEGER, kind INTEGER, hash BLOB,
-    file INTEGER, start INTEGER, length INTEGER, place INTEGER
+    file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB
 );
 CREATE TABLE leaf (hash BLOB, strand TEXT, number INTEGER);
+CREATE TABLE symbols (
+    file INTEGER, number INTEGER, parent INTEGER, start INTEGER, length INTEGER,
+    PRIMARY KEY (file, number)
+);
 """
 
 _PLACE: Final = f"""
@@ -65,13 +77,23 @@ ORDER BY strand, number, kind, hash, file, start, place
 """
 
 
+_NUMBERS: Final = f"""
+SELECT DISTINCT number FROM part
+WHERE strand = ? AND number BETWEEN ? AND ? AND kind IN ({_SUMMARY}, {_BLOCK})
+    AND (? IS NULL OR (file = ? AND kind = ?))
+ORDER BY number
+"""  # noqa: S608 - as above
+
+
 @attrs.frozen
 class Place:
     """
     Where to read a record again, and under which block it belongs.
 
     `index` counts the records of an aggregate; None where the bytes are the record's
-    own. `address` is None for CONTROL, which belongs to no block.
+    own. `address` is None for CONTROL, which belongs to no block. `tables` is the number of
+    the symbol tables that a whole block of an export needs, as `parsers.export_walk` counts
+    them; None for a record.
     """
 
     file: int
@@ -79,9 +101,10 @@ class Place:
     length: int
     index: int | None
     address: BlockAddress | None
+    tables: int | None = None
 
 
-_Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None]
+_Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None]
 
 
 class Index:
@@ -93,6 +116,7 @@ class Index:
         self._database.executescript(_SCHEMA)
         self._parts: list[_Row] = []
         self._leaves: list[tuple[bytes, str, int]] = []
+        self._has_blocks = self._has_revisions = False
 
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """
@@ -102,11 +126,11 @@ class Index:
             SourceError: the temporary database cannot grow.
         """
         if isinstance(event, ControlRecord):
-            self._parts.append(("", -1, _CONTROL, b"", file, offset, length, index))
+            self._parts.append(("", -1, _CONTROL, b"", file, offset, length, index, None))
         elif isinstance(event, BlockSummary):
             strand_id, number = event.address.strand_id, event.address.sequence_no
             self._parts.append(
-                (strand_id, number, _SUMMARY, event.block_hash, file, offset, length, index)
+                (strand_id, number, _SUMMARY, event.block_hash, file, offset, length, index, None)
             )
             for revision in event.revision_summaries:
                 self._leaves.append((revision.hash, strand_id, number))
@@ -114,9 +138,106 @@ class Index:
             address = event.revision.address
             strand_id, number = address.strand_id, address.sequence_no
             digest = event.revision.hash
-            self._parts.append((strand_id, number, _REVISION, digest, file, offset, length, index))
+            self._has_revisions = True
+            self._parts.append(
+                (strand_id, number, _REVISION, digest, file, offset, length, index, None)
+            )
         if len(self._parts) + len(self._leaves) >= _ROWS_PER_INSERT:
             self._insert()
+
+    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+        """
+        Note where a whole block of an export stands.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        address = block.address
+        leaves = b"".join([found.hash for found in block.revisions])
+        self._has_blocks = True
+        self._parts.append(
+            (
+                address.strand_id,
+                address.sequence_no,
+                _BLOCK,
+                block.block_hash,
+                file,
+                offset,
+                length,
+                tables,
+                leaves,
+            )
+        )
+        if len(self._parts) >= _ROWS_PER_INSERT:
+            self._insert()
+
+    def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
+        """
+        Note where symbol tables stand that blocks of a file need.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        with _translated():
+            self._database.execute(
+                "INSERT INTO symbols VALUES (?,?,?,?,?)", (file, number, parent, offset, length)
+            )
+
+    def tables(self, file: int, number: int) -> tuple[int, int, int]:
+        """Give the number of the tables before some tables, and their own offset and length."""
+        found: tuple[int, int, int] = self._database.execute(
+            "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
+            (file, number),
+        ).fetchone()
+        return found
+
+    def files_with(self, strand_id: str, sequence_no: int) -> list[int]:
+        """Give the numbers of the files that hold a whole block."""
+        self._make_findable()
+        rows = self._database.execute(
+            "SELECT DISTINCT file FROM part WHERE kind = ? AND strand = ? AND number = ?",
+            (_BLOCK, strand_id, sequence_no),
+        )
+        return [file for (file,) in rows]
+
+    def missing(
+        self, strand_id: str, first: int, last: int, file: int | None
+    ) -> tuple[list[tuple[int, int]], int]:
+        """
+        Find out which numbers of a range have no block.
+
+        Args:
+            strand_id: of the blocks.
+            first: inclusive.
+            last: inclusive.
+            file: the file that must have them whole; None for any record or block.
+
+        Returns:
+            The first few missing ranges, and how many numbers are missing in all.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        self._make_findable()
+        numbers = self._database.execute(_NUMBERS, (strand_id, first, last, file, file, _BLOCK))
+        ranges: list[tuple[int, int]] = []
+        count, expected = 0, first
+        for (number,) in chain(numbers, ((last + 1,),)):
+            if number > expected:
+                count += number - expected
+                if len(ranges) < _RANGES_TOLD:
+                    ranges.append((expected, number - 1))
+            expected = number + 1
+        return ranges, count
+
+    def _make_findable(self) -> None:
+        """Let blocks be found by their numbers; needed where exports promise any."""
+        if self._parts:
+            self._insert()
+        with _translated():
+            self._database.execute(
+                "CREATE INDEX IF NOT EXISTS part_by_number ON part (strand, number, kind, file)"
+            )
 
     def places(self) -> Iterator[Place]:
         """
@@ -130,6 +251,8 @@ class Index:
         """
         self._insert()
         with _translated():
+            if self._has_blocks and self._has_revisions:
+                self._spread_leaves()
             self._database.executescript(_PLACE)
             rows = self._database.execute(_IN_ORDER)
         address: BlockAddress | None = None
@@ -139,7 +262,10 @@ class Index:
                 continue
             if address is None or address.sequence_no != number or address.strand_id != strand_id:
                 address = BlockAddress(strand_id, number)
-            yield Place(file, offset, length, index, address)
+            if kind == _BLOCK:
+                yield Place(file, offset, length, None, address, index)
+            else:
+                yield Place(file, offset, length, index, address)
 
     def close(self) -> None:
         """Give memory and disk space back."""
@@ -148,11 +274,25 @@ class Index:
     def _insert(self) -> None:
         with _translated():
             self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?)", self._parts)
+            self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?)", self._parts)
             self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", self._leaves)
             self._database.execute("COMMIT")
         self._parts.clear()
         self._leaves.clear()
+
+    def _spread_leaves(self) -> None:
+        """Give each hash that a whole block lists a row of its own."""
+        blocks = self._database.execute(
+            "SELECT strand, number, leaves FROM part WHERE kind = ?", (_BLOCK,)
+        )
+        self._database.executemany(
+            "INSERT INTO leaf VALUES (?,?,?)",
+            (
+                (leaves[start : start + _DIGEST_BYTES], strand_id, number)
+                for strand_id, number, leaves in blocks
+                for start in range(0, len(leaves), _DIGEST_BYTES)
+            ),
+        )
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """
-Public tools for tests: synthetic journals, deliveries, tampering, and the kit for sinks.
+Public tools for tests: synthetic journals, deliveries, exports, tampering, and the kit for sinks.
 
 All of it needs nothing but the library. The Hypothesis strategies are in
 `qldb_stream.testing.strategies`, which this module does not import.
@@ -19,6 +19,7 @@ from qldb_stream.testing.deliveries import (
     shuffled,
     write_archive,
 )
+from qldb_stream.testing.exports import Export, exported_block, make_export
 from qldb_stream.testing.journals import (
     DocumentMaker,
     Journal,
@@ -42,6 +43,7 @@ from qldb_stream.testing.tampering import (
 
 __all__ = [
     "DocumentMaker",
+    "Export",
     "Journal",
     "JournalShape",
     "SinkCheckError",
@@ -54,6 +56,7 @@ __all__ = [
     "cut",
     "drop_field",
     "edit_field",
+    "exported_block",
     "firehose_object",
     "flip_bit",
     "get_records_answer",
@@ -63,6 +66,7 @@ __all__ = [
     "locate_field",
     "make_delivery",
     "make_document",
+    "make_export",
     "make_journal",
     "records",
     "reframe",

@@ -63,7 +63,7 @@ def test_events_are_written_again_as_they_were_read(journal: Journal) -> None:
         if isinstance(event, BlockSummary):
             again = summary_record(event, event.stream_arn or "")
         elif isinstance(event, RevisionDetails):
-            again = details_record(event.revision, event.stream_arn)
+            again = details_record(event.revision, event.stream_arn or "")
         else:
             assert ControlRecord(journal.stream_arn, "CREATED") == event
             continue

@@ -19,8 +19,8 @@ from qldb_stream.parsers.carrier import UserRecord, iter_user_records
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.pipeline._inputs import PlacedSource
 from qldb_stream.sources import FolderSource, open_source
+from qldb_stream.sources._caches import FrameCache
 from qldb_stream.sources._files import FilePool, FileReadable, find_files
-from qldb_stream.sources._folder import _FrameCache
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.testing.deliveries import (
     aggregate,
@@ -345,7 +345,7 @@ def test_frames_are_kept_within_a_bound(tmp_path: Path) -> None:
         for found in iter_user_records(carrier)
         if isinstance(found, UserRecord)
     ]
-    cache = _FrameCache(limit_bytes=sum(map(len, RECORDS[:4])))
+    cache = FrameCache(limit_bytes=sum(map(len, RECORDS[:4])))
     for _ in range(2):
         assert RECORDS[:12] == [cache.read(carrier, p)[p.index or 0] for p in places]
     assert cache.held_bytes <= max(sum(map(len, frame)) for frame in frames) * 2

@@ -12,9 +12,8 @@ import pytest
 
 from qldb_stream.errors import ForeignFileError
 from qldb_stream.events import Block, Undecodable
-from qldb_stream.ion import IVM, to_slice, to_text
+from qldb_stream.ion import to_slice, to_text
 from qldb_stream.ledger import Ledger
-from qldb_stream.parsers.export import parse_export
 from qldb_stream.report import Position
 from qldb_stream.sinks.jsonl import JsonlSink
 from qldb_stream.sources import open_source
@@ -63,32 +62,6 @@ def _ledger_in_gzip(path: Path) -> None:
     path.write_bytes(gzip.compress(path.read_bytes()))
 
 
-def _export(path: Path) -> None:
-    values = to_slice(BLOCK).to_bytes()
-    path.write_bytes(values + values.removeprefix(IVM) * 20)
-
-
-def _large_export(path: Path) -> None:
-    values = to_slice({**BLOCK, "revisions": [{"data": "x" * 100_000}]}).to_bytes()
-    path.write_bytes(values + values.removeprefix(IVM) * 20)
-
-
-def _export_as_text(path: Path) -> None:
-    path.write_text(f"{to_text(to_slice(BLOCK))}\n" * 20)
-
-
-def _export_as_json(path: Path) -> None:
-    path.write_text(f"{json.dumps({**BLOCK, 'blockHash': 'aa', 'previousBlockHash': 'bb'})}\n" * 20)
-
-
-def _manifest(path: Path) -> None:
-    path.write_text('{keys:["2019/04/15/22/abc.1-4.ion"]}')
-
-
-def _started_manifest(path: Path) -> None:
-    path.write_text('{ledgerName:"cars",exportId:"x",bucket:"b",prefix:"p"}')
-
-
 def _answer(path: Path) -> None:
     path.write_text(json.dumps({"Block": {"IonText": to_text(to_slice(BLOCK))}}, indent=2))
 
@@ -105,12 +78,6 @@ def read(path: Path) -> list[Item]:
         (_ledger_in_gzip, "a ledger; `qldb-stream compare`"),
         (_database, "a SQLite database that is no ledger"),
         (_jsonl_without_header, "a file that the sink jsonl: wrote, without its first line; "),
-        (_export, "whole blocks in Ion, as a journal export has them; `qldb_stream.parse_export`"),
-        (_large_export, "whole blocks in Ion, as a journal export has them; "),
-        (_export_as_text, "whole blocks in Ion, as a journal export has them; "),
-        (_export_as_json, "whole blocks in JSON, as a journal export has them; "),
-        (_manifest, "a manifest of a journal export; "),
-        (_started_manifest, "a manifest of a journal export; "),
         (_answer, "what GetBlock answers, in JSON; "),
     ],
 )
@@ -126,16 +93,6 @@ def test_a_file_is_told_by_what_is_in_it(
     assert item.length >= len(path.read_bytes()) or path.read_bytes()[:2] == b"\x1f\x8b"
     assert isinstance(item.error, ForeignFileError)
     assert str(item.error).startswith(f"expected stream records, found {found}")
-
-
-def test_genuine_blocks(tmp_path: Path, vectors: Path) -> None:
-    """A block as the service itself gave it is told from a stream record."""
-    data = (vectors / "block-100" / "block.ion").read_bytes()
-    (tmp_path / "block").write_bytes(data)
-    (item,) = read(tmp_path / "block")
-    assert isinstance(item, Undecodable)
-    assert isinstance(item.error, ForeignFileError)
-    assert 1 == len(list(parse_export(data)))
 
 
 def test_the_records_beside_it_are_read(tmp_path: Path) -> None:

@@ -1,0 +1,123 @@
+"""
+What exports promise, and whether the files at hand keep it (facts 3.2).
+
+A final manifest names the data objects; an object's name says which blocks it holds. So an
+object that is not here, one that holds fewer blocks than its name says, and an export whose
+final manifest never came are known, even where other sources have the same blocks.
+
+Rules: an object is found by its name, wherever it was copied to; one that was renamed or joined
+to others, by its blocks: some file has all of them. What is missed is told once, by object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from qldb_stream.errors import ExportIncompleteError
+from qldb_stream.events import Undecodable
+from qldb_stream.parsers.manifest import (
+    CompletedManifest,
+    ExportedObject,
+    FoundManifest,
+    StartedManifest,
+    object_of,
+    own_name,
+)
+from qldb_stream.sources._index import Index
+
+__all__ = ["broken_names", "broken_promises"]
+
+_MAX_TOLD: Final = 1_000  # problems of one manifest; the rest are counted
+_ID_CHARACTERS: Final = 22  # facts 2.2
+
+
+def broken_names(names: Sequence[str], index: Index) -> Iterator[Undecodable]:
+    """Give a problem for each file that holds fewer blocks than its name says."""
+    for file, name in enumerate(names):
+        found = object_of(name)
+        if found.strand_id is None or len(found.strand_id) != _ID_CHARACTERS:
+            continue
+        lacking = _lacking(found, index, file)
+        if lacking:
+            error = ExportIncompleteError(
+                "an export's object holds fewer blocks than its name says", lacking
+            )
+            yield Undecodable(name, 0, 0, error)
+
+
+def broken_promises(
+    manifests: Sequence[FoundManifest], names: Sequence[str], index: Index
+) -> Iterator[Undecodable]:
+    """Give a problem for each promise of a manifest that the files do not keep."""
+    files = {own_name(name): number for number, name in enumerate(names)}
+    for found in manifests:
+        if isinstance(found.manifest, CompletedManifest):
+            yield from _missing_objects(found.name, found.manifest, files, index)
+    yield from _without_end(manifests)
+
+
+def _missing_objects(
+    name: str, manifest: CompletedManifest, files: dict[str, int], index: Index
+) -> Iterator[Undecodable]:
+    told = 0
+    for promised in manifest.objects:
+        if own_name(promised.key) in files or _is_elsewhere(promised, index):
+            continue
+        told += 1
+        if told <= _MAX_TOLD:
+            yield _broken(name, promised.key, f"it {_fate(promised, index)}")
+    if told > _MAX_TOLD:
+        yield _broken(name, f"{told - _MAX_TOLD} more objects", "these are not here")
+
+
+def _is_elsewhere(promised: ExportedObject, index: Index) -> bool:
+    """Say whether one file has all blocks of an object that has another name now."""
+    if promised.strand_id is None or promised.first is None or promised.last is None:
+        return False
+    candidates = index.files_with(promised.strand_id, promised.first)
+    return any(not _lacking(promised, index, file) for file in candidates)
+
+
+def _fate(promised: ExportedObject, index: Index) -> str:
+    """Say what the loss of an object means."""
+    if promised.first is None:
+        return "is not here"
+    lacking = _lacking(promised, index, None)
+    if not lacking:
+        return "is not here; other files have its blocks"
+    return f"is not here; {lacking}"
+
+
+def _lacking(promised: ExportedObject, index: Index, file: int | None) -> str:
+    """Say which blocks of an object a file, or all files together, do not have; none: empty."""
+    assert promised.strand_id is not None
+    assert promised.first is not None
+    assert promised.last is not None
+    ranges, count = index.missing(promised.strand_id, promised.first, promised.last, file)
+    if not count:
+        return ""
+    shown = ", ".join([f"{a}" if a == b else f"{a}-{b}" for a, b in ranges])
+    of_all = promised.last - promised.first + 1
+    return f"{count} of its {of_all} blocks are missing: {shown}" + (
+        "" if sum(b - a + 1 for a, b in ranges) == count else " and more"
+    )
+
+
+def _without_end(manifests: Sequence[FoundManifest]) -> Iterator[Undecodable]:
+    """Give a problem for each export that was begun and whose final manifest is not here."""
+    ended = [one.export_id for one in manifests if isinstance(one.manifest, CompletedManifest)]
+    if None in ended:
+        return  # a final manifest under another name: no one can tell whose it is
+    for found in manifests:
+        if isinstance(found.manifest, StartedManifest) and found.export_id not in ended:
+            yield _broken(
+                found.name,
+                f"{found.export_id}.<strand>.completed.manifest",
+                "it is not here: the export did not end, or was not copied whole",
+            )
+
+
+def _broken(name: str, promised: str, fate: str) -> Undecodable:
+    error = ExportIncompleteError(f"the export promises {promised}", fate)
+    return Undecodable(name, 0, 0, error)

@@ -1,0 +1,131 @@
+"""One iteration over files: the first pass fills the index, the second reads in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qldb_stream.errors import DecodeError, SourceError, UnreadableFileError
+from qldb_stream.events import BlockAddress, Event, Undecodable
+from qldb_stream.ion import SYSTEM_TABLE
+from qldb_stream.parsers.carrier import read_again
+from qldb_stream.parsers.export_walk import OWN_TABLES, FoundBlock, FoundTables
+from qldb_stream.parsers.gunzip import is_gzip
+from qldb_stream.parsers.kinds import SNIFF_BYTES
+from qldb_stream.parsers.manifest import FoundManifest
+from qldb_stream.sources._caches import FrameCache, TableCache
+from qldb_stream.sources._contents import FoundEvent, Opened, iter_found, read_events
+from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
+from qldb_stream.sources._gzip import Spool
+from qldb_stream.sources._index import Index, Place
+from qldb_stream.sources._meter import Meter, Progress
+from qldb_stream.typing import Item, Readable
+
+__all__ = ["Reading"]
+
+
+class Reading:
+    """
+    Files that are looked through, then read again; made for one iteration.
+
+    Attributes:
+        manifests: what exports promise, in the order of the files; complete after `fill`.
+    """
+
+    def __init__(
+        self,
+        files: tuple[FoundFile, ...],
+        pool: FilePool,
+        spool: Spool,
+        index: Index,
+        progress: Progress | None,
+    ) -> None:
+        self._files = files
+        self._pool = pool
+        self._spool = spool
+        self._index = index
+        self._progress = progress
+        self._carriers: list[Readable] = []
+        self._frames = FrameCache()
+        self._tables = TableCache(index)
+        self._found_bytes = 0
+        self.manifests: list[FoundManifest] = []
+
+    def fill(self) -> Iterator[Undecodable]:
+        """Note where every record and block stands; yield what is none."""
+        meter = Meter(self._progress, sum(file.size for file in self._files), "index")
+        done = 0
+        for number, file in enumerate(self._files):
+            try:
+                opened = self._open(file)
+            except UnreadableFileError as exc:
+                self._carriers.append(FileReadable(self._pool, file))
+                yield Undecodable(file.name, 0, file.size, exc)
+                done += file.size
+                continue
+            self._carriers.append(opened.readable)
+            # How far a compressed file has been read is not known: it counts when done.
+            is_plain = opened.readable.size == file.size
+            for found in iter_found(opened):
+                if isinstance(found, Undecodable):
+                    yield found
+                    continue
+                if isinstance(found, FoundManifest):
+                    self.manifests.append(found)
+                    continue
+                if is_plain:
+                    meter.show(done + found.offset)
+                self._add(number, found)
+            yield from opened.problems
+            done += file.size
+        meter.end()
+
+    def walk(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
+        """Read every record and block again, in the order of the blocks, with its file's name."""
+        meter = Meter(self._progress, self._found_bytes, "read")
+        done = 0
+        for place in self._index.places():
+            done += place.length
+            meter.show(done)
+            name = self._files[place.file].name
+            for event in self._read(place):
+                yield name, place.address, event
+        meter.end()
+
+    def _open(self, file: FoundFile) -> Opened:
+        """Undo gzip where there is any."""
+        plain = FileReadable(self._pool, file)
+        head = plain.read_at(0, SNIFF_BYTES)
+        if not is_gzip(head):
+            return Opened(plain, head)
+        found = self._spool.gunzip(plain)
+        head = found.readable.read_at(0, SNIFF_BYTES)
+        return Opened(found.readable, head, found.seams, found.problems)
+
+    def _add(self, file: int, found: FoundEvent | FoundBlock | FoundTables) -> None:
+        if isinstance(found, FoundTables):
+            self._index.add_tables(file, found.number, found.parent, found.offset, found.length)
+            return
+        self._found_bytes += found.length
+        if isinstance(found, FoundBlock):
+            self._index.add_block(found.block, file, found.offset, found.length, found.tables)
+        else:
+            self._index.add(found.event, file, found.offset, found.length, found.index)
+
+    def _read(self, place: Place) -> list[Event]:
+        carrier = self._carriers[place.file]
+        try:
+            if place.tables is not None:
+                return self._read_block(carrier, place, place.tables)
+            if place.index is None:
+                data = read_again(carrier, place.offset, place.length, None)
+            else:
+                data = self._frames.read(carrier, place)[place.index]
+            return list(read_events(data, None))
+        except (DecodeError, IndexError) as exc:
+            raise SourceError(carrier.name, "changed while it was read") from exc
+
+    def _read_block(self, carrier: Readable, place: Place, tables: int) -> list[Event]:
+        table = SYSTEM_TABLE
+        if tables != OWN_TABLES:
+            table = self._tables.read(carrier, place.file, tables)
+        return list(read_events(carrier.read_at(place.offset, place.length), table))

@@ -1,0 +1,259 @@
+"""The walk through an export's object: every form, and what damage costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings, strategies as st
+
+from qldb_stream.errors import EnvelopeError, IonDecodeError
+from qldb_stream.events import Block, Undecodable
+from qldb_stream.ion import IVM, to_slice
+from qldb_stream.parsers.effort import Effort
+from qldb_stream.parsers.export_walk import (
+    FoundBlock,
+    FoundTables,
+    iter_export_object,
+    read_block,
+    read_tables,
+)
+from qldb_stream.parsers.window import BytesReadable
+from qldb_stream.testing import exported_block, flip_bit, make_export, make_journal, records
+from qldb_stream.testing.exports import ExportFormat, SymbolTables
+
+JOURNAL = make_journal(33, blocks=12)
+BLOCKS = [evolve(block, summary=evolve(block.summary, stream_arn=None)) for block in JOURNAL]
+FORMS: Sequence[tuple[ExportFormat, SymbolTables]] = [
+    ("ion-text", "own"),
+    ("ion-binary", "own"),
+    ("ion-binary", "shared"),
+    ("ion-binary", "appending"),
+]
+
+
+def written(output_format: ExportFormat, tables: SymbolTables) -> bytes:
+    """Write the journal as one object."""
+    made = make_export(BLOCKS, output_format, tables=tables)
+    return made.objects[made.keys[0]]
+
+
+OBJECTS = {form: written(*form) for form in FORMS}
+
+
+def walk(data: bytes, seams: Sequence[int] = ()) -> tuple[list[Block], list[Undecodable]]:
+    """Walk an object, and read each block again by what was told of it."""
+    readable = BytesReadable(data, "object")
+    tables = {-1: read_tables(b"")}
+    blocks: list[Block] = []
+    damages: list[Undecodable] = []
+    for found in iter_export_object(readable, seams=seams):
+        if isinstance(found, Undecodable):
+            damages.append(found)
+            continue
+        part = data[found.offset : found.offset + found.length]
+        if isinstance(found, FoundTables):
+            tables[found.number] = read_tables(part, tables[found.parent])
+        else:
+            assert repr(found.block) == repr(read_block(part, tables[found.tables]))
+            blocks.append(found.block)
+    return blocks, damages
+
+
+def places_of(data: bytes) -> list[tuple[int, int]]:
+    """Find where the blocks of a sound object start and end, symbol tables left out."""
+    found = [
+        one for one in iter_export_object(BytesReadable(data, "x")) if isinstance(one, FoundBlock)
+    ]
+    places = [(one.offset, one.offset + one.length) for one in found]
+    if data.startswith(IVM) and found[-1].tables >= 0:
+        places[0] = (
+            places[0][1] - len(exported_block(found[0].block).to_bytes()) // 3,
+            places[0][1],
+        )
+    return places
+
+
+PLACES = {form: places_of(data) for form, data in OBJECTS.items()}
+
+
+def numbers(blocks: Sequence[Block]) -> list[int]:
+    """Give the numbers of blocks."""
+    return [block.address.sequence_no for block in blocks]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_sound_object_is_read_block_by_block(form: tuple[ExportFormat, SymbolTables]) -> None:
+    """Each block can be read again by itself and the tables that it needs."""
+    blocks, damages = walk(OBJECTS[form])
+    assert (list(range(12)), []) == (numbers(blocks), damages)
+
+
+def test_objects_that_were_joined_are_read(vectors: object) -> None:
+    """A version marker, or nothing at all, stands between them."""
+    joined = OBJECTS["ion-binary", "appending"] + OBJECTS["ion-binary", "shared"]
+    assert [*range(12), *range(12)] == numbers(walk(joined)[0])
+    text = b"\xef\xbb\xbf$ion_1_0 " + OBJECTS["ion-text", "own"] + b"// the end\n/* * */ "
+    assert (list(range(12)), []) == (numbers(walk(text)[0]), walk(text)[1])
+
+
+def test_padding_and_empty_objects_are_passed() -> None:
+    """NOP padding is sound Ion; an object without blocks is one, too."""
+    head = OBJECTS["ion-binary", "own"]
+    assert list(range(12)) == numbers(walk(head + b"\x00\x05aaaaa" + IVM)[0])
+    for empty in (b"", IVM, b" \n", b"// nothing"):
+        assert ([], []) == walk(empty)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_a_flipped_bit_costs_a_block_at_most(
+    form: tuple[ExportFormat, SymbolTables], data: st.DataObject
+) -> None:
+    """What is damaged is one located part; all blocks before it come, and those after it."""
+    sound = OBJECTS[form]
+    bit = data.draw(st.integers(0, 8 * len(sound) - 1))
+    blocks, damages = walk(flip_bit(sound, bit))
+    places = PLACES[form]
+    before = [number for number, (_, end) in enumerate(places) if end <= bit // 8]
+    assert before == numbers(blocks)[: len(before)]
+    if bit // 8 >= places[0][0]:
+        assert len(damages) <= 1
+        assert len(numbers(blocks)) >= 11
+    for one, other in pairwise([(damage.offset, damage.length) for damage in damages]):
+        assert sum(one) <= other[0]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_object_that_is_cut_off_gives_the_blocks_before(
+    form: tuple[ExportFormat, SymbolTables],
+) -> None:
+    """The rest of the last one is told with its place, to the end."""
+    data = OBJECTS[form]
+    blocks, (damage,) = walk(data[:-100])
+    assert list(range(11)) == numbers(blocks)
+    assert len(data) - 100 == damage.offset + damage.length
+    assert damage.data == data[damage.offset : -100]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_value_that_is_no_block_costs_itself(form: tuple[ExportFormat, SymbolTables]) -> None:
+    """A stream record between blocks is told, and the blocks around it are read."""
+    value = to_slice({"a": 1})
+    extra = b"{a:1}" if form[0] == "ion-text" else value.to_bytes()
+    data = OBJECTS[form]
+    blocks, (damage,) = walk(data + extra + data)
+    assert [*range(12), *range(12)] == numbers(blocks)
+    assert isinstance(damage.error, EnvelopeError)
+    assert (len(data), len(extra)) in (
+        (damage.offset, damage.length),
+        (damage.offset - len(extra) + damage.length, len(extra)),
+    )
+
+
+def test_a_damaged_table_costs_what_needs_it() -> None:
+    """Names of later blocks are not guessed; the next version marker ends the damage."""
+    data = OBJECTS["ion-binary", "shared"]
+    table_start = data.index(b"blockAddress") - 1
+    broken = data[:table_start] + b"\x8f\xff" + data[table_start + 2 :]
+    broken = bytes([*data[:6], 0x71, *data[7:]])
+    blocks, (damage,) = walk(broken + data)
+    assert list(range(12)) == numbers(blocks)
+    assert (4, len(data) - 4) == (damage.offset, damage.length)
+
+
+def test_text_between_blocks_is_told() -> None:
+    """Garbage costs no block."""
+    lines = OBJECTS["ion-text", "own"].splitlines(keepends=True)
+    blocks, (damage,) = walk(lines[0] + b"garbage }" + b"".join(lines[1:]))
+    assert list(range(12)) == numbers(blocks)
+    assert len(lines[0]) == damage.offset
+    blocks, (damage,) = walk(lines[0] + b"1 two " + b"".join(lines[1:]))
+    assert list(range(12)) == numbers(blocks)
+    assert (len(lines[0]), 6) == (damage.offset, damage.length)
+
+
+def test_a_symbol_table_in_text_is_told() -> None:
+    """QLDB writes none; what it stands before is read where it needs none."""
+    table = b'$ion_symbol_table::{symbols:["a"]}\n'
+    blocks, (damage,) = walk(table + OBJECTS["ion-text", "own"])
+    assert list(range(12)) == numbers(blocks)
+    assert (0, len(table)) == (damage.offset, damage.length)
+    assert isinstance(damage.error, IonDecodeError)
+
+
+def test_no_block_goes_across_a_seam() -> None:
+    """Where bytes are known to be lost, a walk starts anew."""
+    for form in FORMS[:2]:
+        data = OBJECTS[form]
+        places = PLACES[form]
+        (start, end), (after, _) = places[4], places[6]
+        seam = (start + end) // 2
+        blocks, damages = walk(data[:seam] + data[after:], [seam])
+        assert [0, 1, 2, 3, *range(6, 12)] == numbers(blocks)
+        (damage,) = damages
+        assert start <= damage.offset
+        assert seam == damage.offset + damage.length
+
+
+def test_a_block_of_another_strand_inside_damage_is_a_document() -> None:
+    """What looks like a block within a damaged one is taken only if it is of the same strand."""
+    other = exported_block(next(iter(make_journal(5, blocks=1))))
+    text = OBJECTS["ion-text", "own"].splitlines(keepends=True)
+    made = make_export([next(iter(make_journal(5, blocks=1)))])
+    inner = made.objects[made.keys[0]].strip()
+    broken = b"{blockAddress:1,data:" + inner + b"}\n"
+    blocks, (damage,) = walk(text[0] + broken + text[1])
+    assert [0, 1] == numbers(blocks)
+    assert len(broken) == damage.length
+    assert other is not None
+
+
+def test_records_of_a_stream_are_no_blocks() -> None:
+    """A file of records that is walked as an export is told, and nothing is made up."""
+    data = b"".join(records(BLOCKS[3]))
+    blocks, damages = walk(data)
+    assert [] == blocks
+    assert damages
+
+
+def test_bytes_of_one_block_hold_one() -> None:
+    """More, or nothing, is refused."""
+    data = exported_block(BLOCKS[0]).to_bytes()
+    for wrong in (data + data, IVM, b"{} {}", b"1 2"):
+        with pytest.raises(EnvelopeError):
+            read_block(wrong)
+
+
+def test_too_many_tables_in_a_row_are_refused() -> None:
+    """They cost their bytes, and are one problem."""
+    table = b"\xe7\x81\x83\xd4\x87\xb2\x81a"
+    assert ([], []) == walk(IVM + 16 * table)
+    _, damages = walk(IVM + 40 * table)
+    assert "more than 16 symbol tables" in str(damages[0].error)
+
+
+@pytest.mark.parametrize("piece", [b"{", b"{blockAddress:{},transactionId:", b"\xde\x01\xff", IVM])
+def test_what_is_looked_at_in_vain_is_paid(piece: bytes) -> None:
+    """Hostile bytes cost in proportion to their length."""
+    costs: list[int] = []
+    for times in (2_000, 20_000):
+        data = OBJECTS["ion-binary", "shared"] * (piece[0] > 0x7F) + piece * times
+        effort = Effort(len(data))
+        list(iter_export_object(BytesReadable(data, "x"), effort=effort))
+        costs.append(effort.spent)
+    assert costs[1] <= 40 * max(costs[0], 1 << 18)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(FORMS), st.integers(0, 3000), st.integers(0, 400))
+def test_any_bytes_are_told_or_read(
+    junk: bytes, form: tuple[ExportFormat, SymbolTables], at: int, lost: int
+) -> None:
+    """Whatever is put in the place of some bytes, nothing raises and nothing is lost unsaid."""
+    data = OBJECTS[form]
+    blocks, damages = walk(data[:at] + junk + data[at + lost :])
+    assert damages or len(blocks) >= 11 or not junk
