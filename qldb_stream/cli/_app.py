@@ -17,6 +17,7 @@ import click
 from click.shell_completion import shell_complete
 
 from qldb_stream.cli._compare import compare
+from qldb_stream.cli._coverage import coverage
 from qldb_stream.cli._demo import demo
 from qldb_stream.cli._diff import diff
 from qldb_stream.cli._forget import forget
@@ -32,7 +33,7 @@ from qldb_stream.cli._status import status
 from qldb_stream.cli._tap import tap
 from qldb_stream.cli._verify import verify
 from qldb_stream.errors import InboxFileError, LedgerFileError, QldbStreamError, UsageError
-from qldb_stream.report import ReplayReport, VerifyReport
+from qldb_stream.report import CoverageReport, ReplayReport, VerifyReport
 
 __all__ = ["app", "run"]
 
@@ -49,6 +50,7 @@ _BROKEN_PIPE: Final = 141  # and SIGPIPE
 _EMPTY_REPORTS: Final = {
     "verify": VerifyReport().as_json(),
     "replay": ReplayReport(VerifyReport()).as_json(),
+    "coverage": CoverageReport().as_json(),
 }
 
 
@@ -63,6 +65,7 @@ for _command in (
     inspect,
     tap,
     verify,
+    coverage,
     replay,
     deliver,
     parked,

@@ -20,7 +20,7 @@ from rich.table import Table
 from qldb_stream.cli._input import shown_names
 from qldb_stream.cli._standard import complain
 from qldb_stream.errors import PluginError, QldbStreamError, UsageError
-from qldb_stream.report import Level, Problem, ReplayReport, StrandReport, VerifyReport
+from qldb_stream.report import VERSION, Level, Problem, ReplayReport, StrandReport, VerifyReport
 
 __all__ = [
     "console",
@@ -37,6 +37,7 @@ __all__ = [
     "print_unmet",
     "print_verdict",
     "print_verification",
+    "report_exit_code",
 ]
 
 # A pipe or a file has no width; what is read there later should not be folded at 80.
@@ -63,8 +64,15 @@ def console() -> Console:
 
 
 def print_json(value: Mapping[str, Any], *, indent: int | None = 2) -> None:
-    """Print one JSON object."""
-    sys.stdout.write(json.dumps(value, indent=indent) + "\n")
+    """
+    Print one JSON object.
+
+    Args:
+        value: the object; where it is a whole report, the version of its form is put first.
+        indent: None for an object that is one of many lines.
+    """
+    whole = value if indent is None else {"version": VERSION, **value}
+    sys.stdout.write(json.dumps(whole, indent=indent) + "\n")
 
 
 def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -154,7 +162,7 @@ def print_report(
         print_json(report.as_json() | ({} if error is None else {"ok": False, "error": error}))
     if error is not None:
         complain(f"qldb-stream: {error}")
-        return _exit_code(failure)
+        return report_exit_code(failure)
     return 0 if report.ok else 1
 
 
@@ -174,7 +182,8 @@ def explain(failure: QldbStreamError | KeyboardInterrupt) -> str:
     return str(failure)
 
 
-def _exit_code(failure: QldbStreamError | KeyboardInterrupt | None) -> int:
+def report_exit_code(failure: QldbStreamError | KeyboardInterrupt | None) -> int:
+    """Give the exit code for what ended the work; None where nothing was readable."""
     if isinstance(failure, KeyboardInterrupt):
         return 130
     return 2 if failure is None or isinstance(failure, UsageError) else 1

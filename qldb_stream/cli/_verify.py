@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import click
 
-from qldb_stream.cli._input import open_files
+from qldb_stream.cli._html import check_page, html_option, write_page
+from qldb_stream.cli._input import open_files, shown_names
 from qldb_stream.cli._options import files_argument, json_option
-from qldb_stream.cli._output import print_report, print_verification
+from qldb_stream.cli._output import explain, print_report, print_verification
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.pipeline import Pipeline
+from qldb_stream.report.html import verify_page
 from qldb_stream.sources import FolderSource
 
 __all__ = ["verify"]
@@ -21,6 +24,7 @@ EPILOG = """
 Examples:
   qldb-stream verify archive/
   qldb-stream verify part-1.kpl part-2.gz --json
+  qldb-stream verify archive/ --html verification.html
   qldb-stream verify s3://my-archive/2024/ rest/
   tar -xOf archive.tar | qldb-stream verify -
 """
@@ -28,8 +32,9 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @files_argument
+@html_option
 @json_option
-def verify(*, files: tuple[str, ...], as_json: bool) -> int:
+def verify(*, files: tuple[str, ...], page: Path | None, as_json: bool) -> int:
     """
     Recompute every hash that a client can recompute.
 
@@ -38,10 +43,13 @@ def verify(*, files: tuple[str, ...], as_json: bool) -> int:
     Holes in a strand are reported and the chain is checked again after them. Exits with 0
     when no problem was found, 1 when one was, 2 when nothing was readable.
     """
+    check_page(page)
     with progress() as report_progress, open_files(files, report_progress) as source:
         pipeline = Pipeline(None)
         failure = _run(pipeline, source)
     report = pipeline.report.verification
+    why = None if failure is None else explain(failure)
+    write_page(page, partial(verify_page, report, shown_names(files), failure=why))
     tables = partial(print_verification, report, has_failed=failure is not None)
     return print_report(
         report, files, None if as_json else tables, failure, passed_over=source.passed_over

@@ -13,6 +13,18 @@ from qldb_stream.report._checks import (
     Problem,
     ProblemCode,
 )
+from qldb_stream.report._coverage import (
+    Conflict,
+    CoverageReport,
+    FileCoverage,
+    Holding,
+    ManifestCoverage,
+    Overlap,
+    RedactionCoverage,
+    SourceCoverage,
+    StrandCoverage,
+    TableCoverage,
+)
 from qldb_stream.report._delivery import (
     BatchDone,
     BatchResult,
@@ -42,20 +54,27 @@ from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
 from qldb_stream.report._runs import Level, ReplayReport, SinkReport, StrandReport, VerifyReport
 from qldb_stream.report._sinks import Guarantee, SinkSummary, StoredRevision
+from qldb_stream.report._version import VERSION
+from qldb_stream.report._wording import describe_coverage
 
 __all__ = [
+    "VERSION",
     "BatchDone",
     "BatchResult",
     "BlockDelivered",
     "BlockParked",
     "BlockVerification",
     "Check",
+    "Conflict",
+    "CoverageReport",
     "DeleteRule",
     "DeliveryReport",
     "DryRunReport",
+    "FileCoverage",
     "Gap",
     "GapFound",
     "Guarantee",
+    "Holding",
     "InboxFull",
     "InboxStatus",
     "ItemOutcome",
@@ -63,7 +82,9 @@ __all__ = [
     "LedgerProblem",
     "LedgerReport",
     "Level",
+    "ManifestCoverage",
     "Outcome",
+    "Overlap",
     "ParkReason",
     "ParkedBlock",
     "PlannedTable",
@@ -71,16 +92,21 @@ __all__ = [
     "Problem",
     "ProblemCode",
     "Quarantined",
+    "RedactionCoverage",
     "ReplayReport",
     "RequeueReport",
     "SinkReport",
     "SinkSummary",
     "SinkWait",
+    "SourceCoverage",
     "StoredRevision",
+    "StrandCoverage",
     "StrandDelivery",
     "StrandReport",
     "StrandState",
+    "TableCoverage",
     "VerifyReport",
     "WaitState",
     "WaitingStrand",
+    "describe_coverage",
 ]

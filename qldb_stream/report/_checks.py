@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import attrs
 
@@ -53,6 +54,17 @@ class Problem:
     sequence_no: int | None = None
     document_id: str | None = None
     field: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `--json` prints."""
+        return {
+            "code": self.code.value,
+            "strand_id": self.strand_id,
+            "sequence_no": self.sequence_no,
+            "document_id": self.document_id,
+            "field": self.field,
+            "message": self.message,
+        }
 
 
 @attrs.frozen

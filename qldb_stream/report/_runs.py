@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from qldb_stream.report._checks import Problem
+from qldb_stream.report._version import VERSION
 
 
 class Level(enum.Enum):
@@ -85,6 +86,7 @@ class VerifyReport:
     def as_json(self) -> dict[str, Any]:
         """Give the object that `verify --json` prints."""
         return {
+            "version": VERSION,
             "ok": self.ok,
             "level": self.level.value,
             "blocks": self.blocks,
@@ -92,17 +94,7 @@ class VerifyReport:
             "redacted": self.redacted,
             "not_checkable": dict(self.not_checkable),
             "strands": [strand.as_json() for strand in self.strands],
-            "problems": [
-                {
-                    "code": problem.code.value,
-                    "strand_id": problem.strand_id,
-                    "sequence_no": problem.sequence_no,
-                    "document_id": problem.document_id,
-                    "field": problem.field,
-                    "message": problem.message,
-                }
-                for problem in self.problems
-            ],
+            "problems": [problem.as_json() for problem in self.problems],
         }
 
 

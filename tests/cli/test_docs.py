@@ -42,10 +42,12 @@ def documented() -> dict[str, set[str]]:
 
 
 def keys(objects: Iterable[dict[str, Any]]) -> set[str]:
-    """Every field that some objects have; at least one object must be there."""
+    """Every field of some objects, at least one, but for the `version` that whole ones have."""
     found = list(objects)
     assert found
-    return {key for each in found for key in each}
+    wholes = [each for each in found if "ok" in each and "version" in each]
+    assert {1} >= {each["version"] for each in wholes}
+    return {key for each in found for key in each if key != "version" or each not in wholes}
 
 
 SHAPE = JournalShape(redactions=0.5, system=0.2)
@@ -167,6 +169,30 @@ def diffs(run: Run) -> dict[str, set[str]]:
     }
 
 
+def coverages(run: Run) -> dict[str, set[str]]:
+    """The fields of coverage: of an archive with everything, and of one that has nothing."""
+    other = make_journal(4, blocks=2, strand_id=make_journal(3, blocks=1).strand_id)
+    write_archive(other.iter_records(), Path("rival"))
+    found = [
+        run("coverage", *names, "--json").json() for names in (("in", "holed", "rival"), ("noise",))
+    ]
+    holders = [each for said in found for each in (*said["sources"], *said["files"])]
+    strands = [each for said in found for each in said["strands"]]
+    conflicts = [each for said in found for each in said["conflicts"]]
+    problems = keys(each for said in found for each in said["problems"])
+    return {
+        "coverage": keys(found),
+        "coverage: sources": keys(each for said in found for each in said["sources"]),
+        "coverage: files": keys(each for said in found for each in said["files"]),
+        "coverage: holdings": keys(each for holder in holders for each in holder["holdings"]),
+        "coverage: strands": keys(strands),
+        "coverage: overlaps": keys(each for strand in strands for each in strand["overlaps"]),
+        "coverage: tables": keys(each for strand in strands for each in strand["tables"]),
+        "coverage: redactions": keys(strand["redactions"] for strand in strands),
+        "coverage: conflicts": keys(conflicts) - problems,
+    }
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -202,8 +228,9 @@ def printed(run: Run) -> dict[str, set[str]]:
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
         "codes": {code.value for code in ProblemCode},
-        "replay": (replayed.keys() | several.keys()) - keys(verified),
+        "replay": keys([replayed, several]) - keys(verified),
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),
+        **coverages(run),
         **deliveries(run),
         **diffs(run),
         "replay: redactions_pending": keys(pending["redactions_pending"]),

@@ -74,7 +74,7 @@ def test_forget(run: Run, path: Path) -> None:
     program = run("forget", path, "a", "--json")
     assert (0, 0) == (people.code, program.code)
     assert "postgresql://me:***@host/db is forgotten" in people.out
-    expected = {"ok": True, "sink": "a", "positions": {STRAND: 7}, "parked": 0}
+    expected = {"version": 1, "ok": True, "sink": "a", "positions": {STRAND: 7}, "parked": 0}
     assert expected == program.json()
     assert [] == sinks(run, path)
 

@@ -121,6 +121,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
 
     assert 2 == answer.code
     assert {
+        "version": 1,
         "ok": False,
         "level": "partial",
         "blocks": 0,

@@ -338,6 +338,6 @@ def test_the_shell_needs_its_extra(run: Run, cars: Path, monkeypatch: pytest.Mon
 
 def test_the_object_on_wrong_usage(run: Run, cars: Path) -> None:
     """With `--json` wrong usage is an object, too."""
-    assert {"ok": False, "error": "there is no statement"} == json.loads(
+    assert {"version": 1, "ok": False, "error": "there is no statement"} == json.loads(
         run("ledger", "query", cars, "", "--json").out
     )

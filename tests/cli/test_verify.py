@@ -34,6 +34,7 @@ def test_a_whole_journal(run: Run, archive: Path) -> None:
         },
     ] == said["strands"]
     assert {
+        "version",
         "ok",
         "level",
         "blocks",

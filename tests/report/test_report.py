@@ -46,6 +46,7 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
         records=5,
     )
     expected = {
+        "version": 1,
         "ok": False,
         "level": "partial",
         "blocks": 3,

@@ -77,6 +77,20 @@ def test_files_and_objects_mix(bucket: str, tmp_path: Path) -> None:
     assert read(write_whole(tmp_path)) == mixed
 
 
+def test_every_object_tells_the_url_that_named_it(bucket: str, tmp_path: Path) -> None:
+    """Carriers count what was named, files and URLs mixed; each item has a carrier's name."""
+    path = write_whole(tmp_path)
+    urls = (f"s3://{bucket}/2024/05/06/", f"s3://{bucket}/2024/05/06/C")
+    source = open_source([urls[0], path, urls[1]])
+    arguments = {found.name: found.argument for found in source.carriers}
+
+    assert {name: 1 if name == str(path) else 2 * (urls[1] in name) for name in arguments} == (
+        arguments
+    )
+    assert {0, 1, 2} == set(arguments.values())
+    assert arguments.keys() == {name for name, _, _ in source.located_items()}
+
+
 def test_an_object_is_named_by_its_key(bucket: str) -> None:
     """A key that is there names this object alone, also where others begin with it, and once."""
     put(bucket, f"{KEYS[0]}.1", firehose_object(RECORDS))

@@ -1,0 +1,29 @@
+"""Sentences that terminal and page say alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qldb_stream.report._coverage import CoverageReport
+
+__all__ = ["count", "describe_coverage"]
+
+
+def count(number: int, noun: str) -> str:
+    """Say how many of a thing: `1 block`, `2,000 blocks`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def describe_coverage(report: CoverageReport) -> str:
+    """Say in one sentence what a coverage report came to."""
+    held = f"{count(report.blocks, 'block')} held whole"
+    if report.ok:
+        return f"{held}, none known to be missing"
+    wrong = [
+        f"{report.missing_blocks:,} missing" if report.missing_blocks else "",
+        count(len(report.conflicts), "conflict") if report.conflicts else "",
+        count(len(report.problems), "problem") if report.problems else "",
+        "" if all(each.ok for each in report.manifests) else "not all that manifests promise",
+    ]
+    return f"{held}; {', '.join(filter(None, wrong))}"

@@ -1,0 +1,159 @@
+"""The page of a verification: what was checked, what not, what is wrong, and what that proves."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from qldb_stream.report._runs import Level, StrandReport, VerifyReport
+from qldb_stream.report._wording import count
+from qldb_stream.report.html._page import (
+    make_facts,
+    make_list,
+    make_page,
+    make_section,
+    make_table,
+    make_verdict,
+)
+from qldb_stream.report.html._shared import describe_ranges, problem_tables
+
+__all__ = ["verify_page"]
+
+_CHECKED: Final = (
+    "each revision's hash, over its document and metadata",
+    "the root over the revisions of each block, and that it is among the block's entries",
+    "what each transaction ran, and what it redacted, against the block's entries",
+    "each block's entries hash and block hash",
+    "that each block names the hash of the one before it",
+    "what is written in more than one place, against one another",
+)
+
+
+def verify_page(
+    report: VerifyReport,
+    names: Sequence[str],
+    *,
+    made_at: datetime,
+    maker: str,
+    failure: str | None = None,
+) -> str:
+    """
+    Make the page of a verification.
+
+    Args:
+        report: what verification found.
+        names: what was read.
+        made_at: the time to print on it, aware, UTC.
+        maker: the program and its version.
+        failure: what ended it before its end, one sentence.
+
+    Returns:
+        One HTML document, which needs no other file and no network.
+    """
+    proves, limits = _claims(report, failure)
+    parts = [
+        make_verdict(ok=report.ok and failure is None, sentence=_sentence(report, failure)),
+        make_facts(_facts(report, names)),
+        make_section("Strands", _strands(report.strands)),
+        make_section(
+            "What was checked", make_list(_CHECKED if report.blocks else ("nothing: no block",))
+        ),
+        make_section("What could not be checked", _not_checkable(report)),
+        make_section("Problems", *problem_tables(report.problems)),
+        make_section("What this proves", make_list(proves)),
+        make_section("What this does not prove", make_list(limits)),
+    ]
+    return make_page("Verification of an archive", parts, made_at=made_at, maker=maker)
+
+
+def _sentence(report: VerifyReport, failure: str | None) -> str:
+    seen = f"{count(report.blocks, 'block')} and {count(report.revisions, 'revision')}"
+    end = "" if failure is None else f" It broke off: {failure}."
+    if not report.ok:
+        return f"{count(len(report.problems), 'problem')} found in {seen}.{end}"
+    if report.level is Level.FULL:
+        return f"{seen} verified in full.{end}"
+    return f"{seen} verified as far as they can be checked.{end}"
+
+
+def _facts(report: VerifyReport, names: Sequence[str]) -> Mapping[str, object]:
+    return {
+        "read": "; ".join(names),
+        "level": report.level.value,
+        "records, copies included": report.records,
+        "blocks": report.blocks,
+        "revisions": report.revisions,
+        "of these redacted": report.redacted,
+        "problems": len(report.problems),
+    }
+
+
+def _strands(strands: Sequence[StrandReport]) -> object:
+    rows = (
+        (
+            strand.strand_id,
+            strand.first,
+            strand.last,
+            describe_ranges(strand.missing),
+            None if strand.digest is None else base64.b64encode(strand.digest).decode(),
+        )
+        for strand in strands
+    )
+    columns = ("strand", "#first", "#last", "missing between", "digest after the last (base64)")
+    return make_table("Strands", columns, rows)
+
+
+def _not_checkable(report: VerifyReport) -> object:
+    rows = ((times, reason) for reason, times in report.not_checkable.items())
+    return make_table("Neither verified nor refuted", ("#times", "because"), rows)
+
+
+def _claims(report: VerifyReport, failure: str | None) -> tuple[list[str], list[str]]:
+    """Say what the numbers of a report do and do not prove."""
+    return list(_proven(report, failure)), list(_unproven(report))
+
+
+def _proven(report: VerifyReport, failure: str | None) -> Iterator[str]:
+    if not report.blocks or not report.ok or failure is not None:
+        yield "Nothing of the archive as a whole: see the problems, or that there is no block."
+        return
+    for strand in report.strands:
+        if strand.digest is not None:
+            yield (
+                f"Strand {strand.strand_id}: blocks 0 to {strand.last} are one unbroken chain from "
+                "its beginning. Whoever holds a digest of the ledger at block "
+                f"{strand.last} from elsewhere, and finds it equal to the one above, knows "
+                "that none of these blocks was changed, added or taken out."
+            )
+        else:
+            yield (
+                f"Strand {strand.strand_id}: blocks {strand.first} to {strand.last} fit one "
+                "another, each naming the one before it."
+            )
+
+
+def _unproven(report: VerifyReport) -> Iterator[str]:
+    yield (
+        "Hashes show that an archive agrees with itself. That it is the genuine ledger, and not "
+        "another made in its place, only a digest from outside the archive shows."
+    )
+    yield "That the ledger ended here: blocks that were cut off at its end leave no trace."
+    for strand in report.strands:
+        if strand.first:
+            yield (
+                f"Strand {strand.strand_id}: nothing of blocks 0 to {strand.first - 1}, which are "
+                "not here; without them no digest can be recomputed."
+            )
+    if report.not_checkable:
+        yield "What is listed as neither verified nor refuted."
+    if report.redacted:
+        yield (
+            f"What the {count(report.redacted, 'redacted revision')} said: only the hash of "
+            "each document is left."
+        )
+    yield (
+        "The times and transaction ids of blocks are not hashed in a block; they are compared "
+        "where they are repeated."
+    )
