@@ -62,10 +62,12 @@ def deliver_alone(
     stops = _stops_of(checked, core.report().problems)
     error: BaseException | None = None
     done: set[BlockAddress] = set()
+    taken = 0  # of what is unread, in order
     try:
-        for each in unread if on_undecodable is not None else ():
-            assert on_undecodable is not None
-            on_undecodable(each)
+        if on_undecodable is not None:
+            for each in unread:
+                on_undecodable(each)
+                taken += 1
         for each_block in checked:
             address = each_block.block.address
             stop = stops.get(address.strand_id)
@@ -74,7 +76,7 @@ def deliver_alone(
                 done.add(address)
     except Exception as exc:  # noqa: BLE001 - the caller's own; it is raised or told of there
         error = exc
-    failed = tuple(_iter_failed(items, done, takes_unread=on_undecodable is not None))
+    failed = tuple(_iter_failed(items, done, taken))
     if error is None and failed:
         error = _why(items[failed[0]], stops)
     return AloneResult(failed, len(done), error)
@@ -106,12 +108,13 @@ def _stops_of(
     return found
 
 
-def _iter_failed(
-    items: Sequence[Item], done: set[BlockAddress], *, takes_unread: bool
-) -> Iterator[int]:
+def _iter_failed(items: Sequence[Item], done: set[BlockAddress], taken: int) -> Iterator[int]:
+    """Give the indexes of what is neither delivered nor among the first unread that were taken."""
+    unread = 0
     for index, item in enumerate(items):
         if isinstance(item, Undecodable):
-            if not takes_unread:
+            unread += 1
+            if unread > taken:
                 yield index
         elif (address := _address_of(item)) is not None and address not in done:
             yield index

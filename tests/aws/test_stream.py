@@ -166,6 +166,23 @@ def test_alone_unreadable_records() -> None:
     assert [b"foreign"] == [each.data for each in unread]
 
 
+def test_alone_an_unreadable_record_that_nobody_took_comes_again() -> None:
+    """What raises for an unreadable record acknowledges neither it nor anything behind it."""
+    seen, unread = Seen(), list[Undecodable]()
+
+    def take(each: Undecodable) -> None:
+        if unread:
+            raise OSError("no room")
+        unread.append(each)
+
+    handler = stream_handler(on_undecodable=take)(seen.on_block)
+    event = kinesis_event([b"foreign", b"strange", *RECORDS])
+    assert failures(event, 1) == handler(event, Context())
+    with pytest.raises(OSError, match="no room"):
+        handler(kinesis_event([b"strange", *RECORDS]), Context())
+    assert ([b"foreign"], []) == ([each.data for each in unread], seen.blocks)
+
+
 def test_alone_filters_hold() -> None:
     """A filter changes blocks without an inbox too, and what it withholds is not handed over."""
     table = next(r.table.table_name for b in JOURNAL for r in b.revisions if r.table is not None)
