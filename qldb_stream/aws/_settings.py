@@ -244,8 +244,17 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "LOG_LEVEL": _one_of(_LEVELS),
 }
 
-# Of this package, though no settings of a function.
-_OTHERS: Final = (f"{PREFIX}LEDGER_ACCESS_KEY", f"{PREFIX}LEDGER_SECRET_KEY")
+# Of this package, though no settings of a function: what sinks sign, or log in, with.
+_OTHERS: Final = tuple(
+    f"{PREFIX}{name}"
+    for name in (
+        "LEDGER_ACCESS_KEY",
+        "LEDGER_SECRET_KEY",
+        "OPENSEARCH_PASSWORD",
+        "OPENSEARCH_USER",
+        "WEBHOOK_SECRET",
+    )
+)
 
 _AS_THEY_ARE: Final = (
     "SINK_SECRET",

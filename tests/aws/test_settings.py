@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import qldb_stream
 from qldb_stream.aws._settings import FUNCTION_RETRY, Settings, parse_settings, read_start
 from qldb_stream.errors import UsageError
 from qldb_stream.filters import parse_filter
@@ -72,6 +76,19 @@ def test_modes(mode: str) -> None:
     (url,) = settings(SINK="ledger:a.ledger", MODE=mode).sinks.values()
 
     assert ("ledger:a.ledger" if mode == "replay" else f"ledger:a.ledger?mode={mode}") == url
+
+
+def test_what_sinks_read_themselves_is_let_be() -> None:
+    """A function's environment may hold every variable that a sink's or client's code names."""
+    folder = Path(qldb_stream.__file__).parent
+    names = {
+        name
+        for room in ("sinks", "clients")
+        for path in (folder / room).rglob("*.py")
+        for name in re.findall(r"\bQLDB_STREAM_[A-Z_]+", path.read_text(encoding="utf-8"))
+    }
+    assert {"QLDB_STREAM_WEBHOOK_SECRET", "QLDB_STREAM_OPENSEARCH_USER"} <= names
+    assert settings() == parse_settings(dict.fromkeys(names, "x") | LEAST)
 
 
 def test_all_that_is_wrong_is_named_at_once() -> None:
