@@ -90,17 +90,14 @@ class Stream:
         Raises:
             UsageError: it is not there.
         """
-        try:
-            with self._translated():
-                answer = self._client.describe_stream_summary(StreamName=self.name)
-        except NotThereError as exc:
-            raise UsageError(f"{self} is not there") from exc
+        with self._whole():
+            answer = self._client.describe_stream_summary(StreamName=self.name)
         said = answer["StreamDescriptionSummary"]
         return StreamFacts(
             said["StreamARN"],
             int(said["StreamCreationTimestamp"].timestamp()),
             said["RetentionPeriodHours"] * 3600.0,
-            _server_time(answer),
+            self._server_time(answer),
         )
 
     def shards(self) -> dict[str, Shard]:
@@ -113,11 +110,8 @@ class Stream:
         found: dict[str, Shard] = {}
         asked: dict[str, Any] = {"StreamName": self.name}
         for _ in range(_MAX_PAGES):
-            try:
-                with self._translated():
-                    answer = self._client.list_shards(**asked)
-            except NotThereError as exc:
-                raise UsageError(f"{self} is not there") from exc
+            with self._whole():
+                answer = self._client.list_shards(**asked)
             found |= {shard.shard_id: shard for shard in map(_shard, answer["Shards"])}
             if not answer.get("NextToken"):
                 return found
@@ -172,6 +166,25 @@ class Stream:
             )
         return str(answer["ShardIterator"])
 
+    def _server_time(self, answer: Mapping[str, Any]) -> float:
+        """Give Kinesis's time: clocks differ, and `latest` is by this one."""
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        try:
+            return parsedate_to_datetime(date).timestamp()
+        except ValueError as exc:
+            raise SourceUnavailableError(str(self), "its answer has no date") from exc
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Translate errors of calls that are about the stream, and no place in it."""
+        try:
+            with self._translated():
+                yield
+        except NotThereError as exc:
+            raise UsageError(f"{self} is not there") from exc
+        except (IteratorExpiredError, PlaceGoneError) as exc:
+            raise UsageError(f"{self} cannot be read: {exc.__cause__}") from exc
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -213,8 +226,3 @@ def _shard(said: Mapping[str, Any]) -> Shard:
     parents = (said.get("ParentShardId"), said.get("AdjacentParentShardId"))
     is_closed = said["SequenceNumberRange"].get("EndingSequenceNumber") is not None
     return Shard(said["ShardId"], tuple([p for p in parents if p]), is_closed)
-
-
-def _server_time(answer: Mapping[str, Any]) -> float:
-    """Give Kinesis's time: clocks differ, and `latest` is by this one."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()

@@ -210,7 +210,7 @@ class _Run:
         self._flight: Final = Flight(settings.most_waiting)
         self._wake: Final = threading.Event()
         self._pause: Final = threading.Event()  # never set
-        self._error: QldbStreamError | None = None
+        self._error: BaseException | None = None
         self._has_ended = False
         # It dies with the process: leases run out, and what was acknowledged comes once more.
         self._thread: Final = threading.Thread(
@@ -289,7 +289,7 @@ class _Run:
                 self._wake.wait(self._settings.checkpoint_s)
                 self._wake.clear()
             self._keeper.close()
-        except QldbStreamError as exc:
+        except BaseException as exc:  # noqa: BLE001 - raised where items are taken, which end by it
             self._error = exc
 
     def _is_kept(self) -> bool:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -249,6 +250,41 @@ def test_an_inbox_that_is_closed(feed: Feed, inbox: SqliteInbox) -> None:
         list(items)
     with pytest.raises(UsageError, match="is closed"):
         source.close()
+
+
+def test_what_ends_the_keeper_ends_the_reading(feed: Feed, inbox: SqliteInbox) -> None:
+    """Nobody waits for shards that no thread looks for any more, whatever ended it."""
+    fed = feed()
+    Faults(fed.client, "ListShards", "InvalidArgumentException").left = 999
+    thread, errors = in_thread(partial(_expect, UsageError, "InvalidArgument", fed.source(inbox)))
+    thread.join(20)
+    assert (False, [None]) == (thread.is_alive(), errors)
+
+    def forget(parsed: Any, **_: Any) -> None:
+        parsed["StreamDescriptionSummary"].clear()  # no answer of Kinesis's
+
+    other = feed()
+    other.client.meta.events.register("after-call.kinesis.DescribeStreamSummary", forget)
+    thread, errors = in_thread(partial(_expect, KeyError, "StreamARN", other.source(inbox)))
+    thread.join(20)
+    assert (False, [None]) == (thread.is_alive(), errors)
+
+
+def _expect(kind: type[Exception], said: str, source: KinesisSource) -> None:
+    with pytest.raises(kind, match=said):
+        list(source.items())
+
+
+def test_an_answer_without_a_date_is_waited_out(feed: Feed, inbox: SqliteInbox) -> None:
+    """By Kinesis's clock `latest` is told; an answer that has none is asked for again."""
+    fed = feed()
+
+    def strip(parsed: Any, **_: Any) -> None:
+        parsed["ResponseMetadata"]["HTTPHeaders"].pop("date")
+
+    fed.client.meta.events.register("after-call.kinesis.DescribeStreamSummary", strip)
+    with pytest.raises(SourceUnavailableError, match="has no date"):
+        fed.read(inbox, settings=attrs.evolve(FAST, patience_s=0.2))
 
 
 def test_no_more_is_given_than_may_wait(feed: Feed, inbox: SqliteInbox) -> None:
