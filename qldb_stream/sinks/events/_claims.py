@@ -53,14 +53,21 @@ class Claims:
 
     def remove(self, document_id: str, version: int) -> None:
         """
-        Remove a document; one that is not there is no error.
+        Remove a document, in all versions that the bucket has of it; none is no error.
 
         Raises:
-            UsageError: it may not be removed.
-            SinkUnavailableError: S3 cannot be reached now.
+            UsageError: it may not be listed or removed.
+            SinkUnavailableError: S3 cannot be reached now; some versions may be gone.
         """
+        key = self._key(document_id, version)
         with translated(self._sink):
-            self._client.delete_object(Bucket=self._bucket, Key=self._key(document_id, version))
+            pages = self._client.get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=key):
+                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    if each["Key"] == key:  # without versions it has one, `null`
+                        self._client.delete_object(
+                            Bucket=self._bucket, Key=key, VersionId=each["VersionId"]
+                        )
 
     def _key(self, document_id: str, version: int) -> str:
         return f"{self._prefix}{document_id}/{version}.json"

@@ -141,6 +141,28 @@ def test_large_documents() -> None:
     assert keys[1:] == [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]]
 
 
+def test_a_redaction_takes_all_versions_of_a_large_document() -> None:
+    """In a bucket that keeps versions, a document that came twice is gone too, and no other."""
+    story = Story(2)
+    story.create_table("Vehicle")
+    document_id = story.insert("Vehicle", {"text": "x" * 9000})
+    story.update(document_id, {"text": "y" * 9000})
+    story.redact(document_id, 0)
+    blocks = story.blocks()
+    queue, bucket, s3 = make_queue(f"{fresh_name()}.fifo", **FIFO), fresh_name(), boto3.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    sink = open_sink(f"events:sqs/{queue}?max_bytes=4096&claims=s3://{bucket}/cars/")
+    for _ in range(2):
+        sink.apply(blocks[:3], position_at(blocks[2]), 0)
+    sink.apply(blocks[3:], position_at(blocks[-1]), 0)
+    sink.close()
+
+    found = s3.list_object_versions(Bucket=bucket)
+    assert [f"cars/{document_id}/1.json"] * 2 == [v["Key"] for v in found["Versions"]]
+    assert [] == found.get("DeleteMarkers", [])
+
+
 # --- batches that are taken in part ----------------------------------------------------------
 
 
