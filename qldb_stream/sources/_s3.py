@@ -78,7 +78,12 @@ def find_objects(urls: Sequence[str]) -> FoundObjects:
         listed = _list(reader, bucket, key)
         if not listed:
             raise UsageError(f"cannot read {url}: no key of the bucket begins with this")
-        taken = [each for each in listed if each.key == key or not is_passed_over(each.key)]
+        is_object = not key.endswith("/")
+        taken = [
+            each
+            for each in listed
+            if (is_object and each.key == key) or not is_passed_over(each.key)
+        ]
         passed_over += len(listed) - len(taken)
         found |= {(bucket, each.key): each for each in taken}
     return FoundObjects(tuple(found.values()), passed_over)
