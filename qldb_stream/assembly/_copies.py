@@ -6,7 +6,8 @@ here, and only here. A copy is as good as the hashes that it carries and that ca
 recomputed from its own bytes (facts 2.4, 2.5); after that, as its own claim about
 where it belongs. The better copy wins and the worse is reported; two that are equally
 good are a conflict. A redacted and a full copy of one revision are no conflict: the
-redacted one wins (facts 1.6, 2.6).
+redacted one wins (facts 1.6, 2.6). Neither is a copy from a JSON export that says the same as
+far as JSON can tell (`_json`): it loses to one that kept its types, and nothing is reported.
 
 All copies are judged at once, when the block is given out or given up. So the outcome depends
 on the copies that are here by then, and not on the order in which they came (law 1). What comes
@@ -20,6 +21,7 @@ from typing import TypeAlias
 
 import attrs
 
+from qldb_stream.assembly._json import redacted_json, same_as_json
 from qldb_stream.errors import ConflictError, DecodeError
 from qldb_stream.events import (
     BlockAddress,
@@ -113,6 +115,8 @@ def choose_revision(
         merged = _merged(best, found)
         if merged is not None:
             best = merged
+        elif same_as_json(best, found):
+            continue
         elif _rank(found, address) > _rank(best, address):
             problems.append(worse_revision(found, address))
         else:
@@ -136,16 +140,20 @@ def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
     """Report a copy that was left out for a better one."""
     code, field = ProblemCode.REVISION_HASH, "hash"
     message = "a copy of this revision does not fit its own hash, another one was taken"
-    if revision_recomputes(copy):
+    if copy.from_json:
+        field = "data"
+        message = "a copy from a JSON export says something else, another one was taken"
+    if revision_recomputes(copy) or (copy.address != address and copy.from_json):
         code, field = ProblemCode.MISMATCH, "blockAddress"
         claim = f"{copy.address.strand_id}/{copy.address.sequence_no}"
         message = f"a copy of this revision claims block {claim}, another one was taken"
     return Problem(code, message, address.strand_id, address.sequence_no, copy.document_id, field)
 
 
-def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool]:
+def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool, bool]:
     """Rank a copy, the best lowest."""
-    return not revision_recomputes(revision), revision.address != address
+    is_worse = not revision_recomputes(revision)
+    return is_worse, revision.address != address, is_worse and revision.from_json
 
 
 def _sort_key(revision: Revision) -> tuple[_Raw, _Raw, bytes, bytes, str]:
@@ -162,6 +170,9 @@ def _merged(a: Revision, b: Revision) -> Revision | None:
     if a.table is not None and b.table is not None and a.table != b.table:
         return None
     a, b = attrs.evolve(a, table=table), attrs.evolve(b, table=table)
+    redaction = redacted_json(a, b)
+    if redaction is not None:
+        return redaction
     redacted, full = (a, b) if a.data_ion is None else (b, a)
     try:
         if same_revision(a, b) and a.data_ion == b.data_ion:

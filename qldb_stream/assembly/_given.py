@@ -126,7 +126,8 @@ def judge_late_revision(revision: Revision, given: GivenBlock) -> Problem | None
     if mark == late:
         return None
     is_known_delete = _is_delete(revision) and revision.hash in given.deletes
-    if revision.address != address or not (is_known_delete or revision_recomputes(revision)):
+    is_known = is_known_delete or revision.from_json  # what no hash of its own can tell
+    if revision.address != address or not (is_known or revision_recomputes(revision)):
         return worse_revision(revision, address)
     difference = _unhashed_difference(late, mark)
     return None if difference is None else conflict(address, difference, revision)

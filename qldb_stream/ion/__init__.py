@@ -7,7 +7,7 @@ on stays an `IonSlice`; `loads` and `IonSlice.decode` make Python values of it.
 
 from __future__ import annotations
 
-from qldb_stream.ion._amazon import retyped
+from qldb_stream.ion._amazon import make_struct, retyped
 from qldb_stream.ion._ascii_json import to_ascii_json
 from qldb_stream.ion._chunks import end_of_item, iter_chunked
 from qldb_stream.ion._fields import (
@@ -87,6 +87,7 @@ __all__ = [
     "iter_text",
     "load_slice",
     "loads",
+    "make_struct",
     "next_value",
     "parse_blob",
     "parse_fields",

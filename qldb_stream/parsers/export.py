@@ -1,9 +1,8 @@
 """
-Whole blocks, as journal exports give them, and GetBlock as text (facts 2.1, 3.3).
+The objects of journal exports, and GetBlock's answer as text, block by block (facts 3.3).
 
-A block of this form holds its revisions, so nothing has to be joined. The table of a
-revision comes from the block's transactionInfo, because the revision does not name it.
-Manifests and JSON exports are not read here.
+This is for an object that is sound: what is damaged ends it. `export_walk` goes on behind
+damage and tells places; manifests are `manifest`'s.
 """
 
 from __future__ import annotations
@@ -12,35 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-import attrs
-
-from qldb_stream.errors import DecodeError, UsageError
-from qldb_stream.events import (
-    Block,
-    BlockSummary,
-    Revision,
-    RevisionSummary,
-    TableInfo,
-    TransactionInfo,
-)
+from qldb_stream.errors import UsageError
+from qldb_stream.events import Block
 from qldb_stream.ion import IVM, IonSlice, iter_chunked, iter_slices, iter_text
-from qldb_stream.parsers.parts import (
-    iter_structs,
-    maybe_span,
-    need_address,
-    struct_fields,
-    unknown_names,
-)
-from qldb_stream.parsers.revision import parse_block_revision
-from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_summary
-from qldb_stream.parsers.text import iter_chunked_text
+from qldb_stream.parsers.block import parse_block
+from qldb_stream.parsers.json_export import is_json, parse_json_block
+from qldb_stream.parsers.text import iter_chunked_text, iter_pieces
 from qldb_stream.typing import Readable
 
-__all__ = ["parse_block", "parse_export"]
+__all__ = ["parse_export"]
 
 _CHUNK_BYTES: Final = 1 << 20
-
-_BLOCK: Final = BLOCK_FIELDS | {"revisions"}
+_HEAD_BYTES: Final = 64  # tell the forms apart
 
 
 def parse_export(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[Block]:
@@ -48,8 +30,8 @@ def parse_export(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[Blo
     Read the blocks of an export object, lazily, in order.
 
     Args:
-        data: Ion text, or binary Ion with one or several version markers; whole, as a
-            `Readable`, or as pieces in order, cut anywhere. Of what is not whole one block
+        data: Ion text, binary Ion with one or several version markers, or JSON lines; whole, as
+            a `Readable`, or as pieces in order, cut anywhere. Of what is not whole one block
             and one piece are held. Of GetBlock's answer it is the text `["Block"]["IonText"]`.
 
     Yields:
@@ -57,27 +39,42 @@ def parse_export(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[Blo
 
     Raises:
         EnvelopeError: a value is no block (facts 2.1).
-        IonDecodeError: not sound Ion, or a block of more than MAX_VALUE_BYTES. Both raise when
-            the value is reached, and end the iteration; every block before it was yielded.
+        IonDecodeError: not sound Ion or JSON, or a block of more than MAX_VALUE_BYTES. Both
+            raise when the value is reached, and end the iteration; every block before it was
+            yielded.
         UsageError: it is none of these; raised when the first block is asked for.
     """
-    for value in _iter_values(data):
-        yield parse_block(value)
-
-
-def _iter_values(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[IonSlice]:
-    if isinstance(data, str):
-        data = data.encode()
-    if isinstance(data, bytes):
-        return iter_slices(data) if data.startswith(IVM) else iter_text(data)
-    chunks = iter(_iter_chunks(data) if isinstance(data, Readable) else _check_pieces(data))
+    chunks = _iter_chunks_of(data)
     head = b""
     for chunk in chunks:
         head += chunk
-        if len(head) >= len(IVM):
+        if len(head) >= _HEAD_BYTES:
             break
     whole = chain((head,), chunks)
-    return iter_chunked(whole) if head.startswith(IVM) else iter_chunked_text(whole)
+    if is_json(head):
+        yield from iter_pieces(whole, _read_json)
+        return
+    is_whole = isinstance(data, bytes | str)
+    yield from map(parse_block, _iter_values(head, whole, is_whole=is_whole))
+
+
+def _iter_values(head: bytes, chunks: Iterable[bytes], *, is_whole: bool) -> Iterator[IonSlice]:
+    """Read Ion; where it is all in `head` it need not be cut."""
+    if head.startswith(IVM):
+        return iter_slices(head) if is_whole else iter_chunked(chunks)
+    return iter_text(head) if is_whole else iter_chunked_text(chunks)
+
+
+def _iter_chunks_of(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[bytes]:
+    if isinstance(data, str):
+        data = data.encode()
+    if isinstance(data, bytes):
+        return iter((data,))
+    return iter(_iter_chunks(data) if isinstance(data, Readable) else _check_pieces(data))
+
+
+def _read_json(piece: bytes) -> list[Block]:
+    return [parse_json_block(piece)] if piece.strip() else []
 
 
 def _check_pieces(data: Any) -> Iterable[bytes]:
@@ -95,47 +92,3 @@ def _iter_chunks(data: Readable) -> Iterator[bytes]:
     while chunk := data.read_at(pos, _CHUNK_BYTES):
         yield chunk
         pos += len(chunk)
-
-
-def parse_block(value: IonSlice) -> Block:
-    """
-    Read one block.
-
-    Returns:
-        The block; its summary's `revision_summaries` are made from its revisions, its
-        `stream_arn` is None.
-
-    Raises:
-        EnvelopeError: it is no block (facts 2.1).
-        IonDecodeError: its bytes are not sound Ion.
-    """
-    buf = value.buf
-    table = value.symbols
-    fields = struct_fields(buf, (value.start, value.end), table, "block")
-    address, _ = need_address(buf, fields, table, "")  # parse_summary names what is unknown
-    span = maybe_span(buf, fields, "revisions")
-    structs = () if span is None else iter_structs(buf, span, table, "revisions")
-    revisions = tuple(
-        [parse_block_revision(buf, found, table, path, address) for found, path in structs]
-    )
-    summaries = tuple([RevisionSummary(found.hash, found.document_id) for found in revisions])
-    unknown = unknown_names(fields, _BLOCK, "")
-    summary = parse_summary(buf, fields, table, "", None, summaries, unknown)
-    return Block(summary, _with_tables(revisions, summary))
-
-
-def _with_tables(revisions: tuple[Revision, ...], summary: BlockSummary) -> tuple[Revision, ...]:
-    """Give revisions the tables that transactionInfo names; verification checks the rest."""
-    info = summary.transaction_info
-    if info is None or not revisions:
-        return revisions
-    return tuple([attrs.evolve(found, table=_table_of(found, info)) for found in revisions])
-
-
-def _table_of(revision: Revision, info: TransactionInfo) -> TableInfo | None:
-    """Look up a document's table; None where it is not named or the bytes are damaged."""
-    try:
-        document = info.documents.get(revision.document_id or "")
-    except DecodeError:
-        return None
-    return None if document is None else document.table

@@ -35,9 +35,10 @@ from qldb_stream.ion import (
     iter_text,
     next_value,
 )
+from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.effort import Effort
-from qldb_stream.parsers.export import parse_block
 from qldb_stream.parsers.items import shifted, skip_space
+from qldb_stream.parsers.json_export import is_json, parse_json_block
 from qldb_stream.parsers.text import look_for_end
 from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
@@ -153,6 +154,18 @@ def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
         if value is None or end != len(data):
             raise EnvelopeError("block", "one value", "none" if value is None else "more")
         return parse_block(value)
+    if not is_json(data):
+        return _read_text(data)
+    try:
+        return parse_json_block(data)
+    except IonDecodeError:
+        # Ion text may quote its names as JSON does; what is neither is told as JSON.
+        if b"{{" in data:
+            return _read_text(data)
+        raise
+
+
+def _read_text(data: bytes) -> Block:
     values = list(iter_text(data))
     if len(values) != 1:
         raise EnvelopeError("block", "one value", f"{len(values)} values")

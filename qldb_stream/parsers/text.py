@@ -12,13 +12,15 @@ than twice the time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion import MAX_VALUE_BYTES, IonSlice, iter_text
 
-__all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text", "look_for_end"]
+__all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text", "iter_pieces", "look_for_end"]
+
+T = TypeVar("T")
 
 MAX_DEPTH: Final = 1000
 """More than Ion's own bound here; deeper text would be refused by whoever reads it."""
@@ -92,8 +94,23 @@ def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
     Iterate over the top-level structs and lists of Ion text, lazily.
 
     Args:
+        chunks: as `iter_pieces` takes them.
+
+    Raises:
+        IonDecodeError: not Ion text, or too long a value; the values before it have been
+            yielded. The offset is about where the broken value is.
+    """
+    return iter_pieces(chunks, lambda piece: list(iter_text(piece)))
+
+
+def iter_pieces(chunks: Iterable[bytes], read: Callable[[bytes], list[T]]) -> Iterator[T]:
+    """
+    Read text piece by piece, each up to the end of a top-level struct or list, lazily.
+
+    Args:
         chunks: the text in UTF-8, in order, cut anywhere. Held are one value, MAX_VALUE_BYTES
             at most, and one chunk.
+        read: what reads a piece; nothing but space may be in the last one.
 
     Raises:
         IonDecodeError: not Ion text, or too long a value; the values before it have been
@@ -106,7 +123,7 @@ def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
         if len(held) < looked_at + looked_at // 2:
             continue
         pos = 0
-        while (found := _maybe_piece(held, pos, base)) is not None:
+        while (found := _maybe_piece(held, pos, base, read)) is not None:
             values, pos = found
             yield from values
         base += pos
@@ -115,22 +132,24 @@ def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
         if looked_at > MAX_VALUE_BYTES:
             raise IonDecodeError(base, f"a value is longer than {MAX_VALUE_BYTES} bytes")
     pos = 0
-    while (found := _maybe_piece(held, pos, base)) is not None:
+    while (found := _maybe_piece(held, pos, base, read)) is not None:
         values, pos = found
         yield from values
-    yield from _read(bytes(held[pos:]), base + pos)
+    yield from _read(bytes(held[pos:]), base + pos, read)
 
 
-def _maybe_piece(held: bytearray, pos: int, base: int) -> tuple[list[IonSlice], int] | None:
+def _maybe_piece(
+    held: bytearray, pos: int, base: int, read: Callable[[bytes], list[T]]
+) -> tuple[list[T], int] | None:
     """Read up to the end of the next struct or list; None when it is not all there."""
     end = find_end(held, pos)
     if end is None:
         return None
-    return _read(bytes(held[pos:end]), base + pos), end
+    return _read(bytes(held[pos:end]), base + pos, read), end
 
 
-def _read(piece: bytes, base: int) -> list[IonSlice]:
+def _read(piece: bytes, base: int, read: Callable[[bytes], list[T]]) -> list[T]:
     try:
-        return list(iter_text(piece))
+        return read(piece)
     except IonDecodeError as exc:
         raise IonDecodeError(base + exc.offset, exc.problem) from exc

@@ -12,7 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from qldb_stream.formulas import RevisionFault, hash_revision_parts, maybe_delete_rule
+from qldb_stream.formulas import (
+    RevisionFault,
+    hash_revision_parts,
+    maybe_delete_rule,
+    revision_recomputes,
+)
 from qldb_stream.hashing import dot
 from qldb_stream.ion import ion_hash
 from qldb_stream.report import Check, DeleteRule, Outcome, ProblemCode
@@ -30,6 +35,7 @@ _SYSTEM: Final = Check(
     Outcome.NOT_CHECKABLE,
     "a hash-only system revision: what it hashes is not in the journal",
 )
+_JSON: Final = "the document comes from a JSON export, which lost Ion's types"
 _PARTLY: Final = Check(
     ProblemCode.REVISION_HASH,
     Outcome.FAILED,
@@ -69,6 +75,8 @@ def check_revision(
         bare = revision.data_ion is None and revision.data_hash is None
         return (_SYSTEM if bare else _PARTLY), None
     parts = hash_revision_parts(revision)
+    if revision.from_json and not revision_recomputes(revision):
+        return _not_checkable(revision, _JSON), None
     if isinstance(parts, RevisionFault):
         return _failed(revision, *_FAULTS[parts]), None
     metadata_hash, data_hash = parts
@@ -153,6 +161,10 @@ def _failed(revision: Revision, detail: str, field: str | None = None) -> Check:
     return Check(ProblemCode.REVISION_HASH, Outcome.FAILED, detail, revision.document_id, field)
 
 
+def _not_checkable(revision: Revision, detail: str) -> Check:
+    return Check(ProblemCode.REVISION_HASH, Outcome.NOT_CHECKABLE, detail, revision.document_id)
+
+
 def _unknown_delete(revision: Revision) -> Check:
     detail = "a delete that fits no known rule, in a strand where none has fitted yet"
-    return Check(ProblemCode.REVISION_HASH, Outcome.NOT_CHECKABLE, detail, revision.document_id)
+    return _not_checkable(revision, detail)

@@ -17,7 +17,7 @@ from qldb_stream.events import BlockAddress
 from qldb_stream.ion import IonSlice, iter_fields
 from qldb_stream.ledger import Digest, Ledger
 from qldb_stream.ledger._merkle import append_leaf, proof_of
-from qldb_stream.parsers.export import parse_block
+from qldb_stream.parsers.block import parse_block
 from qldb_stream.testing import JournalShape, make_journal
 from tests.ledger import published
 from tests.ledger.support import ask, make_cars, memory, run

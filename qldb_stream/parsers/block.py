@@ -1,0 +1,80 @@
+"""
+Whole blocks, as exports and GetBlock have them (facts 2.1).
+
+A block of this form holds its revisions, so nothing has to be joined. The table of a
+revision comes from the block's transactionInfo, because the revision does not name it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import (
+    Block,
+    BlockSummary,
+    Revision,
+    RevisionSummary,
+    TableInfo,
+    TransactionInfo,
+)
+from qldb_stream.ion import IonSlice
+from qldb_stream.parsers.parts import (
+    iter_structs,
+    maybe_span,
+    need_address,
+    struct_fields,
+    unknown_names,
+)
+from qldb_stream.parsers.revision import parse_block_revision
+from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_summary
+
+__all__ = ["parse_block"]
+
+_BLOCK: Final = BLOCK_FIELDS | {"revisions"}
+
+
+def parse_block(value: IonSlice) -> Block:
+    """
+    Read one block.
+
+    Returns:
+        The block; its summary's `revision_summaries` are made from its revisions, its
+        `stream_arn` is None.
+
+    Raises:
+        EnvelopeError: it is no block (facts 2.1).
+        IonDecodeError: its bytes are not sound Ion.
+    """
+    buf = value.buf
+    table = value.symbols
+    fields = struct_fields(buf, (value.start, value.end), table, "block")
+    address, _ = need_address(buf, fields, table, "")  # parse_summary names what is unknown
+    span = maybe_span(buf, fields, "revisions")
+    structs = () if span is None else iter_structs(buf, span, table, "revisions")
+    revisions = tuple(
+        [parse_block_revision(buf, found, table, path, address) for found, path in structs]
+    )
+    summaries = tuple([RevisionSummary(found.hash, found.document_id) for found in revisions])
+    unknown = unknown_names(fields, _BLOCK, "")
+    summary = parse_summary(buf, fields, table, "", None, summaries, unknown)
+    return Block(summary, _with_tables(revisions, summary))
+
+
+def _with_tables(revisions: tuple[Revision, ...], summary: BlockSummary) -> tuple[Revision, ...]:
+    """Give revisions the tables that transactionInfo names; verification checks the rest."""
+    info = summary.transaction_info
+    if info is None or not revisions:
+        return revisions
+    return tuple([attrs.evolve(found, table=_table_of(found, info)) for found in revisions])
+
+
+def _table_of(revision: Revision, info: TransactionInfo) -> TableInfo | None:
+    """Look up a document's table; None where it is not named or the bytes are damaged."""
+    try:
+        document = info.documents.get(revision.document_id or "")
+    except DecodeError:
+        return None
+    return None if document is None else document.table
