@@ -120,7 +120,7 @@ def test_a_flipped_bit_costs_a_block_at_most(
     places = PLACES[form]
     before = [number for number, (_, end) in enumerate(places) if end <= bit // 8]
     assert before == numbers(blocks)[: len(before)]
-    if bit // 8 >= places[0][0]:
+    if bit // 8 >= places[0][0] and form[1] != "appending":  # a table costs all that need it
         assert len(damages) <= 1
         assert len(numbers(blocks)) >= 11
     for one, other in pairwise([(damage.offset, damage.length) for damage in damages]):
@@ -223,8 +223,8 @@ def test_records_of_a_stream_are_no_blocks() -> None:
 def test_bytes_of_one_block_hold_one() -> None:
     """More, or nothing, is refused."""
     data = exported_block(BLOCKS[0]).to_bytes()
-    for wrong in (data + data, IVM, b"{} {}", b"1 2"):
-        with pytest.raises(EnvelopeError):
+    for wrong in (data + data, IVM, b"{} {}", b"1 2", b"{a:1} {a:1}"):
+        with pytest.raises((EnvelopeError, IonDecodeError)):
             read_block(wrong)
 
 
