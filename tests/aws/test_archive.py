@@ -17,7 +17,7 @@ from qldb_stream.aws._deployment import forget_deployment
 from qldb_stream.aws._object_events import read_messages, read_objects, read_prefix_run
 from qldb_stream.errors import UndeliveredError, UsageError
 from qldb_stream.inbox import open_inbox
-from qldb_stream.testing import make_journal
+from qldb_stream.testing import make_export, make_journal
 from tests.aws.events import Context, metric_lines
 
 JOURNAL = make_journal(21, blocks=12)
@@ -266,3 +266,35 @@ def test_an_inbox_is_shared_with_the_stream(deploy: Deploy, bucket: str, tmp_pat
     inbox = open_inbox(str(tmp_path / "test.inbox"))
     assert [0] == [strand.records for strand in inbox.status().strands]
     inbox.close()
+
+
+def test_a_prefix_of_exports(deploy: Deploy, bucket: str, tmp_path: Path) -> None:
+    """Objects of an export are delivered like any other; its manifests are passed over."""
+    deploy(SINK=f"sqlite:{tmp_path / 'copy.db'}")
+    blocks = list(JOURNAL)
+    parts = [
+        make_export(blocks[:8], "ion-binary", object_blocks=3, prefix="cars/a/"),
+        make_export(blocks[6:], "ion-text", object_blocks=3, prefix="cars/b/", gzipped=True),
+        make_export(blocks[4:], "json", object_blocks=3, prefix="cars/json/"),
+    ]
+    for part in parts:
+        for key, data in part.objects.items():
+            put(bucket, key, data)
+
+    answer = archive.handler({"bucket": bucket, "prefix": "cars/"}, Context())
+    again = archive.handler({"bucket": bucket, "prefix": "cars/"}, Context())
+
+    assert (True, True, 12) == (answer["done"], answer["ok"], answer["applied"])
+    assert (True, True, 0) == (again["done"], again["ok"], again["applied"])
+
+
+def test_json_alone_stays_known_in_the_inbox(deploy: Deploy, bucket: str, tmp_path: Path) -> None:
+    """What JSON lost is no failure, also where blocks wait as records before they are checked."""
+    deploy(SINK=f"sqlite:{tmp_path / 'copy.db'}")
+    made = make_export(JOURNAL, "json", object_blocks=4)
+    keys = list(made.objects)
+    for key in keys:
+        put(bucket, key, made.objects[key])
+    answers = [archive.handler(s3_event(bucket, key), Context()) for key in reversed(keys)]
+
+    assert 12 == sum(answer["applied"] for answer in answers)
