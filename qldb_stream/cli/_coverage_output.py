@@ -115,12 +115,17 @@ def _notes(strand: StrandCoverage) -> Iterator[str]:
 
 def _print_manifests(report: CoverageReport) -> None:
     rows = (
-        (each.name, each.objects, each.missing_objects_count, ", ".join(each.missing_objects))
+        (each.name, each.objects, each.missing_objects_count, _objects(each.missing_objects))
         if each.is_final
         else (each.name, None, None, "no final manifest: the export was not complete")
         for each in report.manifests
     )
     _print("What manifests promised", ("manifest", "#objects", "#not here", "which"), rows)
+
+
+def _objects(keys: Sequence[str]) -> str | None:
+    more = len(keys) - _RANGES_SHOWN
+    return ", ".join(keys[:_RANGES_SHOWN]) + (f", and {more:,} more" if more > 0 else "") or None
 
 
 def _print_conflict_files(report: CoverageReport) -> None:

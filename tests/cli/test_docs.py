@@ -19,7 +19,7 @@ from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import ParkedBlock, ParkReason, Position, ProblemCode
 from qldb_stream.sinks.ledger import LedgerSink
-from qldb_stream.testing import JournalShape, make_journal, records, write_archive
+from qldb_stream.testing import JournalShape, make_export, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
@@ -173,6 +173,7 @@ def coverages(run: Run) -> dict[str, set[str]]:
     """The fields of coverage: of an archive with everything, and of one that has nothing."""
     other = make_journal(4, blocks=2, strand_id=make_journal(3, blocks=1).strand_id)
     write_archive(other.iter_records(), Path("rival"))
+    make_export(other, object_blocks=1).write(Path("rival"))
     found = [
         run("coverage", *names, "--json").json() for names in (("in", "holed", "rival"), ("noise",))
     ]
@@ -189,6 +190,7 @@ def coverages(run: Run) -> dict[str, set[str]]:
         "coverage: overlaps": keys(each for strand in strands for each in strand["overlaps"]),
         "coverage: tables": keys(each for strand in strands for each in strand["tables"]),
         "coverage: redactions": keys(strand["redactions"] for strand in strands),
+        "coverage: manifests": keys(each for said in found for each in said["manifests"]),
         "coverage: conflicts": keys(conflicts) - problems,
     }
 

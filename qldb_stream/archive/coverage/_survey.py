@@ -18,6 +18,7 @@ from qldb_stream.archive.coverage._memory import Memory
 from qldb_stream.archive.coverage._promises import Promises, read_promises
 from qldb_stream.archive.coverage._strand import FILES_NAMED, Held, Strand
 from qldb_stream.assembly import BlockAssembler
+from qldb_stream.errors import ExportIncompleteError
 from qldb_stream.events import (
     BlockAddress,
     BlockSummary,
@@ -127,7 +128,7 @@ class Survey:
 
     def report(self) -> CoverageReport:
         """Sum up what came so far."""
-        promises = read_promises(self._source, self._strands)
+        promises = read_promises(self._source, [*self._by_name], self._of_files)
         return CoverageReport(
             self._source_reports(),
             self._file_reports(),
@@ -182,9 +183,11 @@ class Survey:
         return found
 
     def _add_undecodable(self, item: Undecodable) -> None:
-        file = self._by_name.get(item.source, -1)
-        self._undecodable[file] = self._undecodable.get(file, 0) + 1
-        message = f"{item.source} at byte {item.offset}, {item.length} bytes: {item.error}"
+        message = f"{item.source}: {item.error}"
+        if not isinstance(item.error, ExportIncompleteError):
+            file = self._by_name.get(item.source, -1)
+            self._undecodable[file] = self._undecodable.get(file, 0) + 1
+            message = f"{item.source} at byte {item.offset}, {item.length} bytes: {item.error}"
         self._tally.add_problem(Problem(ProblemCode.UNDECODABLE, message))
 
     def _add_problem(self, problem: Problem, files: Sequence[int]) -> None:

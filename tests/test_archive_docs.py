@@ -1,0 +1,155 @@
+"""docs/archive.md and docs/reports.md: all in them runs, and schemas fit what is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qldb_stream.cli import main
+from qldb_stream.testing import make_export, make_journal, records, write_archive
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+ARCHIVE = (DOCS / "archive.md").read_text(encoding="utf-8")
+REPORTS = (DOCS / "reports.md").read_text(encoding="utf-8")
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def examples(text: str) -> list[str]:
+    """The Python in a page."""
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The commands in a page."""
+    return [line.split() for line in re.findall(r"^qldb-stream (.*)$", text, re.MULTILINE)]
+
+
+def run(code: str) -> None:
+    """Run an example."""
+    exec(compile(code, "docs", "exec"), {})  # noqa: S102 - our own text
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_page_about_archives(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its archive has one hole and an overlap, and each of its commands finds the hole."""
+    make, ask = examples(ARCHIVE)
+    run(make)
+    run(ask)
+    printed = capsys.readouterr().out
+    codes = {main(command) for command in commands(ARCHIVE)}
+
+    assert f"prints `{printed.strip()}`" in ARCHIVE
+    assert {1} == codes
+    assert 5 == len(commands(ARCHIVE))
+    assert all(Path(name).stat().st_size for name in ("coverage.html", "verification.html"))
+
+
+def test_the_page_about_reports(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its commands and its example write pages of an archive that is whole."""
+    write_archive(make_journal(7, blocks=20).iter_records(), folder / "archive")
+    codes = {main(command) for command in commands(REPORTS)}
+    capsys.readouterr()
+    (example,) = examples(REPORTS)
+    Path("coverage.html").unlink()
+    run(example)
+
+    assert {0} == codes
+    assert "True 0\n" == capsys.readouterr().out
+    assert "my program" in Path("coverage.html").read_text(encoding="utf-8")
+
+
+def misfits(value: Any, schema: dict[str, Any], whole: dict[str, Any], at: str) -> Iterator[str]:
+    """What in a value is not as a schema says; of JSON Schema no more than the schemas use."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        yield from misfits(value, whole["$defs"][name], whole, at)
+        return
+    if "const" in schema and value != schema["const"]:
+        yield f"{at}: not {schema['const']}"
+    kinds = schema.get("type", [])
+    allowed = [t for kind in ([kinds] if isinstance(kinds, str) else kinds) for t in TYPES[kind]]
+    if allowed and type(value) not in allowed:
+        yield f"{at}: {type(value).__name__}"
+    elif isinstance(value, dict):
+        yield from members(value, schema, whole, at)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from misfits(each, schema["items"], whole, f"{at}[{number}]")
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            yield f"{at}: {len(value)} items"
+    elif isinstance(value, int) and value < schema.get("minimum", value):
+        yield f"{at}: {value}"
+
+
+def members(
+    value: dict[str, Any], schema: dict[str, Any], whole: dict[str, Any], at: str
+) -> Iterator[str]:
+    """What in an object is not as its schema says."""
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties", True)
+    yield from (f"{at}.{name}: missing" for name in schema.get("required", ()) if name not in value)
+    for name, each in value.items():
+        if name in properties:
+            yield from misfits(each, properties[name], whole, f"{at}.{name}")
+        elif isinstance(others, dict):
+            yield from misfits(each, others, whole, f"{at}.{name}")
+        elif not others:
+            yield f"{at}.{name}: not documented"
+
+
+@pytest.mark.parametrize("command", ["coverage"])
+def test_schemas(folder: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """What a command prints is as its schema says, of sound and damaged archives and of none."""
+    schema = json.loads((DOCS / "schemas" / f"{command}.schema.json").read_text(encoding="utf-8"))
+    journal = make_journal(7, blocks=40)
+    write_archive(journal.iter_records(), folder / "in")
+    write_archive((r for b in [*journal][:30:2] for r in records(b)[:2]), folder / "holed")
+    rival = make_journal(8, blocks=3, strand_id=journal.strand_id)
+    write_archive(rival.iter_records(), folder / "rival")
+    made = make_export(rival, object_blocks=1)
+    made.write(folder / "rival", without=made.keys[1:])
+    (folder / "noise").write_bytes(b"neither Ion nor KPL")
+    for names in (("in",), ("holed",), ("in", "holed", "rival", "noise"), ("noise",), ("absent",)):
+        main([command, *names, "--json"])
+        printed = json.loads(capsys.readouterr().out)
+        assert [] == list(misfits(printed, schema, schema, command)), names
+
+
+def test_a_schema_finds_what_is_not_as_it_says() -> None:
+    """The check of schemas is no empty one: it finds each kind of misfit."""
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "a": {"const": 1},
+            "b": {"$ref": "#/$defs/list"},
+            "c": {"type": ["integer", "null"], "minimum": 0},
+        },
+        "required": ["a", "b"],
+        "additionalProperties": False,
+        "$defs": {"list": {"type": "array", "items": {"type": "string"}, "maxItems": 1}},
+    }
+    expected = ["x.b: missing", "x.a: not 1", "x.c: -1", "x.d: not documented"]
+
+    assert expected == list(misfits({"a": 2, "c": -1, "d": 0}, schema, schema, "x"))
+    assert ["x.b[0]: int", "x.b: 2 items"] == list(
+        misfits({"a": 1, "b": [1, "s"], "c": None}, schema, schema, "x")
+    )
