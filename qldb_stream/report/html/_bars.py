@@ -45,13 +45,13 @@ def make_bars(caption: str, last: int, bars: Iterable[Bar]) -> Markup:
     """
     rows = "\n".join(_row(bar, last) for bar in bars)
     return Markup(
+        '<p class="soft"><span class="key held"></span>whole'
+        '<span class="key part"></span>in part<span class="key missing"></span>missing</p>\n'
         f"<table><caption>{make_text(caption)}</caption>\n"
         '<thead><tr><th scope="col" class="who">held by</th>'
         f'<th scope="col">blocks 0 to {make_text(last)}</th>'
         '<th scope="col">in words</th></tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table>\n"
-        '<p class="soft"><span class="key held"></span>whole'
-        '<span class="key part"></span>in part<span class="key missing"></span>missing</p>'
+        f"<tbody>\n{rows}\n</tbody></table>"
     )
 
 

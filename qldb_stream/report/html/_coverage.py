@@ -134,7 +134,7 @@ def _bars(report: CoverageReport, strand: StrandCoverage) -> Iterator[Bar]:
         yield from _bars_of(source.name, source.holdings, strand.strand_id)
     files = _holders(report, strand)
     if len(report.sources) < len(files) <= _FILES_DRAWN:
-        for name, holding in files:
+        for name, holding in sorted(files, key=lambda found: (found[1].first, found[1].last)):
             yield from _bars_of(name, (holding,), strand.strand_id)
 
 
@@ -206,7 +206,7 @@ def _overlaps(report: CoverageReport, strand: StrandCoverage) -> Iterator[object
 
 
 def _tables(strand: StrandCoverage) -> Markup:
-    columns = ("table", "id", "#documents", "#revisions", "#deletes", "#first", "#last")
+    columns = ("table", "=id", "#documents", "#revisions", "#deletes", "#first", "#last")
     rows = (
         (
             table.name,
@@ -236,7 +236,7 @@ def _manifests(report: CoverageReport) -> Markup:
         )
         for each in report.manifests
     )
-    columns = ("manifest", "strand", "kind", "#objects", "#not here", "which")
+    columns = ("manifest", "=strand", "kind", "#objects", "#not here", "which")
     return make_table("What manifests promised", columns, rows)
 
 
@@ -251,7 +251,7 @@ def _conflicts(report: CoverageReport) -> Markup:
         )
         for each in report.conflicts[:_ROWS]
     )
-    columns = ("strand", "#block", "document", "what differs", "files that hold it")
+    columns = ("=strand", "#block", "document", "what differs", "files that hold it")
     return make_table("The same block with two contents", columns, rows)
 
 
@@ -272,7 +272,7 @@ def _files(report: CoverageReport) -> Iterator[object]:
         for file in report.files
         for holding in file.holdings or (None,)
     )
-    yield make_table("Files", ("file", "source", "#bytes", "strand", "blocks"), rows)
+    yield make_table("Files", ("file", "source", "#bytes", "=strand", "blocks"), rows)
 
 
 def _holding(holding: Holding) -> str:

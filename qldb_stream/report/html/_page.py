@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from qldb_stream.report.html._style import STYLE
 
@@ -26,6 +27,8 @@ __all__ = [
     "make_text",
     "make_verdict",
 ]
+
+_KINDS: Final = {"#": ' class="n"', "=": ' class="w"'}  # of columns, by how their names begin
 
 
 class Markup(str):
@@ -66,7 +69,9 @@ def make_facts(facts: Mapping[str, object]) -> Markup:
 
 def make_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """
-    Make a table; a column whose name starts with `#` holds numbers.
+    Make a table.
+
+    A column whose name starts with `#` holds numbers, one with `=` words that are not broken.
 
     Args:
         caption: what it shows.
@@ -76,12 +81,12 @@ def make_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[obj
     Returns:
         The table; nothing where there are no rows.
     """
-    kinds = [' class="n"' if column.startswith("#") else "" for column in columns]
+    kinds = [_KINDS.get(column[:1], "") for column in columns]
     body = "\n".join(_row(row, kinds) for row in rows)
     if not body:
         return Markup("")
     heads = "".join(
-        f'<th scope="col"{kind}>{make_text(column.removeprefix("#"))}</th>'
+        f'<th scope="col"{kind}>{make_text(column.lstrip("#="))}</th>'
         for column, kind in zip(columns, kinds, strict=True)
     )
     return Markup(

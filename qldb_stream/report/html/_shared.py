@@ -14,7 +14,7 @@ __all__ = ["describe_ranges", "describe_time", "problem_tables"]
 _PROBLEMS: Final = 1_000
 """More of them than this are for `--json`; nobody reads them on a page."""
 
-_COLUMNS: Final = ("code", "strand", "#block", "document", "field", "what is wrong")
+_COLUMNS: Final = ("=code", "=strand", "#block", "document", "field", "what is wrong")
 
 
 def describe_ranges(ranges: Iterable[tuple[int, int]]) -> Markup | None:
@@ -32,7 +32,7 @@ def describe_time(moment: datetime | None) -> str | None:
 
 def problem_tables(problems: Sequence[Problem]) -> tuple[object, ...]:
     """Make a table of problems with their places, and a sentence where there are more."""
-    table = make_table("Problems", _COLUMNS, map(_row, problems[:_PROBLEMS]))
+    table = make_table("What is wrong, and where", _COLUMNS, map(_row, problems[:_PROBLEMS]))
     more = len(problems) - _PROBLEMS
     if more <= 0:
         return (table,)

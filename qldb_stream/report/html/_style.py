@@ -21,6 +21,7 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.w, td.w { white-space: nowrap; } thead th { overflow-wrap: normal; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; }
 dt { color: var(--soft); } dd { margin: 0; }
 .verdict { font-size: 1.1rem; border-left: .4rem solid var(--bad); padding: .3rem .8rem; }
