@@ -22,6 +22,7 @@ RevisionKey: TypeAlias = tuple[str, int, str, int]
 
 _CACHE_KIB: Final = 16 * 1024
 _ROWS: Final = 5_000
+_MOST: Final = 2**63 - 1  # https://www.sqlite.org/datatype3.html, section 2
 
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = OFF;
@@ -64,12 +65,12 @@ class Memory:
     def add_request(self, key: RevisionKey) -> None:
         """Remember that a redaction was asked for; raises as `add_document`."""
         with _translated():
-            self._database.execute("INSERT OR IGNORE INTO request VALUES (?,?,?,?)", key)
+            self._database.execute("INSERT OR IGNORE INTO request VALUES (?,?,?,?)", _fitted(key))
 
     def add_erased(self, key: RevisionKey) -> None:
         """Remember that a revision is redacted; raises as `add_document`."""
         with _translated():
-            self._database.execute("INSERT OR IGNORE INTO erased VALUES (?,?,?,?)", key)
+            self._database.execute("INSERT OR IGNORE INTO erased VALUES (?,?,?,?)", _fitted(key))
 
     def documents(self) -> Mapping[int, int]:
         """Count documents by the number of their table; raises as `add_document`."""
@@ -108,6 +109,16 @@ class Memory:
             )
             self._database.execute("COMMIT")
         self._documents.clear()
+
+
+def _fitted(key: RevisionKey) -> RevisionKey:
+    """Make numbers fit SQLite's: a request may name any, and there is no block of these."""
+    strand_id, number, document_id, version = key
+    return strand_id, _clamp(number), document_id, _clamp(version)
+
+
+def _clamp(number: int) -> int:
+    return max(-1, min(number, _MOST))
 
 
 @contextmanager

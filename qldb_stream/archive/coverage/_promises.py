@@ -44,20 +44,16 @@ class Promises:
 
 
 def read_promises(
-    source: object, names: Sequence[str], held: Mapping[tuple[int, str], Held]
+    found: Sequence[FoundManifest], names: Sequence[str], held: Mapping[tuple[int, str], Held]
 ) -> Promises:
     """
     Compare what manifests promise with what came.
 
     Args:
-        source: was read to its end, or as far as it could be.
-        names: its files.
+        found: the manifests; none where the source was not read to its end.
+        names: the files.
         held: what each of them holds of each strand.
-
-    Raises:
-        SourceError: a file changed or failed while it was read.
     """
-    found = source.manifests() if isinstance(source, PromisingSource) else ()
     files = frozenset(map(own_name, names))
     by_strand: dict[str, list[Held]] = {}
     for (_, strand_id), what in held.items():

@@ -9,13 +9,14 @@ chooses it too, in the assembler; hashes are computed there only when copies dif
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
 from qldb_stream.archive.coverage._holders import Holders, Part
 from qldb_stream.archive.coverage._memory import Memory
-from qldb_stream.archive.coverage._promises import Promises, read_promises
+from qldb_stream.archive.coverage._promises import Promises, PromisingSource, read_promises
 from qldb_stream.archive.coverage._strand import FILES_NAMED, Held, Strand
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import ExportIncompleteError
@@ -26,6 +27,7 @@ from qldb_stream.events import (
     RevisionDetails,
     Undecodable,
 )
+from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.pipeline import Tally
 from qldb_stream.report import (
     Conflict,
@@ -77,8 +79,9 @@ def cover_source(source: LocatingSource, names: Sequence[str]) -> CoverageReport
         BacklogError: one block has too many parts.
     """
     survey = Survey(source, names)
-    survey.run()
-    return survey.report()
+    with closing(survey):
+        survey.run()
+        return survey.report()
 
 
 class Survey:
@@ -108,6 +111,7 @@ class Survey:
         self._undecodable: dict[int, int] = {}
         self._place: BlockAddress | None = None
         self._holders = Holders()
+        self._manifests: Sequence[FoundManifest] = ()
 
     def run(self) -> None:
         """Walk the source to its end; raises as `cover_source`."""
@@ -125,10 +129,12 @@ class Survey:
                 self._assembler.feed(item)
         self._finish()
         self._place = None
+        if isinstance(self._source, PromisingSource):
+            self._manifests = self._source.manifests()
 
     def report(self) -> CoverageReport:
         """Sum up what came so far."""
-        promises = read_promises(self._source, [*self._by_name], self._of_files)
+        promises = read_promises(self._manifests, [*self._by_name], self._of_files)
         return CoverageReport(
             self._source_reports(),
             self._file_reports(),
