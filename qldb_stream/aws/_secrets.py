@@ -12,11 +12,11 @@ import os
 from typing import Any, Final
 from urllib.parse import quote
 
+from qldb_stream.boto import may_pass, told
 from qldb_stream.errors import SinkUnavailableError, UsageError
 
 __all__ = ["export_ledger_keys", "ledger_keys_of", "sink_url_of"]
 
-_RETRYABLE: Final = ("Throttling", "InternalService", "ServiceUnavailable", "RequestTimeout")
 _CONNECT_S: Final = 5
 _READ_S: Final = 10
 
@@ -116,16 +116,13 @@ def _read(secret_id: str) -> str:
     try:
         client = boto3.client("secretsmanager", config=config)
         answer = client.get_secret_value(SecretId=secret_id)
-    except ClientError as exc:
-        code = str(exc.response.get("Error", {}).get("Code", ""))
-        if code.startswith(_RETRYABLE):
-            raise SinkUnavailableError(f"secret {secret_id}", code) from exc
+    except (BotoCoreError, ClientError) as exc:
+        if may_pass(exc):
+            raise SinkUnavailableError(f"secret {secret_id}", told(exc)) from exc
         raise UsageError(
-            f"secret {secret_id} cannot be read ({code}): it must exist, and this function's "
+            f"secret {secret_id} cannot be read ({told(exc)}): it must exist, and this function's "
             "role may GetSecretValue and, with a key of its own, Decrypt"
         ) from exc
-    except BotoCoreError as exc:
-        raise SinkUnavailableError(f"secret {secret_id}", type(exc).__name__) from exc
     text = answer.get("SecretString")
     if not isinstance(text, str):
         raise UsageError(f"secret {secret_id} holds bytes, expected text")

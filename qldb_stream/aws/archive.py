@@ -74,9 +74,10 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
         QldbStreamError: inbox or secrets cannot be reached.
     """
     here = deployment()
-    taking = _Taking(here, _bucket(), deadline_of(context, here.clock))
+    deadline_s = deadline_of(context, here.clock)
     messages = read_messages(event)
     run = None if messages is not None else read_prefix_run(event)
+    taking = _Taking(here, _bucket(), deadline_s, goes_on=run is not None)
     try:
         if messages is not None:
             return _take_messages(taking, messages)
@@ -89,9 +90,17 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
 
 
 class _Taking:
-    """One invocation: takes objects, one after the other, and counts."""
+    """
+    One invocation: takes objects, one after the other, and counts.
 
-    def __init__(self, here: Deployment, bucket: BucketReader, deadline_s: float | None) -> None:
+    With `goes_on` another invocation goes on where this one stops: then it does not stop before it
+    has taken something, since a call that did nothing would be followed by one that does the same,
+    without end. If the time is not enough for that, Lambda ends the function, visibly.
+    """
+
+    def __init__(
+        self, here: Deployment, bucket: BucketReader, deadline_s: float | None, *, goes_on: bool
+    ) -> None:
         self._here = here
         self.bucket = bucket
         self.deadline_s = deadline_s
@@ -99,6 +108,7 @@ class _Taking:
         self.missing = 0
         self.applied = 0
         self._records = 0
+        self._may_stop = not goes_on
         self._quarantined = 0
         self._stands: dict[tuple[str, str], StrandDelivery] = {}
         self._sinks_failed: dict[str, str] = {}
@@ -106,7 +116,8 @@ class _Taking:
     @property
     def is_over(self) -> bool:
         """Say whether it is time to stop."""
-        return self.deadline_s is not None and self._here.clock.now_s() >= self.deadline_s
+        is_late = self.deadline_s is not None and self._here.clock.now_s() >= self.deadline_s
+        return is_late and self._may_stop
 
     @property
     def report(self) -> DeliveryReport:
@@ -155,8 +166,10 @@ class _Taking:
                 if self.is_over:
                     return _Taken(taken, found_etag, is_whole=False)
                 self._put(found, batch)
+                self._may_stop = True
                 taken += len(batch)
         self.objects += 1
+        self._may_stop = True
         return _Taken(taken, found_etag, is_whole=True)
 
     def drain(self) -> DeliveryReport:

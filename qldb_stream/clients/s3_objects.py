@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from qldb_stream.boto import code_of, may_pass
 from qldb_stream.clients.s3 import make_client
 from qldb_stream.errors import DeniedObjectError, SourceError, UsageError
 
@@ -176,19 +177,23 @@ def _translated(name: str, *, is_listing: bool = False) -> Iterator[None]:
     except ClientError as exc:
         raise _error_of(name, exc, is_listing=is_listing) from exc
     except BotoCoreError as exc:
-        raise SourceError(name, f"cannot be reached ({type(exc).__name__})") from exc
+        if may_pass(exc):
+            raise SourceError(name, f"cannot be reached ({code_of(exc)})") from exc
+        raise UsageError(f"{name} cannot be read: {exc}") from exc
 
 
 def _error_of(name: str, exc: Any, *, is_listing: bool) -> Exception:
-    code = str(exc.response.get("Error", {}).get("Code", ""))
+    code = code_of(exc)
     if code in _GONE:
         return MissingObjectError(name)
     if code in _CHANGED:
         return SourceError(name, "changed while it was read")
     if code == _FROZEN:
         return DeniedObjectError(f"{name} is in an archive class: restore it first")
-    if code not in _FOR_GOOD:
+    if may_pass(exc):
         return SourceError(name, f"was not given out ({code})")
+    if code not in _FOR_GOOD:
+        return UsageError(f"{name} is not given out ({code}): check credentials and region")
     message = (
         f"{name} may not be read ({code}): the bucket must exist, and whoever reads may GetObject, "
         "ListBucket and, with a key of the owner's, Decrypt"

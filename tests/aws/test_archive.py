@@ -155,6 +155,26 @@ def test_a_prefix_in_many_calls(
     assert skipped
 
 
+def test_a_run_without_time_goes_on_nevertheless(
+    deploy: Deploy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call takes something, however short its time, so that a run has an end."""
+    monkeypatch.setattr(archive, "_BATCH_ITEMS", 5)
+    deploy(SINK="memory:")
+    put_thirds(bucket)
+    answer: dict[str, Any] = {"bucket": bucket, "prefix": "2020/"}
+    places = set()
+    with metric_lines():
+        while answer.get("objects", 0) < 3:
+            answer = archive.handler(answer, Context(0))
+            place = (answer["after"], answer["skip"], answer["objects"])
+            assert place not in places
+            places.add(place)
+        answer = archive.handler(answer, Context())
+
+    assert (True, 12) == (answer["done"], answer["applied"])
+
+
 def test_a_drain_that_is_cut_is_not_done(deploy: Deploy, bucket: str) -> None:
     """Without time to deliver a run is not done, though every object is taken."""
     deploy(SINK="memory:")
@@ -163,7 +183,7 @@ def test_a_drain_that_is_cut_is_not_done(deploy: Deploy, bucket: str) -> None:
         cut = archive.handler({"bucket": bucket}, Context(0))
         whole = archive.handler(cut, Context())
 
-    assert (False, 0) == (cut["done"], cut["objects"])
+    assert (False, 1) == (cut["done"], cut["objects"])
     assert (True, 3, 12) == (whole["done"], whole["objects"], whole["applied"])
 
 

@@ -86,7 +86,14 @@ def test_keys_of_a_ledger(secret: Secret, deploy: Deploy, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("ThrottlingException", SinkUnavailableError), ("AccessDeniedException", UsageError)],
+    [
+        ("ThrottlingException", SinkUnavailableError),
+        ("TooManyRequestsException", SinkUnavailableError),
+        ("InternalServiceError", SinkUnavailableError),
+        ("InternalFailure", SinkUnavailableError),
+        ("AccessDeniedException", UsageError),
+        ("ExpiredTokenException", UsageError),
+    ],
 )
 def test_refusals(
     aws: str, monkeypatch: pytest.MonkeyPatch, code: str, expected: type[Exception]

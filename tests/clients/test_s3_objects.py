@@ -77,6 +77,7 @@ def breaking() -> BucketReader:
         ("AccessDenied", DeniedObjectError, "may not be read .AccessDenied.: the bucket must"),
         ("InvalidObjectState", DeniedObjectError, "is in an archive class: restore it first"),
         ("SlowDown", SourceError, "was not given out .SlowDown."),
+        ("InvalidAccessKeyId", UsageError, "check credentials and region"),
         ("NoSuchKey", MissingObjectError, "s3://b/key"),
         ("PreconditionFailed", SourceError, "s3://b/key changed while it was read"),
     ],

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from qldb_stream.boto import code_of, may_pass, told
 from qldb_stream.errors import SinkUnavailableError, UsageError
 from qldb_stream.ledger import Environment
 
@@ -21,21 +22,6 @@ _BASE_S: Final = 0.1
 _CAP_S: Final = 20.0
 MAX_ATTEMPTS: Final = 12
 """About a minute and a half of waiting on average, then the caller hears of it."""
-
-# What waiting can mend, as a call's error or as a record's; any 5xx besides.
-_TRANSIENT: Final = frozenset(
-    {
-        "InternalFailure",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "Throttling",
-        "ThrottlingException",
-    }
-)
-_SERVER_ERROR: Final = 500
 
 
 class KinesisClient(Protocol):
@@ -83,20 +69,14 @@ def _put_once(
     client: KinesisClient, stream: str, entries: Sequence[Any]
 ) -> tuple[Sequence[Any], str]:
     """Give what is to be sent again, and why."""
-    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = client.put_records(StreamName=stream, Records=entries)
-    except ClientError as exc:
-        if (code := _transient(exc.response)) is not None:
-            return entries, code
-        error = exc.response.get("Error", {})
-        said = f"{error.get('Code', 'unknown')}: {error.get('Message', '')}"
-        raise UsageError(f"kinesis:{stream} cannot be written: {said}") from exc
-    except ParamValidationError as exc:
-        raise UsageError(f"kinesis:{stream} cannot be written: {exc}") from exc
-    except BotoCoreError as exc:  # the endpoint cannot be reached, or gave no answer
-        return entries, _without_request(exc)
+    except (BotoCoreError, ClientError) as exc:
+        if may_pass(exc):
+            return entries, told(exc)
+        raise UsageError(f"kinesis:{stream} cannot be written: {_why(exc)}") from exc
     return _failed(entries, answer)
 
 
@@ -111,13 +91,7 @@ def _failed(entries: Sequence[Any], answer: Any) -> tuple[Sequence[Any], str]:
     return [entry for entry, _ in failed], ", ".join(codes)
 
 
-def _transient(response: Any) -> str | None:
-    """Say what a call failed of, when waiting can mend it."""
-    code = str(response.get("Error", {}).get("Code", "unknown"))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return code if code in _TRANSIENT or status >= _SERVER_ERROR else None
-
-
-def _without_request(exc: Exception) -> str:
-    """Name a failure without its text, which may quote a request."""
-    return type(exc).__name__
+def _why(exc: Any) -> str:
+    """Say why a call is refused, or why it cannot be made."""
+    error = getattr(exc, "response", {}).get("Error")
+    return str(exc) if error is None else f"{code_of(exc)}: {error.get('Message', '')}"

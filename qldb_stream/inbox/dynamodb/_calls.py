@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from qldb_stream import boto
+from qldb_stream.boto import code_of
 from qldb_stream.errors import InboxUnavailableError
-from qldb_stream.inbox.dynamodb._problems import code_of, is_transient, reasons_of, translate
+from qldb_stream.inbox.dynamodb._problems import is_transient, reasons_of, translate
 from qldb_stream.ledger import Environment
 
 __all__ = ["ATTEMPTS", "Calls", "FailedConditionError", "make_client"]

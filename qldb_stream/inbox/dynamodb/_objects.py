@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from qldb_stream.boto import code_of
 from qldb_stream.errors import InboxFileError, UsageError
 from qldb_stream.inbox.dynamodb._calls import Calls
 from qldb_stream.inbox.dynamodb._keys import HASH_KEY, RANGE_KEY, Key, number_text, part
-from qldb_stream.inbox.dynamodb._problems import code_of
 from qldb_stream.inbox.dynamodb._table import Action, Table
 
 __all__ = ["MOST_BYTES", "GoneError", "Objects", "block_folder"]

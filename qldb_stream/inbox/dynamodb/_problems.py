@@ -5,37 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from qldb_stream.boto import code_of, may_pass
 from qldb_stream.errors import InboxFileError, InboxUnavailableError, QldbStreamError
 
-__all__ = ["code_of", "is_transient", "reasons_of", "translate"]
+__all__ = ["is_transient", "reasons_of", "translate"]
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_TRANSIENT: Final = frozenset(
-    {
-        "InternalError",
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottlingException",
-        "Throttling",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
 _REASONS: Final = frozenset(
     {"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"}
 )
-_SERVER_ERROR: Final = 500
 
-# botocore's own, by name, which waiting does not mend either.
-_UNSENT: Final = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "ProfileNotFound"}
-)
 _CREDENTIALS: Final = "AWS takes no such credentials; see AWS_PROFILE and the like"
 
 # What waiting does not mend.
@@ -58,12 +36,6 @@ _FOR_GOOD: Final[Mapping[str, str]] = {
 }
 
 
-def code_of(exc: Exception) -> str:
-    """Give the service's code for an error; the error's own name where it has none."""
-    response = getattr(exc, "response", None) or {}
-    return str(response.get("Error", {}).get("Code") or type(exc).__name__)
-
-
 def reasons_of(exc: Exception) -> list[str]:
     """Give why each action of a transaction did not pass, `None` where it would have."""
     response: Mapping[str, Any] = getattr(exc, "response", None) or {}
@@ -72,22 +44,17 @@ def reasons_of(exc: Exception) -> list[str]:
 
 def is_transient(exc: Exception) -> bool:
     """Say whether waiting can mend an error: throttling, conflicts, 5xx, connections."""
-    response = getattr(exc, "response", None)
-    if response is None:
-        return type(exc).__name__ not in _UNSENT  # others: no answer
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code_of(exc) in _TRANSIENT or status >= _SERVER_ERROR:
-        return True
-    return bool(_REASONS.intersection(reasons_of(exc)))
+    return may_pass(exc) or bool(_REASONS.intersection(reasons_of(exc)))
 
 
 def translate(name: str, operation: str, exc: Exception) -> QldbStreamError:
     """Give our error for one of botocore's; it quotes no request."""
     code = code_of(exc)
     assert code != "ParamValidationError", f"{operation} cannot be sent: {code}"
-    if code in _UNSENT:
-        return InboxFileError(name, f"there are no credentials for AWS ({code}); see AWS_PROFILE")
     if is_transient(exc):
         return InboxUnavailableError(name, f"{operation} failed again and again: {code}; repeat")
+    if getattr(exc, "response", None) is None:
+        problem = f"{operation} was not sent: no credentials for AWS, or no such set-up ({code})"
+        return InboxFileError(name, f"{problem}; see AWS_PROFILE and the like")
     problem = _FOR_GOOD.get(code, "{operation} was refused: {code}")
     return InboxFileError(name, problem.format(operation=operation, code=code))

@@ -38,6 +38,7 @@ _OWNERS: Final = {
     "UnrecognizedClientException": "check the credentials and the region",
 }
 """Errors that are for people to mend, and how."""
+_ANY: Final = "check the credentials, the region and the table"
 
 _SCHEMA: Final = (("pk", "HASH"), ("sk", "RANGE"))
 _NEWEST: Final = "attribute_not_exists(qldb_version) OR qldb_version <= :version"
@@ -88,7 +89,7 @@ class Table:
                     KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in _SCHEMA],
                 )
             except ClientError as exc:
-                if _code(exc) != "ResourceInUseException":
+                if boto.code_of(exc) != "ResourceInUseException":
                     raise
             waiter = self._client.get_waiter("table_exists")
             try:
@@ -219,7 +220,9 @@ class Table:
         except ClientError as exc:
             raise _translate(self.name, exc) from exc
         except BotoCoreError as exc:
-            raise SinkUnavailableError(self.name, str(exc)) from exc
+            if boto.may_pass(exc):
+                raise SinkUnavailableError(self.name, boto.told(exc)) from exc
+            raise UsageError(f"{self.name}: {boto.told(exc)}: check the credentials") from exc
 
 
 def open_table(name: str, region: str | None, endpoint: str | None) -> Table:
@@ -246,20 +249,17 @@ def _key(key: Key) -> Item:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
 
-def _code(exc: Any) -> str:
-    return str(exc.response.get("Error", {}).get("Code", ""))
-
-
 def _translate(sink: str, exc: Any) -> Exception:
     """Say what an error means; DynamoDB's own texts may quote a document, and stay out."""
-    code = _code(exc)
-    if code == "TransactionCanceledException":
-        return _cancelled(sink, [str(r.get("Code")) for r in exc.response["CancellationReasons"]])
-    if code in _OWNERS:
-        return UsageError(f"{sink}: {code}: {_OWNERS[code]}")
+    code = boto.code_of(exc)
+    reasons = [str(reason.get("Code")) for reason in exc.response.get("CancellationReasons", ())]
+    if code == "TransactionCanceledException" and reasons:
+        return _cancelled(sink, reasons)
+    if boto.may_pass(exc):
+        return SinkUnavailableError(sink, code)
     if code in ("ValidationException", "ItemCollectionSizeLimitExceededException"):
         return RefusedError(_INVALID)
-    return SinkUnavailableError(sink, code)
+    return UsageError(f"{sink}: {code}: {_OWNERS.get(code, _ANY)}")
 
 
 _INVALID: Final = (

@@ -9,21 +9,12 @@ from typing import Any, Final
 from qldb_stream import boto
 from qldb_stream.errors import SinkUnavailableError, UsageError
 
-__all__ = ["is_denied", "make_client", "may_pass", "translated"]
+__all__ = ["is_denied", "make_client", "translated"]
 
 _CONNECT_S: Final = 5
 _READ_S: Final = 30
 _TRIES: Final = 3  # botocore's, for what never reached the service; the pipeline has its own
 
-_PASSING: Final = (
-    "Throttl",
-    "TooMany",
-    "RequestLimit",
-    "Internal",
-    "Unavailable",
-    "Timeout",
-    "Slow",
-)
 _DENIED: Final = (
     "AccessDenied",
     "NotAuthorized",
@@ -61,31 +52,16 @@ def translated(sink: str) -> Iterator[None]:
         SinkUnavailableError: throttled, a failure of the service's own, or no connection.
         UsageError: anything else: access is denied, something is not there, no credentials.
     """
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        ConnectionError as NoConnection,
-        HTTPClientError,
-    )
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except (HTTPClientError, NoConnection) as exc:
-        raise SinkUnavailableError(sink, str(exc)) from exc
-    except ClientError as exc:
-        error = exc.response.get("Error", {})
-        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        code = str(error.get("Code", ""))
-        if may_pass(code) or status == 429 or status >= 500:  # noqa: PLR2004 - HTTP's
-            raise SinkUnavailableError(sink, str(exc)) from exc
-        raise UsageError(f"{sink}: {exc}; check that it is there and may be used") from exc
-    except BotoCoreError as exc:
-        raise UsageError(f"{sink}: {exc}") from exc
-
-
-def may_pass(code: str) -> bool:
-    """Say whether an error's code is one of load or of the service's own."""
-    return any(part in code for part in _PASSING)
+    except (BotoCoreError, ClientError) as exc:
+        if boto.may_pass(exc):
+            raise SinkUnavailableError(sink, boto.told(exc)) from exc
+        raise UsageError(
+            f"{sink}: {boto.told(exc)}; check that it is there and may be used"
+        ) from exc
 
 
 def is_denied(code: str) -> bool:

@@ -12,8 +12,9 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from qldb_stream.boto import is_passing
 from qldb_stream.errors import UsageError
-from qldb_stream.sinks.events._aws import make_client, may_pass, translated
+from qldb_stream.sinks.events._aws import make_client, translated
 from qldb_stream.sinks.events._envelope import Event
 from qldb_stream.sinks.events._settings import Settings
 
@@ -152,7 +153,7 @@ class Bus:
         if len(answer["Entries"]) != len(events):
             raise UsageError(f"{self._sink}: the service answers for another number of events")
         codes = [str(entry.get("ErrorCode") or "") for entry in answer["Entries"]]
-        return [NotTaken(i, code, may_pass(code)) for i, code in enumerate(codes) if code]
+        return [NotTaken(i, code, is_passing(code)) for i, code in enumerate(codes) if code]
 
 
 def _fifo(event: Event) -> dict[str, str]:
@@ -165,7 +166,7 @@ def _by_id(answer: dict[str, Any]) -> list[NotTaken]:
         NotTaken(
             int(failed["Id"]),
             str(failed.get("Code", "")),
-            not failed.get("SenderFault") or may_pass(str(failed.get("Code", ""))),
+            not failed.get("SenderFault") or is_passing(str(failed.get("Code", ""))),
         )
         for failed in answer.get("Failed", ())
     ]

@@ -11,29 +11,15 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
+from qldb_stream.boto import code_of, may_pass, told
 from qldb_stream.errors import SourceUnavailableError, UsageError
 from qldb_stream.sources.kinesis._values import Answer, Checkpoint, Group, Shard, StreamFacts
 
 __all__ = ["IteratorExpiredError", "KinesisReader", "NotThereError", "PlaceGoneError", "Stream"]
 
-_SERVER_ERROR: Final = 500
 _MAX_PAGES: Final = 1000  # of ListShards; 1,000 shards each
-# What waiting can mend, and any 5xx besides.
-_TRANSIENT: Final = frozenset(
-    {
-        "ExpiredNextTokenException",
-        "InternalFailure",
-        "InternalFailureException",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestTimeout",
-        "ResourceInUseException",
-        "ServiceUnavailable",
-        "Throttling",
-        "ThrottlingException",
-    }
-)
+# What waiting can mend here alone: shards are being made, a list's next page was asked for late.
+_PASSING: Final = frozenset({"ExpiredNextTokenException", "ResourceInUseException"})
 
 
 class IteratorExpiredError(Exception):
@@ -187,16 +173,16 @@ class Stream:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
         except ClientError as exc:
             raise _by_code(str(self), exc) from exc
-        except ParamValidationError as exc:
+        except BotoCoreError as exc:
+            if may_pass(exc):
+                raise SourceUnavailableError(str(self), told(exc)) from exc
             raise UsageError(f"{self} cannot be read: {exc}") from exc
-        except BotoCoreError as exc:  # its text may quote a request
-            raise SourceUnavailableError(str(self), type(exc).__name__) from exc
 
 
 _FLOW: Final[Mapping[str, type[Exception]]] = {
@@ -209,11 +195,10 @@ _FLOW: Final[Mapping[str, type[Exception]]] = {
 def _by_code(stream: str, error: Any) -> Exception:
     """Give what an error of Kinesis means for who reads."""
     said = error.response.get("Error", {})
-    code = str(said.get("Code", "unknown"))
+    code = code_of(error)
     if code in _FLOW:
         return _FLOW[code](said.get("Message", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _TRANSIENT or status >= _SERVER_ERROR:
+    if code in _PASSING or may_pass(error):
         return SourceUnavailableError(stream, code)
     return UsageError(
         f"{stream} cannot be read: {code}: {said.get('Message', '')}; it takes the rights "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import boto3
 import pytest
 
 from qldb_stream.errors import (
@@ -389,6 +390,8 @@ def test_options_that_make_no_sense_are_refused(url: str, problem: str) -> None:
     [
         ("AccessDeniedException", UsageError),
         ("UnrecognizedClientException", UsageError),
+        ("ExpiredTokenException", UsageError),
+        ("SomethingNew", UsageError),
         ("ThrottlingException", SinkUnavailableError),
         ("InternalServerError", SinkUnavailableError),
     ],
@@ -407,6 +410,18 @@ def test_what_the_service_answers_is_translated(code: str, error: type[Exception
         with pytest.raises(error, match=code) as info:
             sink.position(STRAND)
         assert "secret" not in str(info.value)
+
+
+def test_without_credentials_it_is_no_matter_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has none is told so at once, instead of being tried again and again."""
+    table = new_table()
+    with opened(table):
+        pass
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(UsageError, match="NoCredentialsError: check the credentials"):
+        open_sink(f"dynamodb:{table}").position(STRAND)
 
 
 def test_two_with_one_token_find_out() -> None:

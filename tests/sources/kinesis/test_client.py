@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import attrs
+import boto3
 import pytest
 
 from qldb_stream.errors import SourceUnavailableError, UsageError
@@ -155,6 +156,17 @@ def test_a_stream_that_goes_while_it_is_read(client: Any) -> None:
         Stream(client, "none").shards()
     with pytest.raises(UsageError, match="cannot be read: Parameter validation"):
         Stream(client, "none").records("", 0)
+
+
+def test_without_credentials_nothing_is_waited_for(
+    aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no failure of Kinesis's: who has none is told so at once."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    client = boto3.Session().client("kinesis", endpoint_url=aws)
+    with pytest.raises(UsageError, match="cannot be read: Unable to locate credentials"):
+        Stream(client, "cars").shards()
 
 
 def test_a_stream_that_is_made_anew_while_it_is_read() -> None:
