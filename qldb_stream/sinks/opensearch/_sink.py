@@ -44,6 +44,8 @@ _BULK_ACTIONS: Final = 500
 _EXPECTED_TOGETHER: Final = 200
 _CONFLICT: Final = 409
 _REFUSED: Final = 400
+_DENIED: Final = (401, 403)
+_GONE: Final = 404
 _BUSY: Final = 429
 _FAILED: Final = 500
 _CLOSED: Final = "cluster_block_exception"
@@ -227,6 +229,10 @@ class OpenSearchSink:
             self._cluster.make_index(index, self._indices.template(index))
             self._made.add(index)
 
+    def forget(self, index: str) -> None:
+        """Look again whether an index is there, before the next write."""
+        self._made.discard(index)
+
     def _write(self, blocks: Sequence[Block]) -> None:
         bulk = _Bulk(self)
         for block in blocks:
@@ -251,7 +257,10 @@ class OpenSearchSink:
         for index in dict.fromkeys(action.index for action in actions):
             self.make(index)
         lines = "".join(action.lines() for action in actions)
-        return self._cluster.bulk(lines, waits=self._waits)
+        found = self._cluster.bulk(lines, waits=self._waits)
+        if len(found) != len(actions):
+            raise self.unavailable(f"it answers for {len(found)} of {len(actions)} actions")
+        return found
 
     def count(self, documents: int) -> None:
         """Count revisions that were written."""
@@ -260,6 +269,10 @@ class OpenSearchSink:
     def unavailable(self, problem: str) -> SinkUnavailableError:
         """Give what is raised when the cluster cannot take something now."""
         return SinkUnavailableError(self._cluster.name, problem)
+
+    def denied(self, index: str, problem: str) -> UsageError:
+        """Give what is raised when the caller may not write an index, whatever the block."""
+        return UsageError(f"{self._cluster.name}: {index}: {problem}: check what it may write")
 
     @property
     def history_index(self) -> str:
@@ -316,6 +329,7 @@ class _Bulk:
     Raises from `add` and `flush`:
         _RefusedError: one will never be taken; what is before it is written.
         SinkUnavailableError: one is not taken now.
+        UsageError: the caller may not write its index.
     """
 
     def __init__(self, sink: OpenSearchSink) -> None:
@@ -361,6 +375,11 @@ class _Bulk:
         kind = str(outcome.get("error", {}).get("type"))
         if status == _BUSY or status >= _FAILED or kind == _CLOSED:
             raise self._sink.unavailable(f"{status} {kind}")
+        if status == _GONE:  # an index that was there is made again with the next try
+            self._sink.forget(action.index)
+            raise self._sink.unavailable(f"{status} {kind}")
+        if status in _DENIED:
+            raise self._sink.denied(action.index, f"{status} {kind}")
         if status == _REFUSED and action.fallback is not None:
             return attrs.evolve(action, body=action.fallback, fallback=None)
         problem = f"a document does not fit into the index {action.index}: {status} {kind}"

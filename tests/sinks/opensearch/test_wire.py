@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
-from qldb_stream.errors import QldbStreamError, SinkRefusedError, SinkUnavailableError, UsageError
+from qldb_stream.errors import QldbStreamError, SinkUnavailableError, UsageError
 from qldb_stream.plugins import open_sink
 from qldb_stream.report import Position
 from tests.reconcile.contents import BLOCKS, STRAND
@@ -164,13 +164,16 @@ def test_an_answer_that_is_none_is_unavailable(server: Answers) -> None:
         (429, "rejected_execution_exception", SinkUnavailableError),
         (503, "unavailable_shards_exception", SinkUnavailableError),
         (403, "cluster_block_exception", SinkUnavailableError),
-        (403, "security_exception", SinkRefusedError),
+        (403, "security_exception", UsageError),
+        (401, "security_exception", UsageError),
+        (404, "index_not_found_exception", SinkUnavailableError),
+        (400, "what goes again is answered once too often", SinkUnavailableError),
     ],
 )
 def test_what_becomes_of_one_action_is_translated(
     server: Answers, status: int, kind: str, error: type[QldbStreamError]
 ) -> None:
-    """A bulk request succeeds as such; each of its actions says what became of it."""
+    """A bulk request succeeds as such; what became of each action may be no fault of its block."""
     block = next(block for block in BLOCKS if block.revisions)
     (count,) = {2 * sum(r.metadata is not None for r in block.revisions)}
     one = {"index": {"status": status, "error": {"type": kind, "reason": "secret"}}}
