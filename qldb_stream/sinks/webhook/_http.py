@@ -2,7 +2,7 @@
 One request, and what its answer means.
 
 - 2xx: taken;
-- 408, 425, 429, 5xx, no answer: not now, and `Retry-After` is heeded;
+- 408, 425, 429, 5xx, no answer: not now, and `Retry-After` is heeded, for an hour at most;
 - 401, 403, 404, 405, 407, 410, redirects, a certificate that is not trusted: nothing will be
   taken before somebody has put something right;
 - any other 4xx: this block will never be taken.
@@ -13,7 +13,9 @@ What an answer says is not read beyond a few bytes, and never shown: it may hold
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -26,7 +28,9 @@ from qldb_stream.errors import SinkUnavailableError, UsageError
 __all__ = ["Answer", "Door", "Meaning"]
 
 _CONNECT_S: Final = 10.0
-_ANSWER_BYTES: Final = 4096  # enough to use the connection again, and no more
+_ANSWER_BYTES: Final = 1024  # enough to use the connection again, and no more
+_REST_S: Final = 1.0  # for what comes behind an answer's head, piece by piece
+_MOST_LATER_S: Final = 3600.0  # whatever it asks for: who asks for a year is asked again before
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 _STOP: Final = {
     401: "does not take our signature; check the secret on both sides",
@@ -127,10 +131,20 @@ class Door:
 
     @staticmethod
     def _finish(response: urllib3.BaseHTTPResponse) -> None:
-        """Read a short answer to its end, so that the connection can be used again."""
-        response.read(_ANSWER_BYTES)
-        if response.read(1):
-            response.close()
+        """
+        Read a short answer to its end, so that the connection can be used again; else close it.
+
+        The status is known by now, so whatever becomes of the rest changes nothing.
+        """
+        until, left = time.monotonic() + _REST_S, _ANSWER_BYTES
+        with suppress(HTTPError):
+            while left > 0 and time.monotonic() < until:
+                # Byte by byte: more are waited for, and Lambda's urllib3 has no read1.
+                if not response.read(1):
+                    response.release_conn()
+                    return
+                left -= 1
+        response.close()
         response.release_conn()
 
 
@@ -147,7 +161,7 @@ def _retry_after_s(value: str | None, now_s: float) -> float:
         found = float(value) if value.strip().isdigit() else _seconds_until(value, now_s)
     except (TypeError, ValueError, OverflowError):
         return 0.0
-    return max(0.0, found)
+    return min(max(0.0, found), _MOST_LATER_S)
 
 
 def _seconds_until(value: str, now_s: float) -> float:

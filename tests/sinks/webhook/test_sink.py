@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import socket
 import sys
+import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -170,6 +174,50 @@ def test_it_does_not_wait_for_ever(receiver: Receiver) -> None:
     sink.apply(BLOCKS[:1], position_at(BLOCKS[0]), 0)
     sink.close()
     assert ([30.0, 30.0, 10.0], 2) == (clock.slept, len(receiver.asked))
+
+
+@pytest.mark.parametrize("value", ["9" * 12, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_it_is_asked_again_within_an_hour(receiver: Receiver, value: str) -> None:
+    """Who asks to be left alone for years closes the way for an hour, not for good."""
+    clock = Clock()
+    sink = make_sink(receiver, clock)
+    receiver.answers = [Said(429, {"retry-after": value})]
+    for left in ("HTTP 429", "3570 s more"):
+        with pytest.raises(SinkUnavailableError, match=left):
+            sink.apply(BLOCKS[:1], position_at(BLOCKS[0]), 0)
+    clock.now_s += 3570
+    sink.apply(BLOCKS[:1], position_at(BLOCKS[0]), 0)
+    sink.close()
+    assert 1 == len(receiver.bodies("/cars"))
+
+
+def test_what_trickles_behind_an_answer_is_not_waited_for() -> None:
+    """The status is known: a rest that comes byte by byte, or breaks off, changes nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_trickle, args=(server,))
+        thread.start()
+        sink = open_sink(f"webhook+http://127.0.0.1:{server.getsockname()[1]}/cars", timeout_s="9")
+        began = time.monotonic()
+        sink.apply(BLOCKS[:2], position_at(BLOCKS[1]), 0)
+        assert time.monotonic() - began < 6
+        sink.close()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def _trickle(server: socket.socket) -> None:
+    """Answer twice: slowly for longer than anybody reads, then with less than was promised."""
+    for pause_s in (0.3, None):
+        connection, _ = server.accept()
+        with connection:
+            request = b""
+            while not request.endswith(b"}}"):
+                request += connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\nx")
+            with suppress(OSError):
+                while pause_s is not None:
+                    time.sleep(pause_s)
+                    connection.sendall(b"x")
 
 
 def test_nobody_there_and_no_answer(receiver: Receiver) -> None:
