@@ -72,14 +72,22 @@ class Quarantine:
             raise BacklogError(self._limits.quarantined, "unreadable records", waits_for)
 
     def put(self, items: Sequence[Undecodable], now_s: float) -> None:
-        """Keep what could not be read, whatever the limit of entries."""
-        for _ in range(ROUNDS if items else 0):
+        """
+        Keep what could not be read, whatever the limit of entries.
+
+        Raises:
+            InboxUnavailableError: others came first again and again; a part may be kept.
+        """
+        if not items:
+            return
+        for _ in range(ROUNDS):
             new, count = self._new(items)
             if not new:
                 return
             came = maybe_number(count, "came")
             units = [self._unit(entry, came + n, now_s) for n, entry in enumerate(new)]
             self._add(units)
+        raise self._table.calls.busy("the quarantine")
 
     def count(self) -> int:
         """Count what is kept."""

@@ -148,6 +148,7 @@ class DynamodbSink:
 
         Raises:
             StaleTokenError: a higher token has been used on a strand; its data stay.
+            UsageError: the table does not take an item without its data, or is not there.
             SinkUnavailableError: DynamoDB cannot be used now; it may be asked again.
         """
         strands: dict[str, list[Erasure]] = {}
@@ -162,7 +163,10 @@ class DynamodbSink:
             strand = self._current(strand_id, token)
             for start in range(0, len(erasures), _ERASED_TOGETHER):
                 part = erasures[start : start + _ERASED_TOGETHER]
-                strand = self._erase(strand, part, token)
+                try:
+                    strand = self._erase(strand, part, token)
+                except (RefusedError, TooLargeError) as exc:
+                    raise UsageError(f"{self._table.name} cannot erase: {_why(exc)}") from exc
 
     def expect(self, blocks: Iterable[Block]) -> Iterator[StoredRevision]:
         """

@@ -271,3 +271,16 @@ def test_quarantined_twice_at_once(pair: Pair) -> None:
 
     assert [noise] == [found.item for found in pair.mine.quarantined()]
     assert 1 == pair.mine.status().quarantined
+
+
+def test_what_cannot_be_quarantined_is_not_taken_for_it(pair: Pair) -> None:
+    """Who is forestalled again and again hears of it: nobody acknowledges what is nowhere."""
+    noise = Undecodable("s", 1, 3, CarrierError("s", 1, "cut off"), document_of(LONG))
+    steal = pair.other._objects.remove_loose  # noqa: SLF001 - what an erasure does at that moment
+    pair.before("TransactWriteItems", steal, times=20)
+    with pytest.raises(InboxUnavailableError, match="others change the quarantine"):
+        pair.mine.put([noise], 1.0)
+
+    assert [] == list(pair.mine.quarantined())
+    pair.mine.put([noise], 1.0)
+    assert [noise] == [found.item for found in pair.mine.quarantined()]

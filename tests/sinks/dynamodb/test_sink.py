@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from qldb_stream.errors import (
     SinkRefusedError,
@@ -147,6 +148,20 @@ def test_it_erases_and_can_be_read() -> None:
         hidden = [r for r in sink.history(STRAND, 0, 2**62) if r.kind is RevisionKind.REDACTED]
     assert hidden
     assert all(r.data is None and r.data_hash is not None for r in hidden)
+
+
+def test_an_erasure_that_the_table_does_not_take_is_an_error_of_ours() -> None:
+    """Whatever DynamoDB has against an item without its data, its owner is told."""
+    with opened(new_table()) as sink:
+        fill(sink, BLOCKS[:REDACTING])
+
+        def answer(**_: Any) -> None:
+            raise ClientError({"Error": {"Code": "ValidationException"}}, "TransactWriteItems")
+
+        events = sink._table._client.meta.events  # noqa: SLF001 - a third party's client answers
+        events.register("before-call.dynamodb.TransactWriteItems", answer)
+        with pytest.raises(UsageError, match="cannot erase: DynamoDB finds an item invalid"):
+            sink.erase(ERASED[:REDACTING], 1)
 
 
 def test_a_parked_block_that_was_redacted_since_comes_without_its_data() -> None:
@@ -294,8 +309,6 @@ def test_why_a_transaction_was_cancelled_is_told(
     reason: str, error: type[Exception], text: str
 ) -> None:
     """A field that an index does not take refuses its block; a conflict may be tried again."""
-    from botocore.exceptions import ClientError
-
     blocks = cars({"vin": "A"}, {"vin": 17}, {"vin": "B"})
 
     def cancel(params: dict[str, Any], **_: Any) -> None:
@@ -398,8 +411,6 @@ def test_options_that_make_no_sense_are_refused(url: str, problem: str) -> None:
 )
 def test_what_the_service_answers_is_translated(code: str, error: type[Exception]) -> None:
     """Rights are for people to mend; what passes by itself may be tried again."""
-    from botocore.exceptions import ClientError
-
     with opened(new_table()) as sink:
 
         def answer(**_: Any) -> None:
