@@ -206,7 +206,8 @@ def write_zip(files: dict[str, bytes], out: Path) -> str:
 def build(python: str, arch: str, extras: list[str], out: Path, packages: Path) -> None:
     """Build the zip, and say what it came to."""
     files = dict(iter_ours())
-    for path in fetch(python, arch, extras, packages):
+    # A folder for each: a wheel for another Python or machine has the name and version too.
+    for path in fetch(python, arch, extras, packages / f"{python}-{arch}"):
         files |= {n: data for n, data in iter_foreign(path) if not FOREIGN_LEFT_OUT.search(n)}
     files |= compile_all(files, python)
     size = sum(map(len, files.values()))
@@ -227,7 +228,9 @@ def main(arguments: list[str]) -> None:
         "--extras", default=DEFAULT_EXTRAS, help=f"of {', '.join(filter(None, WHEELS))}"
     )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "dist" / "lambda.zip")
-    parser.add_argument("--packages", type=Path, help="where packages are kept; nowhere without")
+    parser.add_argument(
+        "--packages", type=Path, help="where packages are kept, by target; nowhere without"
+    )
     given = parser.parse_args(arguments)
     extras = sorted(filter(None, given.extras.split(",")))
     unknown = set(extras) - WHEELS.keys()

@@ -61,6 +61,25 @@ def test_the_same_input_gives_the_same_bytes(lambda_zip: Zip, tmp_path: Path) ->
     assert str(Path(__file__).resolve().parents[2]).encode() not in text
 
 
+def test_packages_of_another_target_stay_out(tmp_path: Path) -> None:
+    """A folder of packages may serve several Pythons and machines; each zip has its own."""
+    targets = (("3.11", "x86_64"), ("3.13", "arm64"))
+    for python, arch in targets:
+        folder = tmp_path / "packages" / f"{python}-{arch}"
+        folder.mkdir(parents=True)
+        for name in ("amazon_ion-0.15.0", "attrs-26.1.0", "pluggy-1.7.0"):
+            with zipfile.ZipFile(folder / f"{name}-{python}-{arch}.whl", "w") as wheel:
+                wheel.writestr(f"{name}-{python}-{arch}.txt", b"")
+    for python, arch in targets:
+        out = tmp_path / f"{python}.zip"
+        asked = ["--python", python, "--arch", arch, "--extras", "", "--out", str(out)]
+        kept = ["--packages", str(tmp_path / "packages")]
+        subprocess.run([sys.executable, str(SCRIPT), *asked, *kept], check=True)
+        with zipfile.ZipFile(out) as opened:
+            brought = [name for name in opened.namelist() if name.endswith(".txt")]
+        assert {f"{python}-{arch}.txt"} == {name.split("-", 2)[2] for name in brought}
+
+
 def test_its_handler_replays(lambda_zip: Zip, tmp_path: Path, aws: str) -> None:
     """Its handler replays a stream into a server, through pyqldb, from an inbox in DynamoDB."""
     folder = tmp_path / "ledgers"
