@@ -20,7 +20,15 @@ from rich.table import Table
 from qldb_stream.cli._input import shown_names
 from qldb_stream.cli._standard import complain
 from qldb_stream.errors import PluginError, QldbStreamError, UsageError
-from qldb_stream.report import VERSION, Level, Problem, ReplayReport, StrandReport, VerifyReport
+from qldb_stream.report import (
+    VERSION,
+    DigestCheck,
+    Level,
+    Problem,
+    ReplayReport,
+    StrandReport,
+    VerifyReport,
+)
 
 __all__ = [
     "console",
@@ -30,6 +38,7 @@ __all__ = [
     "make_printable_lines",
     "make_table",
     "nothing_readable",
+    "print_claims",
     "print_json",
     "print_problems",
     "print_replay",
@@ -47,6 +56,7 @@ _DEBUG: Final = "QLDB_STREAM_DEBUG"
 _PROBLEMS_SHOWN: Final = 25
 
 _STRAND_COLUMNS: Final = ("strand", "#first", "#last", "missing", "digest (base64)")
+_DIGEST_COLUMNS: Final = ("state", "strand", "#tip", "digest (base64)", "because")
 _PROBLEM_COLUMNS: Final = ("code", "#block", "document", "field", "what is wrong")
 
 
@@ -122,6 +132,7 @@ def print_verification(report: VerifyReport, *, has_failed: bool = False) -> Non
     """Print strands, what could not be checked, problems, and the verdict."""
     _print_details(report)
     if not report.nothing_readable:
+        print_claims(report)
         broken_off = "; then it broke off" if has_failed else ""
         sentence = f"{_verification_sentence(report)}{broken_off}"
         print_verdict(ok=report.ok and not has_failed, sentence=sentence)
@@ -234,6 +245,17 @@ def print_replay(
     print_verdict(ok=report.ok and not has_failed, sentence=sentence)
 
 
+def print_claims(report: VerifyReport) -> None:
+    """Print what a verification proves and what it does not, a sentence a line."""
+    out = console()
+    for heading, claims in (("proves", report.proves), ("does not prove", report.limits)):
+        if claims:
+            out.print(f"What this {heading}:", style="bold")
+        for claim in claims:
+            whose = "" if claim.strand_id is None else f"strand {claim.strand_id}: "
+            out.print(f"  - {escape(make_printable(whose + claim.sentence))}", soft_wrap=True)
+
+
 def print_unmet(rules: Iterable[str]) -> None:
     """Print which rules of a filter met nothing: a mask that is misspelt hides nothing."""
     for rule in rules:
@@ -279,6 +301,9 @@ def _print_details(report: VerifyReport) -> None:
     if report.strands:
         strands = map(_strand_row, report.strands)
         out.print(make_table("Strands", _STRAND_COLUMNS, strands))
+    if report.digests:
+        digests = map(_digest_row, report.digests)
+        out.print(make_table("Saved digests", _DIGEST_COLUMNS, digests))
     if report.not_checkable:
         rows = ((times, reason) for reason, times in report.not_checkable.items())
         out.print(make_table("Not checkable", ("#times", "because"), rows))
@@ -348,6 +373,11 @@ def _strand_row(strand: StrandReport) -> tuple[object, ...]:
     return (strand.strand_id, strand.first, strand.last, missing, digest)
 
 
+def _digest_row(found: DigestCheck) -> tuple[object, ...]:
+    digest = base64.b64encode(found.digest).decode()
+    return (found.state.value, found.strand_id, found.sequence_no, digest, found.message)
+
+
 def _range(ends: tuple[int, int]) -> str:
     first, last = ends
     return str(first) if first == last else f"{first}-{last}"
@@ -359,7 +389,7 @@ def _problem_row(problem: Problem) -> tuple[object, ...]:
         problem.sequence_no,
         problem.document_id,
         problem.field,
-        problem.message,
+        problem.shown,
     )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from qldb_stream.cli._digests import digest_option, read_digests, tip_option
 from qldb_stream.cli._html import check_page, html_option, write_page
 from qldb_stream.cli._input import open_files, shown_names
 from qldb_stream.cli._options import files_argument, json_option
 from qldb_stream.cli._output import explain, print_report, print_verification
 from qldb_stream.cli._progress import progress
 from qldb_stream.errors import QldbStreamError
-from qldb_stream.pipeline import Pipeline
+from qldb_stream.pipeline import Checks, Pipeline
 from qldb_stream.report.html import verify_page
 from qldb_stream.sources import FolderSource
 
@@ -25,6 +26,8 @@ Examples:
   qldb-stream verify archive/
   qldb-stream verify part-1.kpl part-2.gz --json
   qldb-stream verify archive/ --html verification.html
+  qldb-stream verify archive/ --digest ledger-digest.json
+  qldb-stream verify archive/ --digest BASE64@STRAND:1234
   qldb-stream verify s3://my-archive/2024/ rest/
   tar -xOf archive.tar | qldb-stream verify -
 """
@@ -32,20 +35,39 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @files_argument
+@digest_option
+@tip_option
+@click.option(
+    "--diagnosis/--no-diagnosis",
+    "diagnose",
+    default=True,
+    help="Look for what was changed in a revision that fails, and for the types that a document "
+    "of a JSON export lost. What is found is shown with its value.",
+)
 @html_option
 @json_option
-def verify(*, files: tuple[str, ...], page: Path | None, as_json: bool) -> int:
+def verify(
+    *,
+    files: tuple[str, ...],
+    digests: tuple[str, ...],
+    tip: str | None,
+    diagnose: bool,
+    page: Path | None,
+    as_json: bool,
+) -> int:
     """
     Recompute every hash that a client can recompute.
 
     FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
     standard input.
+    With --digest the ledger's digest at that tip is recomputed from block 0 and compared.
     Holes in a strand are reported and the chain is checked again after them. Exits with 0
     when no problem was found, 1 when one was, 2 when nothing was readable.
     """
     check_page(page)
+    checks = Checks(diagnose=diagnose, digests=read_digests(digests, tip))
     with progress() as report_progress, open_files(files, report_progress) as source:
-        pipeline = Pipeline(None)
+        pipeline = Pipeline(None, checks=checks)
         failure = _run(pipeline, source)
     report = pipeline.report.verification
     why = None if failure is None else explain(failure)

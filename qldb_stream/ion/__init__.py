@@ -24,6 +24,14 @@ from qldb_stream.ion._fields import (
     text_of,
     timestamp_of,
 )
+from qldb_stream.ion._hash_tree import (
+    Exchange,
+    HashNode,
+    HashTree,
+    annotated_form,
+    hash_form,
+    name_form,
+)
 from qldb_stream.ion._json import to_json
 from qldb_stream.ion._replace import LEFT_OUT, LeftOut, replaced
 from qldb_stream.ion._slice import IonSlice
@@ -69,14 +77,19 @@ __all__ = [
     "MAX_TABLES",
     "MAX_VALUE_BYTES",
     "SYSTEM_TABLE",
+    "Exchange",
+    "HashNode",
+    "HashTree",
     "Instant",
     "IonSlice",
     "IonType",
     "LeftOut",
     "SymbolTable",
+    "annotated_form",
     "blob_of",
     "dumps",
     "end_of_item",
+    "hash_form",
     "instant_of",
     "int_of",
     "ion_hash",
@@ -88,6 +101,7 @@ __all__ = [
     "load_slice",
     "loads",
     "make_struct",
+    "name_form",
     "next_value",
     "parse_blob",
     "parse_fields",

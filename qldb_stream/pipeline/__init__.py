@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qldb_stream.pipeline._checks import Checks
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._core import CheckedBlock, Order, PipelineCore, Verdict
 from qldb_stream.pipeline._foreign import closing_sink
@@ -28,6 +29,7 @@ __all__ = [
     "LEASE_S",
     "CheckedBlock",
     "CheckpointedSink",
+    "Checks",
     "Clock",
     "DryRunSink",
     "FixedToken",

@@ -43,6 +43,7 @@ from qldb_stream.events import (
     Undecodable,
 )
 from qldb_stream.ordering import EARLIEST, Sequencer
+from qldb_stream.pipeline._checks import NO_CHECKS, Checks, unconfirmed
 from qldb_stream.pipeline._gate import StrandGate, Verdict
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.report import (
@@ -54,7 +55,7 @@ from qldb_stream.report import (
     VerifyReport,
 )
 from qldb_stream.typing import Item
-from qldb_stream.verification import ChainVerifier, Redactions, verify_block
+from qldb_stream.verification import Redactions, verify_block
 
 __all__ = ["LIMIT", "NO_GAPS", "CheckedBlock", "Order", "PipelineCore", "Verdict", "is_redacted"]
 
@@ -147,6 +148,7 @@ class PipelineCore:
             where what the sink has must say it then.
         gaps: declared gaps by strand.
         limit: how many items may wait for the rest of their blocks.
+        checks: what verification does beyond recomputing hashes.
 
     Attributes:
         before_start: how many whole blocks were left out, as they are before the start.
@@ -161,6 +163,7 @@ class PipelineCore:
         start: int | Mapping[str, int] | None = None,
         gaps: Mapping[str, Sequence[Gap]] = NO_GAPS,
         limit: int = LIMIT,
+        checks: Checks = NO_CHECKS,
     ) -> None:
         self._order = order
         self._assembler = BlockAssembler(limit=limit, hold=order is not Order.LIVE)
@@ -176,7 +179,8 @@ class PipelineCore:
         # Blocks that came whole and wait, as those in parts do in the assembler.
         self._whole: list[Block] = []
         self._limit = limit
-        self._verifier = ChainVerifier()
+        self._checks = checks
+        self._verifier = checks.make_verifier()
         self._redactions = Redactions()
         self._tally = Tally()
         self._start = start
@@ -265,10 +269,12 @@ class PipelineCore:
     def report(self) -> VerifyReport:
         """Sum up everything so far."""
         report = self._tally.report(self._verifier.strands())
+        digests = self._checks.compare(self._verifier) if self._is_closed else ()
         missed = [p for strand in self._strands.values() for p in strand.gate.missed()]
         return attrs.evolve(
             report,
-            problems=(*report.problems, *missed),
+            problems=(*report.problems, *missed, *unconfirmed(digests)),
+            digests=digests,
             not_checkable={**report.not_checkable, **self._redactions.not_checkable()},
             redacted=self._redactions.count,
         )

@@ -15,6 +15,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
 from qldb_stream.ordering import check_numbers
 from qldb_stream.pipeline._batch import InboxDelivery
+from qldb_stream.pipeline._checks import NO_CHECKS, Checks
 from qldb_stream.pipeline._clock import Clock, SystemClock
 from qldb_stream.pipeline._consume import DRAIN_EVERY_S, Consumer
 from qldb_stream.pipeline._core import NO_GAPS
@@ -76,6 +77,7 @@ class Pipeline:
         token: the fencing token of a run without an inbox; an inbox gives its own.
         lease_s: how long others wait for a worker that died.
         observers: objects with hooks of `qldb_stream.hookspecs`, told beside what is installed.
+        checks: what verification does in `run` beyond recomputing hashes.
         clock: the time; for tests.
         chance: draws the waits between tries; for tests.
 
@@ -99,6 +101,7 @@ class Pipeline:
         token: int = 0,
         lease_s: float = LEASE_S,
         observers: Sequence[object] = (),
+        checks: Checks = NO_CHECKS,
         clock: Clock | None = None,
         chance: Random | None = None,
     ) -> None:
@@ -128,6 +131,7 @@ class Pipeline:
         )
         self._sinks = OpenSinks(self._rules)
         self._shared = Shared(GapsTold(), Owed(names))
+        self._checks = checks
         self._passes: Passes | None = None
         self._is_registered = False
 
@@ -168,7 +172,9 @@ class Pipeline:
                 report has it. In all cases `report` tells how far the run came, and the
                 sink's position is that of the blocks it applied.
         """
-        self._passes = Passes(self._plans, self._rules, self._start, self._gaps, self._token)
+        self._passes = Passes(
+            self._plans, self._rules, self._start, self._gaps, self._token, self._checks
+        )
         return self._passes.run(source)
 
     def handle_batch(
@@ -330,12 +336,14 @@ class Pipeline:
         return lambda: deadline_s is not None and clock.now_s() >= deadline_s
 
 
-def verify_source(source: Input) -> VerifyReport:
+def verify_source(source: Input, *, checks: Checks = NO_CHECKS) -> VerifyReport:
     """
     Verify everything that a bounded source holds; never stops at what is wrong.
 
     Args:
         source: as `Pipeline.run` takes it.
+        checks: what is done beyond recomputing hashes: saved digests compared, failures
+            diagnosed.
 
     Returns:
         Every check's outcome, summed up. `nothing_readable` says that there was not one
@@ -346,4 +354,4 @@ def verify_source(source: Input) -> VerifyReport:
         SourceError: the source changed or failed while it was read.
         BacklogError: an iterable has more out of order than may wait.
     """
-    return Pipeline(None).run(source).verification
+    return Pipeline(None, checks=checks).run(source).verification

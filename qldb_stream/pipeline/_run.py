@@ -17,6 +17,7 @@ import attrs
 
 from qldb_stream.errors import QldbStreamError, SourceError, UsageError
 from qldb_stream.events import BlockAddress, Need
+from qldb_stream.pipeline._checks import Checks
 from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
@@ -48,6 +49,7 @@ class Passes:
         start: as `Pipeline` takes it.
         gaps: declared gaps by strand.
         token: the fencing token where no inbox gives one.
+        checks: what verification does beyond recomputing hashes.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class Passes:
         start: int | Mapping[str, int] | None,
         gaps: Mapping[str, Sequence[Gap]],
         token: int,
+        checks: Checks,
     ) -> None:
         self._plans = plans
         self._rules = rules
         self._start = start
         self._gaps = gaps
         self._token = token
+        self._checks = checks
         self._runs: list[_Run] = []
         self._failures: dict[str, str] = {}
 
@@ -119,7 +123,7 @@ class Passes:
 
     def _pass(self, source: Input, delivery: Delivery | None) -> None:
         order = order_of(source, has_start=self._start is not None)
-        core = PipelineCore(order, start=self._start, gaps=self._gaps)
+        core = PipelineCore(order, start=self._start, gaps=self._gaps, checks=self._checks)
         run = _Run(core, delivery, self._gaps)
         self._runs.append(run)
         run.read(source)

@@ -27,6 +27,7 @@ class Tally:
         self.records = 0
         self._blocks = 0
         self._revisions = 0
+        self._rebuilt = 0
         self._not_checkable: Counter[str] = Counter()
         self._problems: list[Problem] = []
         self._by_code: Counter[ProblemCode] = Counter()
@@ -44,6 +45,8 @@ class Tally:
         for check in verification.checks:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
+            elif check.diagnosis is not None and check.outcome is Outcome.VERIFIED:
+                self._rebuilt += 1
         for problem in verification.problems:
             self.add_problem(problem)
 
@@ -56,6 +59,7 @@ class Tally:
             strands,
             (*self._problems, *self._unlisted()),
             self.records,
+            rebuilt=self._rebuilt,
         )
 
     def _unlisted(self) -> list[Problem]:

@@ -13,6 +13,7 @@ from qldb_stream.report._checks import (
     Problem,
     ProblemCode,
 )
+from qldb_stream.report._claims import Claim
 from qldb_stream.report._coverage import (
     Conflict,
     CoverageReport,
@@ -40,6 +41,8 @@ from qldb_stream.report._delivery import (
     StrandDelivery,
     StrandState,
 )
+from qldb_stream.report._diagnosis import Diagnosis, Evidence, FieldChange
+from qldb_stream.report._digest import DigestCheck, DigestState
 from qldb_stream.report._inbox import (
     InboxStatus,
     Lease,
@@ -65,11 +68,17 @@ __all__ = [
     "BlockParked",
     "BlockVerification",
     "Check",
+    "Claim",
     "Conflict",
     "CoverageReport",
     "DeleteRule",
     "DeliveryReport",
+    "Diagnosis",
+    "DigestCheck",
+    "DigestState",
     "DryRunReport",
+    "Evidence",
+    "FieldChange",
     "FileCoverage",
     "Gap",
     "GapFound",

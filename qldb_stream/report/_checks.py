@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from qldb_stream.events import BlockAddress
+from qldb_stream.report._diagnosis import Diagnosis
 
 
 class Outcome(enum.Enum):
@@ -46,7 +47,12 @@ class DeleteRule(enum.Enum):
 
 @attrs.frozen
 class Problem:
-    """One thing that is wrong, and where; None where that is unknown."""
+    """
+    One thing that is wrong, and where; None where that is unknown.
+
+    `diagnosis` says what would have to change for it to verify, where that was asked for and
+    found. `message` says so too, without the values, which are parts of documents.
+    """
 
     code: ProblemCode
     message: str
@@ -54,6 +60,14 @@ class Problem:
     sequence_no: int | None = None
     document_id: str | None = None
     field: str | None = None
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def shown(self) -> str:
+        """Give the message with the values of its diagnosis, for the eyes of the owner."""
+        if self.diagnosis is None:
+            return self.message
+        return f"{self.message.removesuffix(self.diagnosis.sentence)}{self.diagnosis.shown}"
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""
@@ -64,6 +78,7 @@ class Problem:
             "document_id": self.document_id,
             "field": self.field,
             "message": self.message,
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.as_json(),
         }
 
 
@@ -74,7 +89,8 @@ class Check:
 
     `name` is the code that its failure would have as a problem. `detail` says what
     was compared and, when not checkable, why; it counts the reasons in reports, so it
-    is one fixed sentence for each reason.
+    is one fixed sentence for each reason. `diagnosis` is what was found out beyond it; of a
+    check that is VERIFIED, what had to be rebuilt for it.
     """
 
     name: ProblemCode
@@ -82,6 +98,14 @@ class Check:
     detail: str
     document_id: str | None = None
     field: str | None = None
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def message(self) -> str:
+        """Give the detail, and what the diagnosis says without contents."""
+        if self.diagnosis is None:
+            return self.detail
+        return f"{self.detail}; {self.diagnosis.sentence}"
 
 
 @attrs.frozen
@@ -108,11 +132,12 @@ class BlockVerification:
         return tuple(
             Problem(
                 check.name,
-                check.detail,
+                check.message,
                 self.address.strand_id,
                 self.address.sequence_no,
                 check.document_id,
                 check.field,
+                check.diagnosis,
             )
             for check in self.checks
             if check.outcome is Outcome.FAILED

@@ -10,6 +10,8 @@ from typing import Any
 import attrs
 
 from qldb_stream.report._checks import Problem
+from qldb_stream.report._claims import Claim, proven, unproven
+from qldb_stream.report._digest import DigestCheck
 from qldb_stream.report._version import VERSION
 
 
@@ -58,6 +60,9 @@ class VerifyReport:
     `redacted` counts the revisions of which only the hash of the document is there. Those that
     a later block asked for are complete as they are, and no reason for a partial level; the
     others are counted in `not_checkable` too.
+    `rebuilt` counts the revisions of JSON exports that verified with types put back that JSON
+    had lost. `digests` are those that verification was asked to compare; each that was not
+    confirmed is a problem as well.
     """
 
     blocks: int = 0
@@ -67,6 +72,8 @@ class VerifyReport:
     problems: tuple[Problem, ...] = ()
     records: int = 0
     redacted: int = 0
+    rebuilt: int = 0
+    digests: tuple[DigestCheck, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -83,6 +90,16 @@ class VerifyReport:
         """Say whether everything could be checked; without a block nothing was."""
         return Level.PARTIAL if self.not_checkable or not self.blocks else Level.FULL
 
+    @property
+    def proves(self) -> tuple[Claim, ...]:
+        """Say what it proves, strand by strand; nothing of a strand with problems."""
+        return proven(self)
+
+    @property
+    def limits(self) -> tuple[Claim, ...]:
+        """Say what it leaves open."""
+        return unproven(self)
+
     def as_json(self) -> dict[str, Any]:
         """Give the object that `verify --json` prints."""
         return {
@@ -95,6 +112,10 @@ class VerifyReport:
             "not_checkable": dict(self.not_checkable),
             "strands": [strand.as_json() for strand in self.strands],
             "problems": [problem.as_json() for problem in self.problems],
+            "rebuilt": self.rebuilt,
+            "digests": [found.as_json() for found in self.digests],
+            "proves": [claim.as_json() for claim in self.proves],
+            "limits": [claim.as_json() for claim in self.limits],
         }
 
 

@@ -1,10 +1,10 @@
 """
 Prove a journal from its own hashes: one block, the chain, a saved digest.
 
-`verify_block` recomputes all that a client can recompute of one block; `ChainVerifier`
-links the blocks of a strand and keeps the root that GetDigest would give; `Redactions` finds
-who asked for the documents that are gone. All answer with values and never raise because of
-what a block says.
+`verify_block` recomputes all that a client can recompute of one block; `ChainVerifier` links the
+blocks of a strand and keeps the root that GetDigest would give, which `check_digests` compares
+with what was saved; `Redactions` finds who asked for the documents that are gone. All answer
+with values and never raise because of what a block says.
 
 What the hashes do not cover (facts 2.5): `blockAddress`, `transactionId` and
 `blockTimestamp` of a block, `blockAddress` and `tableInfo` of a revision, fields that nobody
@@ -29,6 +29,17 @@ from __future__ import annotations
 
 from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._chain import ChainVerifier
+from qldb_stream.verification._digests import Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions
+from qldb_stream.verification.diagnosis import Effort, Efforts
 
-__all__ = ["ChainVerifier", "Redactions", "verify_block"]
+__all__ = [
+    "ChainVerifier",
+    "Effort",
+    "Efforts",
+    "Redactions",
+    "Saved",
+    "check_digests",
+    "keep_digests",
+    "verify_block",
+]

@@ -13,10 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qldb_stream.errors import DecodeError
-from qldb_stream.report import BlockVerification, Check, DeleteRule
+from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome
 from qldb_stream.statements import missing_documents
 from qldb_stream.verification._documents import check_missing
 from qldb_stream.verification._evidence import BlockEvidence
+from qldb_stream.verification._explain import explain
 from qldb_stream.verification._repeated import check_leaves, check_repeated
 from qldb_stream.verification._revision import check_revision
 from qldb_stream.verification._summary import check_summary
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qldb_stream.events import Block, BlockSummary, DocumentInfo
+    from qldb_stream.verification.diagnosis import Efforts
 
 __all__ = ["verify_block"]
 
 
-def verify_block(block: Block, *, delete_rule: DeleteRule | None = None) -> BlockVerification:
+def verify_block(
+    block: Block, *, delete_rule: DeleteRule | None = None, efforts: Efforts | None = None
+) -> BlockVerification:
     """
     Recompute and compare all that a client can of one block.
 
@@ -40,6 +44,10 @@ def verify_block(block: Block, *, delete_rule: DeleteRule | None = None) -> Bloc
         delete_rule: the rule for delete revisions that has fitted in this strand before,
             None when none has. With it a delete that fits no rule fails; without it such
             a delete is not checkable (facts 1.4).
+        efforts: what may be spent to find out what was changed in a revision that fails,
+            and the types that a document of a JSON export lost; None to look for nothing. What
+            is found holds parts of documents, in the checks' `diagnosis` and nowhere else. A
+            block of which nothing fails costs the same.
 
     Returns:
         Every check with its outcome: for each revision REVISION_HASH and MISMATCH, a
@@ -49,7 +57,7 @@ def verify_block(block: Block, *, delete_rule: DeleteRule | None = None) -> Bloc
         that its transaction's times do not bear out. Nothing raises because of the block's
         contents.
     """
-    checks, rule = _check_revisions(block, delete_rule)
+    checks, rule = _check_revisions(block, delete_rule, efforts)
     checks.extend(check_leaves(block))
     missing = _missing(block)
     checks.extend(check_missing(missing))
@@ -60,7 +68,7 @@ def verify_block(block: Block, *, delete_rule: DeleteRule | None = None) -> Bloc
 
 
 def _check_revisions(
-    block: Block, delete_rule: DeleteRule | None
+    block: Block, delete_rule: DeleteRule | None, efforts: Efforts | None
 ) -> tuple[list[Check], DeleteRule | None]:
     """Check each revision by itself and against the block that holds it."""
     checks: list[Check] = []
@@ -70,6 +78,8 @@ def _check_revisions(
     for revision in block.revisions:
         check, rule = check_revision(revision, evidence, found or delete_rule)
         found = found or rule
+        if efforts is not None and check.outcome is not Outcome.VERIFIED:
+            check = explain(check, revision, evidence, efforts)
         checks.append(check)
         checks.extend(check_repeated(revision, block.summary, documents))
         if revision.unknown_fields:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from qldb_stream.events import Block
     from qldb_stream.report import Position
+    from qldb_stream.verification.diagnosis import Efforts
 
 __all__ = ["ChainVerifier"]
 
@@ -69,9 +70,13 @@ class ChainVerifier:
 
     Blocks of a strand are fed with rising numbers. Memory does not grow with the
     number of blocks, holes and kept digests apart.
+
+    Args:
+        efforts: as `verify_block` takes it, for all blocks together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, efforts: Efforts | None = None) -> None:
+        self._efforts = efforts
         self._strands: dict[str, _Strand] = {}
         self._kept: dict[BlockAddress, bytes | None] = {}
 
@@ -97,7 +102,9 @@ class ChainVerifier:
                 f"strand {address.strand_id}: block {address.sequence_no} comes after block "
                 f"{strand.last}; blocks are verified in rising order"
             )
-        found = verify_block(block, delete_rule=strand.delete_rule if strand else None)
+        found = verify_block(
+            block, delete_rule=strand.delete_rule if strand else None, efforts=self._efforts
+        )
         links = [_link(strand, block)]
         if _falls(strand, block):
             links.append(FALLING)

@@ -15,11 +15,19 @@ import attrs
 import pytest
 
 from qldb_stream.clients.kinesis import connect_kinesis
+from qldb_stream.errors import UsageError
 from qldb_stream.inbox import SqliteInbox
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import ParkedBlock, ParkReason, Position, ProblemCode
 from qldb_stream.sinks.ledger import LedgerSink
-from qldb_stream.testing import JournalShape, make_export, make_journal, records, write_archive
+from qldb_stream.testing import (
+    JournalShape,
+    edit_field,
+    make_export,
+    make_journal,
+    records,
+    write_archive,
+)
 from tests.cli.conftest import Run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
@@ -63,11 +71,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     write_archive(erased.iter_records(), tmp_path / "erased")
     holed = (r for b in journal if b.address.sequence_no != 4 for r in records(b))
     write_archive(holed, tmp_path / "holed")
+    write_archive(map(with_other_version, journal.iter_records()), tmp_path / "changed")
     Path("noise").write_bytes(b"neither Ion nor KPL")
     run("demo", "--vehicles", "3", "--keep", "demo")
     with Ledger.open("demo/destination.ledger") as ledger:
         ledger.driver().execute_lambda(lambda txn: txn.execute_statement("DROP TABLE Person"))
     return tmp_path
+
+
+def with_other_version(record: bytes) -> bytes:
+    """Change the version in the metadata of every revision."""
+    path = "payload.revision.metadata.version"
+    try:
+        return edit_field(record, path, 77)
+    except UsageError:
+        return record
 
 
 def first_request() -> int:
@@ -198,6 +216,9 @@ def coverages(run: Run) -> dict[str, set[str]]:
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
+    changed = run("verify", "changed", "--digest", "A" * 43 + "=", "--json").json()
+    verified.append(changed)
+    found = [p["diagnosis"] for p in changed["problems"] if p["diagnosis"] is not None]
     replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
     late = ("--start", str(first_request()), "--base", "insert")
     pending = run("replay", "in", "--to", "ledger:late", *late, "--json").json()
@@ -229,6 +250,10 @@ def printed(run: Run) -> dict[str, set[str]]:
         "verify": keys(verified),
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
+        "verify: diagnosis": keys(found),
+        "verify: changes": keys(change for each in found for change in each["changes"]),
+        "verify: digests": keys(changed["digests"]),
+        "verify: proves": keys(c for said in verified for c in said["proves"] + said["limits"]),
         "codes": {code.value for code in ProblemCode},
         "replay": keys([replayed, several]) - keys(verified),
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),

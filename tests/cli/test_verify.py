@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
 import tempfile
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qldb_stream.cli._output import print_verification
+from qldb_stream.hashing import merkle_root
+from qldb_stream.ion import load_slice
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import VerifyReport
-from qldb_stream.testing import make_delivery, make_journal, records, write_archive
+from qldb_stream.testing import (
+    edit_field,
+    make_delivery,
+    make_journal,
+    records,
+    write_archive,
+)
 from tests.cli.conftest import Run
 
 JOURNAL = make_journal(5, blocks=12)
@@ -43,6 +54,10 @@ def test_a_whole_journal(run: Run, archive: Path) -> None:
         "not_checkable",
         "strands",
         "problems",
+        "rebuilt",
+        "digests",
+        "proves",
+        "limits",
     } == said.keys()
 
 
@@ -65,9 +80,15 @@ def test_a_missing_block(run: Run, tmp_path: Path) -> None:
     assert (1, False) == (answer.code, said["ok"])
     assert [("GAP", 4)] == [(p["code"], p["sequence_no"]) for p in said["problems"]]
     assert ([[4, 4]], None) == (said["strands"][0]["missing"], said["strands"][0]["digest"])
-    assert {"code", "strand_id", "sequence_no", "document_id", "field", "message"} == said[
-        "problems"
-    ][0].keys()
+    assert {
+        "code",
+        "strand_id",
+        "sequence_no",
+        "document_id",
+        "field",
+        "message",
+        "diagnosis",
+    } == said["problems"][0].keys()
 
 
 def test_a_missing_block_for_people(run: Run, tmp_path: Path) -> None:
@@ -194,4 +215,111 @@ def test_what_was_seen_before_it_broke_off(capsys: pytest.CaptureFixture[str]) -
     print_verification(VerifyReport(blocks=3, records=9), has_failed=True)
 
     out = capsys.readouterr().out
-    assert "not ok: 3 blocks, 0 revisions verified in full; then it broke off\n" == out
+    assert (
+        "not ok: 3 blocks, 0 revisions verified in full; then it broke off" == out.splitlines()[-1]
+    )
+
+
+# --- saved digests, and what was changed -----------------------------------------------------
+
+
+def saved(number: int, *, strand_id: str = JOURNAL.strand_id) -> str:
+    """Give the digest at a block as it is written on a command line."""
+    root = merkle_root([block.block_hash for block in JOURNAL][: number + 1])
+    return f"{base64.b64encode(root).decode()}@{strand_id}:{number}"
+
+
+@pytest.mark.parametrize("tip", [0, 5, 11])
+def test_a_saved_digest_is_confirmed(run: Run, archive: Path, tmp_path: Path, tip: int) -> None:
+    """At whatever block; as the console saved it, with a byte-order mark, or as it is."""
+    digest, _, address = saved(tip).partition("@")
+    text = {"digest": digest, "digestTipAddress": f'{{strandId:"{address[:22]}",sequenceNo:{tip}}}'}
+    (tmp_path / "digest.json").write_text(json.dumps(text), encoding="utf-8-sig")
+    options = ("--digest", tmp_path / "digest.json", "--digest", saved(tip), "--json")
+    answer = run("verify", archive, *options)
+    said = answer.json()
+
+    assert 0 == answer.code
+    assert [("CONFIRMED", tip)] * 2 == [(d["state"], d["sequence_no"]) for d in said["digests"]]
+    assert "DIGEST_CONFIRMED" in {claim["code"] for claim in said["proves"]}
+    assert "NO_DIGEST" not in {claim["code"] for claim in said["limits"]}
+
+
+def test_the_tip_may_stand_apart(run: Run, archive: Path) -> None:
+    """Base64 alone needs the block that it reaches to, unless that is the last."""
+    digest, _, tip = saved(7).partition("@")
+
+    assert 0 == run("verify", archive, "--digest", digest, "--tip", tip).code
+    assert 0 == run("verify", archive, "--digest", saved(11).partition("@")[0]).code
+    without = run("verify", archive, "--digest", digest, "--json")
+    assert (1, "NO_TIP") == (without.code, without.json()["digests"][0]["state"])
+
+
+@pytest.mark.parametrize(
+    ("digest", "state"),
+    [
+        (saved(5, strand_id="A" * 22), "OTHER_STRAND"),
+        (saved(11).replace(":11", ":12"), "BEYOND_LAST_BLOCK"),
+        (saved(11).replace(":11", ":10"), "DIFFERS"),
+    ],
+)
+def test_a_digest_that_is_not_confirmed(run: Run, archive: Path, digest: str, state: str) -> None:
+    """It is a problem, whatever the reason, and the reason has a code and says what to do."""
+    answer = run("verify", archive, "--digest", digest, "--json")
+    said = answer.json()
+
+    assert (1, state) == (answer.code, said["digests"][0]["state"])
+    assert [("DIGEST", said["digests"][0]["message"])] == [
+        (problem["code"], problem["message"]) for problem in said["problems"]
+    ]
+    assert state in run("verify", archive, "--digest", digest).out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--digest", "nonsense"),
+        ("--digest", "."),
+        ("--digest", saved(3), "--tip", f"{JOURNAL.strand_id}:3"),
+        ("--tip", f"{JOURNAL.strand_id}:3"),
+        ("--digest", saved(3).partition("@")[0], "--tip", "three"),
+        ("--digest", "x\0"),
+    ],
+)
+def test_what_is_no_digest(run: Run, archive: Path, options: tuple[str, ...]) -> None:
+    """It is refused before anything is read, and said which option it is."""
+    answer = run("verify", archive, *options)
+
+    assert (2, "") == (answer.code, answer.out)
+    assert "--digest" in answer.err or "--tip" in answer.err
+
+
+def test_a_changed_field_is_named(run: Run, tmp_path: Path) -> None:
+    """With its path, and what it was: on the terminal and in its own place of the object."""
+    changed = list(JOURNAL.iter_records())
+    at, path = next(
+        (n, "payload.revision.data.credit")
+        for n, record in enumerate(changed)
+        if isinstance(read_credit(record), Decimal)
+    )
+    credit = read_credit(changed[at])
+    changed[at] = edit_field(changed[at], path, float(credit))
+    write_archive(changed, tmp_path / "in")
+
+    answer = run("verify", tmp_path / "in", "--json")
+    [problem] = answer.json()["problems"]
+    assert (1, "data.credit") == (answer.code, problem["field"])
+    assert problem["message"].endswith("`data.credit` is a decimal, not a float")
+    [change] = problem["diagnosis"]["changes"]
+    assert ("FLOAT_FOR_DECIMAL", str(credit)) == (change["loss"], change["value"])
+
+    told = run("verify", tmp_path / "in").out
+    assert f"is decimal {credit}" in " ".join(told.replace("│", " ").split())
+    [silent] = run("verify", tmp_path / "in", "--no-diagnosis", "--json").json()["problems"]
+    assert None is silent["diagnosis"]
+
+
+def read_credit(record: bytes) -> Any:
+    """Read a customer's credit; None of any other record."""
+    revision = load_slice(record).decode().get("payload", {}).get("revision", {})
+    return revision.get("data", {}).get("credit")

@@ -71,8 +71,13 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
                 "document_id": None,
                 "field": None,
                 "message": "blocks 2 to 3 are missing",
+                "diagnosis": None,
             }
         ],
+        "rebuilt": 0,
+        "digests": [],
+        "proves": [claim.as_json() for claim in report.proves],
+        "limits": [claim.as_json() for claim in report.limits],
     }
     assert expected == json.loads(json.dumps(report.as_json()))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from qldb_stream.report._claims import Claim
 from qldb_stream.report._runs import Level, StrandReport, VerifyReport
 from qldb_stream.report._wording import count
 from qldb_stream.report.html._page import (
@@ -111,49 +112,12 @@ def _not_checkable(report: VerifyReport) -> object:
 
 
 def _claims(report: VerifyReport, failure: str | None) -> tuple[list[str], list[str]]:
-    """Say what the numbers of a report do and do not prove."""
-    return list(_proven(report, failure)), list(_unproven(report))
+    """Say what a report does and does not prove; nothing is proven by what broke off."""
+    proves = [_said(claim) for claim in report.proves] if failure is None else []
+    nothing = "Nothing of the archive as a whole: see the problems, or that there is no block."
+    return proves or [nothing], [_said(claim) for claim in report.limits]
 
 
-def _proven(report: VerifyReport, failure: str | None) -> Iterator[str]:
-    if not report.blocks or not report.ok or failure is not None:
-        yield "Nothing of the archive as a whole: see the problems, or that there is no block."
-        return
-    for strand in report.strands:
-        if strand.digest is not None:
-            yield (
-                f"Strand {strand.strand_id}: blocks 0 to {strand.last} are one unbroken chain from "
-                "its beginning. Whoever holds a digest of the ledger at block "
-                f"{strand.last} from elsewhere, and finds it equal to the one above, knows "
-                "that none of these blocks was changed, added or taken out."
-            )
-        else:
-            yield (
-                f"Strand {strand.strand_id}: blocks {strand.first} to {strand.last} fit one "
-                "another, each naming the one before it."
-            )
-
-
-def _unproven(report: VerifyReport) -> Iterator[str]:
-    yield (
-        "Hashes show that an archive agrees with itself. That it is the genuine ledger, and not "
-        "another made in its place, only a digest from outside the archive shows."
-    )
-    yield "That the ledger ended here: blocks that were cut off at its end leave no trace."
-    for strand in report.strands:
-        if strand.first:
-            yield (
-                f"Strand {strand.strand_id}: nothing of blocks 0 to {strand.first - 1}, which are "
-                "not here; without them no digest can be recomputed."
-            )
-    if report.not_checkable:
-        yield "What is listed as neither verified nor refuted."
-    if report.redacted:
-        yield (
-            f"What the {count(report.redacted, 'redacted revision')} said: only the hash of "
-            "each document is left."
-        )
-    yield (
-        "The times and transaction ids of blocks are not hashed in a block; they are compared "
-        "where they are repeated."
-    )
+def _said(claim: Claim) -> str:
+    sentence = f"{claim.sentence[:1].upper()}{claim.sentence[1:]}."
+    return sentence if claim.strand_id is None else f"Strand {claim.strand_id}: {claim.sentence}."
