@@ -20,6 +20,7 @@ SANS_IO = (
     "formulas",
     "statements",
     "records",
+    "differences",
     "typing",
     "parsers",
     "assembly",

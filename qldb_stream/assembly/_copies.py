@@ -21,6 +21,11 @@ from typing import TypeAlias
 
 import attrs
 
+from qldb_stream.assembly._fields import (
+    diagnose_copy,
+    revision_differences,
+    summary_differences,
+)
 from qldb_stream.assembly._json import redacted_json, same_as_json
 from qldb_stream.errors import ConflictError, DecodeError
 from qldb_stream.events import (
@@ -118,7 +123,7 @@ def choose_revision(
         elif same_as_json(best, found):
             continue
         elif _rank(found, address) > _rank(best, address):
-            problems.append(worse_revision(found, address))
+            problems.append(worse_revision(found, address, best))
         else:
             problems.append(conflict(address, _revision_difference(best, found), found))
     return best, problems
@@ -136,8 +141,8 @@ def judge_rival(rival: Revision, address: BlockAddress) -> Problem:
     return worse_revision(rival, address)
 
 
-def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
-    """Report a copy that was left out for a better one."""
+def worse_revision(copy: Revision, address: BlockAddress, best: Revision | None = None) -> Problem:
+    """Report a copy that was left out for a better one, and where it differs from that."""
     code, field = ProblemCode.REVISION_HASH, "hash"
     message = "a copy of this revision does not fit its own hash, another one was taken"
     if copy.from_json:
@@ -147,7 +152,15 @@ def worse_revision(copy: Revision, address: BlockAddress) -> Problem:
         code, field = ProblemCode.MISMATCH, "blockAddress"
         claim = f"{copy.address.strand_id}/{copy.address.sequence_no}"
         message = f"a copy of this revision claims block {claim}, another one was taken"
-    return Problem(code, message, address.strand_id, address.sequence_no, copy.document_id, field)
+    place = (address.strand_id, address.sequence_no, copy.document_id)
+    found = None
+    if best is not None and not copy.from_json:  # which differs in every type
+        found = diagnose_copy(revision_differences(best, copy))
+    if found is None:
+        return Problem(code, message, *place, field)
+    if code is ProblemCode.REVISION_HASH:
+        field = found.field
+    return Problem(code, f"{message}; {found.sentence}", *place, field, found)
 
 
 def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool, bool]:
@@ -229,19 +242,26 @@ def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[
     problems: list[Problem] = []
     for other in sorted(others, key=_summary_key):
         if is_sound and not summary_recomputes(other):
-            problems.append(worse_summary(best.address))
+            problems.append(worse_summary(best.address, best, other))
         else:
             difference = _summary_difference(best, other) or "nothing"
             problems.append(conflict(best.address, difference))
     return problems
 
 
-def worse_summary(address: BlockAddress) -> Problem:
-    """Report a summary that was left out for a better one."""
+def worse_summary(
+    address: BlockAddress, best: BlockSummary | None = None, other: BlockSummary | None = None
+) -> Problem:
+    """Report a summary that was left out for a better one, and where it differs from that."""
     message = "a copy of this block's summary does not fit its own hashes, another one was taken"
-    return Problem(
-        ProblemCode.BLOCK_HASH, message, address.strand_id, address.sequence_no, None, None
-    )
+    place = (address.strand_id, address.sequence_no, None)
+    found = None
+    if best is not None and other is not None:
+        found = diagnose_copy(summary_differences(best, other))
+    if found is None:
+        return Problem(ProblemCode.BLOCK_HASH, message, *place)
+    message = f"{message}; {found.sentence}"
+    return Problem(ProblemCode.BLOCK_HASH, message, *place, found.field, found)
 
 
 def conflict(address: BlockAddress, difference: str, found: Revision | None = None) -> Problem:

@@ -29,7 +29,7 @@ _HOW: Final = {
     Evidence.REVISION_HASH: "it verifies if",
     Evidence.LEAF_HASH: "by the hash that the block lists it verifies if",
     Evidence.STATEMENT_DIGEST: "the digest of its statement proves that",
-    Evidence.COPY: "against the copy that was taken,",
+    Evidence.COPY: "in the copy that was taken",
 }
 
 

@@ -9,15 +9,23 @@ import pytest
 
 from qldb_stream.assembly._copies import (
     choose_revision,
+    judge_summaries,
     same_revision,
 )
 from qldb_stream.assembly._different import MAX_COPIES, DifferentCopies
 from qldb_stream.assembly._given import GivenBlocks
 from qldb_stream.assembly._loose import LooseRevisions
-from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
+from qldb_stream.events import (
+    Block,
+    BlockAddress,
+    Revision,
+    RevisionKind,
+    TableInfo,
+    TransactionInfo,
+)
 from qldb_stream.formulas import revision_recomputes, summary_recomputes
 from qldb_stream.ion import IonSlice, to_slice
-from qldb_stream.report import DeleteRule, ProblemCode
+from qldb_stream.report import DeleteRule, Evidence, ProblemCode
 from qldb_stream.testing import JournalShape, make_journal
 
 SHAPE: Final = JournalShape(least_revisions=2, redactions=0.3, system=0.2, deletes=0.3)
@@ -68,6 +76,45 @@ def test_copies_that_do_not_decode_are_a_conflict() -> None:
     assert best is again
     assert {ProblemCode.CONFLICT} == {problem.code for problem in problems}
     assert {"the bytes of data_ion"} == {problem.field for problem in problems}
+
+
+def test_a_worse_copy_is_told_field_by_field() -> None:
+    """Where it differs from the copy that was taken, without what either holds."""
+    data = dict(FULL.data)
+    name = next(name for name, value in data.items() if isinstance(value, str))
+    changed = to_slice({**data, name: "changed", "more": 1})
+    assert FULL.metadata is not None
+    metadata = to_slice({**FULL.metadata.ion.decode(), "version": 99})
+    copy = attrs.evolve(
+        FULL,
+        data_ion=changed,
+        metadata=attrs.evolve(FULL.metadata, ion=metadata),
+        table=TableInfo("Other", "B" * 22),
+    )
+    best, [problem] = choose_revision([copy, FULL], FULL.address)
+    assert (best, ProblemCode.REVISION_HASH) == (FULL, problem.code)
+    assert problem.diagnosis is not None
+    assert Evidence.COPY is problem.diagnosis.evidence
+    paths = {change.path for change in problem.diagnosis.changes}
+    assert {"metadata.version", f"data.{name}", "data.more", "tableInfo"} == paths
+    assert {None} == {change.value for change in problem.diagnosis.changes}
+    assert "changed" not in problem.shown
+
+
+def test_a_worse_summary_is_told_field_by_field() -> None:
+    """As far into its transaction as the statement that differs."""
+    best = next(block.summary for block in BLOCKS if block.summary.transaction_info)
+    assert best.transaction_info is not None
+    written = best.transaction_info.ion.decode()
+    written["statements"][0]["statement"] += " -- changed"
+    info = TransactionInfo(to_slice(written))
+    other = attrs.evolve(best, transaction_info=info, transaction_id="X" * 22)
+    [problem] = judge_summaries(best, [other])
+    assert problem.diagnosis is not None
+    assert ["transactionInfo.statements[0].statement", "transactionId"] == [
+        change.path for change in problem.diagnosis.changes
+    ]
+    assert "transactionInfo" == problem.field
 
 
 def test_a_damaged_copy_and_a_false_redaction_are_a_conflict() -> None:
