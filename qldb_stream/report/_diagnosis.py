@@ -21,14 +21,14 @@ class Evidence(enum.StrEnum):
 
     REVISION_HASH = "REVISION_HASH"
     LEAF_HASH = "LEAF_HASH"
-    STATEMENT_DIGEST = "STATEMENT_DIGEST"
+    BLOCK_HASHES = "BLOCK_HASHES"
     COPY = "COPY"
 
 
 _HOW: Final = {
     Evidence.REVISION_HASH: "it verifies if",
-    Evidence.LEAF_HASH: "by the hash that the block lists it verifies if",
-    Evidence.STATEMENT_DIGEST: "the digest of its statement proves that",
+    Evidence.LEAF_HASH: "it has a hash that the block is made of if",
+    Evidence.BLOCK_HASHES: "the block's hashes fit one another if",
     Evidence.COPY: "in the copy that was taken",
 }
 

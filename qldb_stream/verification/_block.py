@@ -17,7 +17,7 @@ from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome
 from qldb_stream.statements import missing_documents
 from qldb_stream.verification._documents import check_missing
 from qldb_stream.verification._evidence import BlockEvidence
-from qldb_stream.verification._explain import explain
+from qldb_stream.verification._explain import explain, explain_summary
 from qldb_stream.verification._repeated import check_leaves, check_repeated
 from qldb_stream.verification._revision import check_revision
 from qldb_stream.verification._summary import check_summary
@@ -61,7 +61,11 @@ def verify_block(
     checks.extend(check_leaves(block))
     missing = _missing(block)
     checks.extend(check_missing(missing))
-    checks.extend(check_summary(block, missing))
+    for check in check_summary(block, missing):
+        if efforts is not None and check.outcome is Outcome.FAILED:
+            checks.append(explain_summary(check, block.summary, efforts))
+        else:
+            checks.append(check)
     checks.extend(check_times(block))
     checks.extend(check_unknown_fields(block.summary.unknown_fields))
     return BlockVerification(block.address, tuple(checks), rule)

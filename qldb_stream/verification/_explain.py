@@ -1,4 +1,4 @@
-"""Say more of a revision that did not verify, where somebody asked for it."""
+"""Say more of what did not verify, where somebody asked for it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from qldb_stream.report import Outcome
-from qldb_stream.verification.diagnosis import diagnose_revision, rebuild_revision
+from qldb_stream.verification.diagnosis import (
+    diagnose_revision,
+    diagnose_summary,
+    rebuild_revision,
+)
 
 if TYPE_CHECKING:
-    from qldb_stream.events import Revision
+    from qldb_stream.events import BlockSummary, Revision
     from qldb_stream.report import Check
     from qldb_stream.verification._evidence import BlockEvidence
     from qldb_stream.verification.diagnosis import Efforts
 
-__all__ = ["REBUILT", "explain"]
+__all__ = ["REBUILT", "explain", "explain_summary"]
 
 REBUILT: Final = "as rebuilt: the hash is the revision's once types that JSON lost are put back"
 
@@ -33,3 +37,9 @@ def explain(check: Check, revision: Revision, evidence: BlockEvidence, efforts: 
     if found is None:
         return check
     return attrs.evolve(check, outcome=Outcome.VERIFIED, detail=REBUILT, diagnosis=found)
+
+
+def explain_summary(check: Check, summary: BlockSummary, efforts: Efforts) -> Check:
+    """Give a check of a summary that failed with what could be found out about it."""
+    found = diagnose_summary(check.name, summary, efforts.failures)
+    return check if found is None else attrs.evolve(check, field=found.field, diagnosis=found)

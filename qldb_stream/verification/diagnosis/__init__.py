@@ -10,5 +10,6 @@ from __future__ import annotations
 
 from qldb_stream.verification.diagnosis._revision import diagnose_revision, rebuild_revision
 from qldb_stream.verification.diagnosis._search import Effort, Efforts
+from qldb_stream.verification.diagnosis._summary import diagnose_summary
 
-__all__ = ["Effort", "Efforts", "diagnose_revision", "rebuild_revision"]
+__all__ = ["Effort", "Efforts", "diagnose_revision", "diagnose_summary", "rebuild_revision"]
