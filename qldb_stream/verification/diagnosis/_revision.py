@@ -32,7 +32,7 @@ _REBUILD_EFFORT: Final = 1 << 19  # for each revision of a JSON export, of which
 _LEAF_BYTES: Final = 64
 _MAX_VERSION: Final = 1000
 _MAX_DOCUMENTS: Final = 100
-_MAX_TIMES: Final = 3000  # milliseconds before a block's time; a commit takes some tens
+_MAX_TIMES: Final = 300  # milliseconds before a block's time; a commit takes some tens
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REPEATED: Final = "what the block says elsewhere"
