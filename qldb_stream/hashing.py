@@ -21,7 +21,15 @@ from qldb_stream.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["DIGEST_BYTES", "MerkleFrontier", "dot", "fold_proof", "merkle_proof", "merkle_root"]
+__all__ = [
+    "DIGEST_BYTES",
+    "MerkleFrontier",
+    "MerklePath",
+    "dot",
+    "fold_proof",
+    "merkle_proof",
+    "merkle_root",
+]
 
 DIGEST_BYTES: Final = 32
 """The length of a SHA-256 digest; QLDB knows no other."""
@@ -171,6 +179,55 @@ class MerkleFrontier:
         for peak in reversed(self._peaks):
             root = dot(peak, root)
         return root
+
+    def path_of_next(self) -> MerklePath:
+        """Begin the path of the leaf that is appended next; tell it of those after that."""
+        return MerklePath(self._size, self._peaks)
+
+
+class MerklePath:
+    """
+    The siblings of one leaf in a tree that grows; made by `MerkleFrontier.path_of_next`.
+
+    Memory is O(log n). On a level on which the leaf's node is a right one, its sibling is a
+    full subtree of leaves before it; on any other it is filled by those that come after, one
+    level after the other.
+    """
+
+    __slots__ = ("_done", "_growing", "_index", "_left")
+
+    def __init__(self, index: int, peaks: Sequence[bytes]) -> None:
+        self._index = index
+        self._left = list(peaks)  # the lowest level last
+        self._done: list[bytes] = []
+        self._growing = MerkleFrontier()
+        self._take_left()
+
+    def append(self, leaf: bytes) -> None:
+        """
+        Take note of the next leaf after the one whose path it is.
+
+        Args:
+            leaf: 32 bytes.
+
+        Raises:
+            UsageError: the leaf is not 32 bytes long; the path is as it was.
+        """
+        self._growing.append(leaf)
+        if self._growing.size == 1 << len(self._done):
+            self._done.append(self._growing.root())
+            self._growing = MerkleFrontier()
+            self._take_left()
+
+    def siblings(self) -> tuple[bytes, ...]:
+        """Give what leads to the root over all leaves so far, as `merkle_proof` does."""
+        growing = [self._growing.root()] if self._growing.size else []
+        return (*self._done, *growing, *reversed(self._left))
+
+    def _take_left(self) -> None:
+        """Pass over the levels on which the sibling stands before the leaf."""
+        while self._index >> len(self._done) & 1:
+            self._done.append(self._left.pop())
 
 
 def _dot_with_empty(a: bytes, b: bytes) -> bytes:

@@ -144,3 +144,25 @@ def test_roots_and_proofs_refuse_what_is_no_digest() -> None:
         merkle_proof([b"short"], 0)
     with pytest.raises(UsageError, match="has 0"):
         fold_proof(sha("0"), [b""])
+
+
+def test_the_path_of_a_leaf_is_its_proof_whatever_comes_after() -> None:
+    """A path that grows with the tree is what `merkle_proof` gives over all leaves."""
+    leaves = [sha(str(number)) for number in range(37)]
+    for index in range(len(leaves)):
+        frontier = MerkleFrontier()
+        for leaf in leaves[:index]:
+            frontier.append(leaf)
+        path = frontier.path_of_next()
+        for size in range(index + 1, len(leaves) + 1):
+            assert merkle_proof(leaves[:size], index) == path.siblings()
+            if size < len(leaves):
+                path.append(leaves[size])
+
+
+def test_a_path_stays_as_it_was_when_it_refuses_a_leaf() -> None:
+    """A leaf that is no digest is a UsageError, and not in the path."""
+    path = MerkleFrontier().path_of_next()
+    with pytest.raises(UsageError):
+        path.append(bytes(31))
+    assert () == path.siblings()

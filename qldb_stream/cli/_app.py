@@ -26,6 +26,7 @@ from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._ledger import ledger
 from qldb_stream.cli._output import explain, print_json
 from qldb_stream.cli._parked import deliver, parked
+from qldb_stream.cli._prove import prove
 from qldb_stream.cli._replay import replay
 from qldb_stream.cli._sinks import sinks
 from qldb_stream.cli._standard import complain, give_up_output, is_output_broken, mend_streams
@@ -66,6 +67,7 @@ for _command in (
     tap,
     verify,
     coverage,
+    prove,
     replay,
     deliver,
     parked,

@@ -37,7 +37,11 @@ from qldb_stream.errors._delivery import (
     SourceUnavailableError,
     StaleTokenError,
 )
-from qldb_stream.errors._evidence import SavedDigestError
+from qldb_stream.errors._evidence import (
+    AnswerError,
+    ProofRefusedError,
+    SavedDigestError,
+)
 from qldb_stream.errors._filter import FilterError, NothingPassedError
 from qldb_stream.errors._inbox import (
     InboxFileError,
@@ -82,6 +86,7 @@ from qldb_stream.errors._usage import (
 
 __all__ = [
     "AggregationError",
+    "AnswerError",
     "BacklogError",
     "CarrierError",
     "ChainBreakError",
@@ -115,6 +120,7 @@ __all__ = [
     "PartiqlParseError",
     "PartiqlSemanticError",
     "PluginError",
+    "ProofRefusedError",
     "QldbStreamError",
     "ReadOnlyTransactionError",
     "ReplayRefusedError",

@@ -1,7 +1,7 @@
 """
 Check a bundle of evidence that `qldb-stream prove` made: one revision of an Amazon QLDB journal.
 
-    python3 -I -S verify.py BUNDLE --digest BASE64 [--key PUBLIC] [--json]
+    python3 -I -S verify.py BUNDLE --digest BASE64 [--tip STRAND:N] [--key PUBLIC] [--json]
 
 BUNDLE is evidence.zip or the folder that it unpacks to. The digest, and the signer's key, must
 come from where you trust them and never from the bundle: what is inside can be changed together.
@@ -91,7 +91,8 @@ def read_ion(data: bytes) -> Node:
     try:
         node, pos = _read(data, 4, len(data), Symbols(_SYMBOLS), 0)
         if node is not None and node.annotations[:1] == ("$ion_symbol_table",):
-            names = items_of(fields_of(node, ("symbols",))["symbols"])
+            table = fields_of(node._replace(annotations=()), ("symbols",))
+            names = items_of(table["symbols"])
             symbols = Symbols(_SYMBOLS + [text_of(one) for one in names])
             node, pos = _read(data, pos, len(data), symbols, 0)
     except (IndexError, KeyError, struct.error, UnicodeDecodeError) as exc:
@@ -247,7 +248,7 @@ def _timestamp_body(body: bytes) -> bytes:
     if len(body) > _MAX_PLACES:
         raise RefusedError("an Ion timestamp is too long")
     offset, minus, pos = _sint(body, 0)
-    parts = []
+    parts: list[int] = []
     while pos < len(body) and len(parts) < 6:
         part, pos = _uint(body, pos)
         parts.append(part)
@@ -270,28 +271,28 @@ def _timestamp_body(body: bytes) -> bytes:
 
 def text_of(node: Node) -> str:
     """Give a string's text."""
-    if node.code != 0x80:
+    if node.code != 0x80 or node.annotations:
         raise RefusedError("a string is expected in the Ion, another value stands there")
     return str(node.body, "utf-8")
 
 
 def int_of(node: Node) -> int:
     """Give an int that is not negative."""
-    if node.code != 0x20:
+    if node.code != 0x20 or node.annotations:
         raise RefusedError("an int from 0 is expected in the Ion, another value stands there")
     return int.from_bytes(node.body, "big")
 
 
 def blob_of(node: Node | None) -> bytes:
     """Give a blob of 32 bytes, or none at all."""
-    if node is None or node.code != 0xA0 or len(node.body) not in (0, 32):
+    if node is None or node.code != 0xA0 or node.annotations or len(node.body) not in (0, 32):
         raise RefusedError("a hash of 32 bytes is expected in the Ion, another value stands there")
     return bytes(node.body)
 
 
 def items_of(node: Node) -> list[Node]:
     """Give a list's values."""
-    if node.code != 0xB0:
+    if node.code != 0xB0 or node.annotations:
         raise RefusedError("a list is expected in the Ion, another value stands there")
     return list(node.body)
 
@@ -299,11 +300,8 @@ def items_of(node: Node) -> list[Node]:
 def fields_of(node: Node, known: tuple[str, ...] = ()) -> dict[str | None, Node]:
     """Give a struct's fields; each once, and none but the known ones where these are given."""
     found = dict(node.body) if node.code == 0xD0 else {}
-    if (
-        node.code != 0xD0
-        or len(found) != len(node.body)
-        or (known and not found.keys() <= {*known})
-    ):
+    is_odd = known and not found.keys() <= {*known}
+    if node.code != 0xD0 or node.annotations or is_odd or len(found) != len(node.body):
         raise RefusedError(
             "a struct of known fields is expected in the Ion, another value is there"
         )
@@ -311,9 +309,8 @@ def fields_of(node: Node, known: tuple[str, ...] = ()) -> dict[str | None, Node]
 
 
 _PLAIN = re.compile(r"(?!(?:null|true|false|nan)\Z|\$[0-9]|\$ion_)[A-Za-z_$][A-Za-z0-9_$]*")
-_TYPES = (
-    "null bool int int float decimal timestamp symbol string clob blob list sexp struct".split()
-)
+_TYPES = ("null", "bool", "int", "int", "float", "decimal", "timestamp", "symbol", "string", "clob")
+_CONTAINERS = {10: "blob", 11: "list", 12: "sexp", 13: "struct"}
 
 
 def ion_text(node: Node) -> str:
@@ -324,7 +321,7 @@ def ion_text(node: Node) -> str:
 def _bare_text(node: Node) -> str:
     kind, body = node.code >> 4, node.body
     if node.code & 15 == 15:
-        return f"null.{_TYPES[kind]}" if kind else "null"
+        return f"null.{_CONTAINERS.get(kind) or _TYPES[kind]}" if kind else "null"
     if kind in (1, 4, 8):
         return _simple_text(node)
     if kind in (2, 3):  # Python itself refuses to write long ints but in hexadecimal
@@ -528,24 +525,28 @@ def open_bundle(path: str) -> dict[str, bytes]:
     """Read a zip or a folder, at most MAX_BYTES of it; give the bytes of each file by name."""
     try:
         if not os.path.isdir(path):
-            return unpack(_read_file(path))
+            return unpack(_read_file(os.path.realpath(path), MAX_BYTES))
         names = os.listdir(path)
         if len(names) > MAX_FILES:
             raise RefusedError(f"the folder has {len(names)} names, a bundle at most {MAX_FILES}")
         _check_names(names)
-        return {name: _read_file(os.path.join(path, name)) for name in names}
+        files: dict[str, bytes] = {}
+        for name in names:
+            left = MAX_BYTES - sum(map(len, files.values()))
+            files[name] = _read_file(os.path.join(path, name), left)
     except OSError as exc:
         raise AskedWrongError(f"cannot read {path!a}: {exc.strerror}") from exc
+    return files
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str, most: int) -> bytes:
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-        raise RefusedError(f"{path!a} is no plain file of at most {MAX_BYTES} bytes")
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedError(f"{path!a} is no plain file")
     with open(path, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise RefusedError(f"{path!a} has more than {MAX_BYTES} bytes")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise RefusedError(f"{path!a} is too long: a bundle has at most {MAX_BYTES} bytes")
     return data
 
 
@@ -655,7 +656,7 @@ def check_revision(node: Node) -> tuple[bytes, str]:
     stated = blob_of(fields.get("hash"))
     if fields.keys() == {"hash"} and stated:
         return stated, "hash only"
-    if node.annotations or not {"metadata", "blockAddress"} <= fields.keys():
+    if not {"metadata", "blockAddress"} <= fields.keys():
         raise RefusedError("a revision lacks metadata or blockAddress")
     kind = "deleted"
     candidates: tuple[bytes, ...] = _DELETED
@@ -677,7 +678,7 @@ def check_revision(node: Node) -> tuple[bytes, str]:
 def check_block(node: Node) -> Block:
     """Recompute every hash of a block."""
     fields = fields_of(node, _BLOCK)
-    if node.annotations or not {*_BLOCK_NEEDS.split()} <= fields.keys():
+    if not {*_BLOCK_NEEDS.split()} <= fields.keys():
         raise RefusedError("the block lacks a field")
     revisions = items_of(fields["revisions"]) if "revisions" in fields else []
     leaves = [check_revision(one)[0] for one in revisions]
@@ -723,9 +724,11 @@ def read_claims(data: bytes) -> dict[str, Any]:
         hashes = [base64.b64decode(claims["digest"], validate=True), *paths[0], *paths[1]]
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise RefusedError(f"{PROOF} is no proof") from exc
-    numbers = [claims.get(name) for name in ("sequence_no", "tip_sequence_no", "revision_version")]
+    names = ("version", "sequence_no", "tip_sequence_no", "revision_version")
+    numbers = [claims.get(name) for name in names]
     if (
         set(claims) != {*_CLAIMS.split()}
+        or claims["version"] != 1
         or canonical(claims) != data
         or any(len(one) != 32 for one in hashes)
     ):
@@ -736,10 +739,10 @@ def read_claims(data: bytes) -> dict[str, Any]:
 
 
 def check_bundle(
-    files: dict[str, bytes], digest: bytes, key: bytes | None = None
+    files: dict[str, bytes], digest: bytes, key: bytes | None = None, tip: str | None = None
 ) -> dict[str, Any]:
     """
-    Check all of a bundle against a digest, and a key, that came from outside.
+    Check all of a bundle against a digest, its tip and a key, that came from outside.
 
     Returns:
         What is proven, as `--json` prints it.
@@ -759,9 +762,12 @@ def check_bundle(
     claims = read_claims(files[PROOF])
     stated, kind = check_revision(nodes["revision"])
     block = check_block(nodes["block"])
+    if tip not in (None, f"{claims['tip_strand_id']}:{claims['tip_sequence_no']}"):
+        raise RefusedError("the bundle is for another tip than the one given")
     what = _check_place(nodes["revision"], block, claims)
     _check_paths(stated, block, claims, digest, what.pop("index"))
-    return {"ok": True, "version": 1, **what, "state": kind, "signer": signer}
+    told = {"state": kind, "signer": signer, "proves": PROVES[kind], "proves_not": PROVES_NOT}
+    return {"ok": True, "version": 1, **what, **told}
 
 
 def _changed(files: dict[str, bytes]) -> str:
@@ -865,13 +871,23 @@ def _check_paths(
 
 # --- the command ---------------------------------------------------------------------------
 
-PROVES = (
-    "document and metadata are, value by value, those that the journal had for this digest",
-    "the revision stands in this block, and the block in the journal up to the digest's tip",
+_IN_JOURNAL = (
+    "the revision stands in this block, and the block in the journal up to the digest's tip"
 )
+_REDACTED = "the metadata are those that the journal had for this digest, and the document that was"
+_REDACTED += " redacted had this hash; nothing else is proven of it"
+PROVES = {
+    "document": (
+        "document and metadata are, value by value, those that the journal had for this digest",
+        _IN_JOURNAL,
+    ),
+    "deleted": ("this revision, with this metadata, deleted the document", _IN_JOURNAL),
+    "redacted": (_REDACTED, _IN_JOURNAL),
+}
 PROVES_NOT = (
     "that the digest is the ledger's: that rests on where you have it from",
     "block address, block time and the order in which the block lists things: no hash covers them",
+    "the tip's number, but for the length of the path: give --tip with the digest to compare it",
     "that no later revision exists, unless the tip is the ledger's last block and you know so",
     "what evidence.html, report.json and digest.saved say: the index and a signature cover them",
 )
@@ -904,6 +920,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("bundle", help="evidence.zip, or the folder that it unpacks to")
     parser.add_argument("--digest", required=True, help="base64, from where you trust it")
+    parser.add_argument("--tip", help="STRAND:N, the block up to which the digest goes")
     parser.add_argument("--key", help="the signer's public key, base64 or a PEM file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
@@ -912,7 +929,7 @@ def main(arguments: list[str] | None = None) -> int:
         if len(digest) != 32:
             raise AskedWrongError("a digest has 32 bytes")
         key = None if given.key is None else read_key(given.key)
-        answer, code = check_bundle(open_bundle(given.bundle), digest, key), 0
+        answer, code = check_bundle(open_bundle(given.bundle), digest, key, given.tip), 0
     except AskedWrongError as exc:
         answer, code = {"ok": False, "version": 1, "error": str(exc)}, 2
     except (RefusedError, RecursionError) as exc:
@@ -924,7 +941,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _say(answer: dict[str, Any]) -> str:
     if not answer["ok"]:
         return f"REFUSED: {answer['error']}"
-    names = [name for name in answer if name not in ("ok", "version", "signer")]
+    apart = ("ok", "version", "signer", "proves", "proves_not")
+    names = [name for name in answer if name not in apart]
     lines = ["PROVEN against the digest given", ""]
     lines += [f"  {name.replace('_', ' '):18} {json.dumps(answer[name])}" for name in names]
     signer = answer["signer"]
@@ -933,8 +951,8 @@ def _say(answer: dict[str, Any]) -> str:
     else:
         trust = "the key given" if signer["is_yours"] else "a key that was not compared: give --key"
         lines.append(f"  signature          valid, by {signer['public_key']}, {trust}")
-    for title, sentences in (("It proves that", PROVES), ("It does not prove", PROVES_NOT)):
-        lines += ["", title, *(f"  - {sentence}" for sentence in sentences)]
+    for title, name in (("It proves that", "proves"), ("It does not prove", "proves_not")):
+        lines += ["", title, *(f"  - {sentence}" for sentence in answer[name])]
     return "\n".join(lines)
 
 
