@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
@@ -17,6 +18,7 @@ import pytest
 from qldb_stream.clients.kinesis import connect_kinesis
 from qldb_stream.errors import UsageError
 from qldb_stream.inbox import SqliteInbox
+from qldb_stream.ion import to_slice, to_text
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import ParkedBlock, ParkReason, Position, ProblemCode
 from qldb_stream.sinks.ledger import LedgerSink
@@ -213,6 +215,26 @@ def coverages(run: Run) -> dict[str, set[str]]:
     }
 
 
+def proofs(run: Run) -> dict[str, set[str]]:
+    """The fields of a bundle that was made, and of answers that were proven."""
+    with Ledger.open("demo/source.ledger") as ledger:
+        tip = ledger.digest().tip.sequence_no
+        digest = base64.b64encode(ledger.digest().digest).decode() + f"@{ledger.strand_id}:{tip}"
+        block = next(b for b in ledger.blocks() if b.revisions and b.revisions[-1].metadata)
+        held = ledger.block(block.address.sequence_no, tip=tip)
+    texts = {"Block": held.block, "Proof": to_slice(list(held.proof or ()))}
+    answer = {name: {"IonText": to_text(value)} for name, value in texts.items()}
+    Path("block.json").write_text(json.dumps(answer), encoding="utf-8")
+    asked = ("prove", "--answer", "block.json", "--digest", digest, "--json")
+    document = ("--document", block.revisions[-1].document_id, "-o", "evidence.zip")
+    said = run(*asked).json()
+    return {
+        "prove": keys([run(*asked, *document).json()]),
+        "prove: answers": keys([said]),
+        "prove: proven": keys(said["proven"]),
+    }
+
+
 def printed(run: Run) -> dict[str, set[str]]:
     """The fields that the commands really print, under the headings of the docs."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
@@ -238,6 +260,7 @@ def printed(run: Run) -> dict[str, set[str]]:
     demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
     assert demo["source"].keys() == demo["destination"].keys()
     exported = run("ledger", "export", "new", "--to", "exported", "--json").json()
+    proven = proofs(run)
     damage("demo/source.ledger")
     checked = [
         run("ledger", "check", name, "--json").json() for name in ("new", "demo/source.ledger")
@@ -258,6 +281,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "replay": keys([replayed, several]) - keys(verified),
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),
         **coverages(run),
+        **proven,
         **deliveries(run),
         **diffs(run),
         "replay: redactions_pending": keys(pending["redactions_pending"]),

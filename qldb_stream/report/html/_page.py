@@ -109,17 +109,18 @@ def make_section(title: str, *parts: object) -> Markup:
     return Markup(f"<section>\n<h2>{make_text(title)}</h2>\n{body}\n</section>")
 
 
-def make_page(title: str, parts: Iterable[Markup], *, made_at: datetime, maker: str) -> str:
+def make_page(title: str, parts: Iterable[Markup], *, made_at: datetime | None, maker: str) -> str:
     """
     Make a whole page.
 
     Args:
         title: its title and first heading.
         parts: what stands on it.
-        made_at: the time to print on it, aware, UTC.
+        made_at: the time to print on it, aware, UTC; None for a page that is the same each time.
         maker: the program and its version.
     """
-    when = made_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    when = "" if made_at is None else f" at {made_at.isoformat(timespec='seconds')}"
+    when = when.replace("+00:00", "Z")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -127,7 +128,7 @@ def make_page(title: str, parts: Iterable[Markup], *, made_at: datetime, maker: 
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{make_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{make_text(title)}</h1>\n{join(part for part in parts if part)}\n</main>\n"
-        f"<footer><p>Made by {make_text(maker)} at {make_text(when)}. Blocks are named by their "
+        f"<footer><p>Made by {make_text(maker)}{make_text(when)}. Blocks are named by their "
         "sequence numbers; ranges include both ends.</p></footer>\n</body>\n</html>\n"
     )
 

@@ -24,6 +24,7 @@ th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 th.w, td.w { white-space: nowrap; } thead th { overflow-wrap: normal; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; }
 dt { color: var(--soft); } dd { margin: 0; }
+pre { white-space: pre-wrap; border-left: .2rem solid var(--line); padding: .3rem .8rem; }
 .verdict { font-size: 1.1rem; border-left: .4rem solid var(--bad); padding: .3rem .8rem; }
 .verdict.ok { border-color: var(--good); }
 .soft, footer { color: var(--soft); font-size: .9rem; }
