@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from qldb_stream.archive.evidence._answers import Answer, parse_answer, verify_proof
 from qldb_stream.archive.evidence._bundle import Evidence, make_evidence
-from qldb_stream.archive.evidence._given import find_in_answer
+from qldb_stream.archive.evidence._given import find_in_answer, found_at
 from qldb_stream.archive.evidence._search import FoundRevision, check_found, find_revision
 from qldb_stream.archive.evidence._sign import Signer, open_signer
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_found",
     "find_in_answer",
     "find_revision",
+    "found_at",
     "make_evidence",
     "open_signer",
     "parse_answer",

@@ -1,13 +1,20 @@
-"""A revision in GetBlock's answer: block and path are there, and no archive is read."""
+"""
+A revision whose block and path are at hand already, so that no archive is read as a whole.
+
+They come from GetBlock's answer, or from an index over an archive; whichever, they are believed
+only as far as they lead to the digest.
+"""
 
 from __future__ import annotations
 
 from qldb_stream.archive.evidence._answers import Answer, verify_proof
-from qldb_stream.archive.evidence._search import FoundRevision, check_found
+from qldb_stream.archive.evidence._search import FoundRevision, check_found, check_verified
 from qldb_stream.errors import ProofRefusedError, UsageError
+from qldb_stream.events import Revision
 from qldb_stream.parsers.digest import SavedDigest
+from qldb_stream.pipeline import CheckedBlock
 
-__all__ = ["find_in_answer"]
+__all__ = ["find_in_answer", "found_at"]
 
 
 def find_in_answer(
@@ -36,3 +43,27 @@ def find_in_answer(
             return found
     what = f"document {document_id}" + ("" if version is None else f" in version {version}")
     raise ProofRefusedError("UNKNOWN_DOCUMENT", f"the block has no revision of {what}")
+
+
+def found_at(
+    checked: CheckedBlock, revision: Revision, block_path: tuple[bytes, ...], saved: SavedDigest
+) -> FoundRevision:
+    """
+    Take a revision with its block and path, and check that they lead to a digest.
+
+    Args:
+        checked: the block, read from its source and verified.
+        revision: one of the block's.
+        block_path: what should lead from the block's hash to the digest, 32 bytes each.
+        saved: a digest with its tip.
+
+    Raises:
+        ProofRefusedError: NOT_SOUND or OTHER_DIGEST.
+        UsageError: the digest has no tip.
+    """
+    if saved.tip is None:
+        raise UsageError("a bundle is for a digest with its tip")
+    found = FoundRevision(checked.block, revision, block_path, saved.digest, saved.tip)
+    check_verified(checked, revision)
+    check_found(found)
+    return found

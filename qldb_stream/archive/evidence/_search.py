@@ -21,7 +21,7 @@ from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore, iter_checked
 from qldb_stream.report import VerifyReport
 from qldb_stream.typing import Source
 
-__all__ = ["FoundRevision", "check_found", "find_revision"]
+__all__ = ["FoundRevision", "check_found", "check_verified", "find_revision"]
 
 _SHOWN: Final = 5
 
@@ -149,15 +149,18 @@ class _Search:
             report,
             self._later,
         )
-        _check_verified(checked, revision)
+        check_verified(checked, revision)
         check_found(found)
         return found
 
     def _check_journal(self, report: VerifyReport) -> None:
         """Refuse a journal that is not whole from block 0 to the tip."""
         strand = next((s for s in report.strands if s.strand_id == self._tip.strand_id), None)
+        if strand is None and not report.strands:
+            why = f": {report.problems[0].message}" if report.problems else ""
+            raise ProofRefusedError("NOT_WHOLE", f"the archive holds no whole block{why}")
         if strand is None:
-            held = ", ".join(one.strand_id for one in report.strands[:_SHOWN]) or "no whole block"
+            held = ", ".join(one.strand_id for one in report.strands[:_SHOWN])
             raise ProofRefusedError(
                 "OTHER_LEDGER",
                 f"the digest is of strand {self._tip.strand_id}, the archive holds {held}",
@@ -216,8 +219,13 @@ class _Search:
         )
 
 
-def _check_verified(checked: CheckedBlock, revision: Revision) -> None:
-    """Refuse a block that verification found something wrong with."""
+def check_verified(checked: CheckedBlock, revision: Revision) -> None:
+    """
+    Refuse a block that verification found something wrong with.
+
+    Raises:
+        ProofRefusedError: NOT_SOUND.
+    """
     problems = checked.verification.problems
     if problems:
         own = [p for p in problems if p.document_id == revision.document_id] or list(problems)

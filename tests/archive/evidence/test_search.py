@@ -10,17 +10,35 @@ import attrs
 import pytest
 from hypothesis import given as each, settings, strategies as st
 
-from qldb_stream.archive.evidence import FoundRevision, find_revision, make_evidence
+from qldb_stream.archive.evidence import (
+    FoundRevision,
+    check_found,
+    find_revision,
+    found_at,
+    make_evidence,
+)
 from qldb_stream.archive.evidence.verify import fold
-from qldb_stream.errors import ProofRefusedError
+from qldb_stream.errors import ProofRefusedError, UsageError
 from qldb_stream.events import BlockAddress, RevisionKind
 from qldb_stream.hashing import MerkleFrontier
+from qldb_stream.ion import to_slice
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.parsers.record import parse_record
+from qldb_stream.pipeline import Order, PipelineCore, iter_checked
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Journal, edit_field, make_journal, records, write_archive
+from qldb_stream.testing.exports import ExportFormat, make_export
 from qldb_stream.typing import Item
-from tests.archive.evidence.support import JOURNAL, SHAPE, given, one_of, revisions, saved, write
+from tests.archive.evidence.support import (
+    JOURNAL,
+    SHAPE,
+    found as found_of,
+    given,
+    one_of,
+    revisions,
+    saved,
+    write,
+)
 
 UPDATED, REVISION = one_of(JOURNAL, RevisionKind.UPDATE)
 DOCUMENT = REVISION.document_id or ""
@@ -164,6 +182,74 @@ def test_a_changed_document_is_not_proven(tmp_path: Path) -> None:
 
     with pytest.raises(ProofRefusedError, match="REVISION_HASH"):
         find_revision(open_source(tmp_path / "in"), DOCUMENT, saved(JOURNAL))
+
+
+@pytest.mark.parametrize("output_format", ["ion-text", "ion-binary"])
+def test_exports(tmp_path: Path, output_format: ExportFormat) -> None:
+    """Exports in Ion prove what streams prove."""
+    make_export(JOURNAL, output_format).write(tmp_path / "in")
+    found = find_revision(open_source(tmp_path / "in"), DOCUMENT, saved(JOURNAL))
+
+    assert DOCUMENT == make_evidence(found, b"").proven["document_id"]
+
+
+def test_what_lost_its_types_is_not_proven() -> None:
+    """A revision rebuilt from JSON whose hash does not recompute is refused for that."""
+    lost = attrs.evolve(REVISION, data_ion=to_slice({"lost": 1.5}), from_json=True)
+    block = attrs.evolve(
+        UPDATED, revisions=tuple(lost if r is REVISION else r for r in UPDATED.revisions)
+    )
+    with pytest.raises(ProofRefusedError, match="JSON export, which lost"):
+        check_found(found_of(JOURNAL, block, lost))
+
+
+def test_what_lost_its_types_beside_it_is_its_hash() -> None:
+    """Another document of the block that does not recompute is left out, and that is told."""
+    block, revision = next(
+        (block, revision)
+        for block, revision in revisions(JOURNAL)
+        if sum(one.data_ion is not None for one in block.revisions) > 1
+    )
+    others = tuple(
+        one
+        if one is revision or one.data_ion is None
+        else attrs.evolve(one, data_ion=to_slice({"lost": 1.5}), from_json=True)
+        for one in block.revisions
+    )
+    made = make_evidence(found_of(JOURNAL, attrs.evolve(block, revisions=others), revision), b"")
+
+    assert b"lost" not in made.files["block.10n"]
+    assert ["contents of documents of the block whose hash does not recompute"] == (
+        made.report["left_out"]
+    )
+
+
+def test_an_archive_without_a_block(tmp_path: Path) -> None:
+    """What holds nothing that can be read is named so."""
+    (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
+
+    assert "NOT_WHOLE" == refused(tmp_path, saved(JOURNAL))
+
+
+def test_a_block_and_a_path_from_elsewhere(tmp_path: Path) -> None:
+    """What an index gives makes the same proof, and a wrong path none."""
+    saved_digest = saved(JOURNAL)
+    found = find_revision(open_source(write(JOURNAL, tmp_path / "in")), DOCUMENT, saved_digest)
+    core = PipelineCore(Order.SORTED)
+    checked = next(
+        one
+        for one in iter_checked(core, InMemory(JOURNAL))
+        if one.block.address == found.block.address
+    )
+    revision = next(r for r in checked.block.revisions if r.document_id == DOCUMENT)
+    given_path = found_at(checked, revision, found.block_path, saved_digest)
+
+    assert make_evidence(given_path, b"").proven == make_evidence(found, b"").proven
+    for path in ((), found.block_path[1:], (bytes(32), *found.block_path[1:])):
+        with pytest.raises(ProofRefusedError, match="does not lead"):
+            found_at(checked, revision, path, saved_digest)
+    with pytest.raises(UsageError):
+        found_at(checked, revision, found.block_path, attrs.evolve(saved_digest, tip=None))
 
 
 @settings(max_examples=15, deadline=None)
