@@ -805,11 +805,9 @@ def _check_place(revision: Node, block: Block, claims: dict[str, Any]) -> dict[s
     fields = fields_of(revision)
     if "metadata" not in fields:
         raise RefusedError("the revision lacks its metadata")
-    same = (
-        [ion_hash(one) == ion_hash(revision) for one in items_of(block.fields["revisions"])]
-        if block.leaves
-        else []
-    )
+    revisions = items_of(block.fields["revisions"]) if block.leaves else []
+    wanted = ion_hash(revision)
+    same = [ion_hash(one) == wanted for one in revisions]
     if same.count(True) != 1:
         raise RefusedError("the revision does not stand in the block")
     address = fields_of(block.fields["blockAddress"], _ADDRESS)
@@ -874,15 +872,17 @@ def _check_paths(
 _IN_JOURNAL = (
     "the revision stands in this block, and the block in the journal up to the digest's tip"
 )
-_REDACTED = "the metadata are those that the journal had for this digest, and the document that was"
-_REDACTED += " redacted had this hash; nothing else is proven of it"
+_HASH_ONLY = (
+    "the metadata are those that the journal had for this digest, and the document, which is"
+)
+_HASH_ONLY += " not here (redacted, or taken out since), had this hash"
 PROVES = {
     "document": (
         "document and metadata are, value by value, those that the journal had for this digest",
         _IN_JOURNAL,
     ),
     "deleted": ("this revision, with this metadata, deleted the document", _IN_JOURNAL),
-    "redacted": (_REDACTED, _IN_JOURNAL),
+    "redacted": (_HASH_ONLY, _IN_JOURNAL),
 }
 PROVES_NOT = (
     "that the digest is the ledger's: that rests on where you have it from",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -107,6 +108,19 @@ def test_codes(tmp_path: Path, arguments: list[str], code: int, said: str) -> No
 
     assert code == done.returncode
     assert said in done.stdout
+
+
+def test_it_asks_for_little() -> None:
+    """verify.py is Python 3.9, and imports the standard library alone."""
+    tree = ast.parse(bundle().files["verify.py"], feature_version=(3, 9))
+    imports = [one for one in ast.walk(tree) if isinstance(one, ast.Import | ast.ImportFrom)]
+    names = {
+        name.name if isinstance(one, ast.Import) else str(one.module)
+        for one in imports
+        for name in one.names
+    }
+
+    assert names <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("place", ["nothing.zip", "verify.py", "."])

@@ -133,13 +133,6 @@ def test_a_revision_twice_in_its_block() -> None:
         verify.check_bundle(forged("block", block | {"revisions": listed * 2}), DIGEST)
 
 
-def test_the_table_is_told_where_the_block_says_it() -> None:
-    """A transactionInfo without the document is no error, and no table is told."""
-    block = verify.check_block(node(fields("block")))
-
-    assert verify._table(block, "0" * 22) is None
-
-
 def test_numbers_of_any_length() -> None:
     """Long ints are written in hexadecimal, long coefficients in decimal; both read back."""
     for value in (7**9000, -(7**9000), Decimal(7**3000).scaleb(-5), Decimal("1E+40")):
