@@ -19,8 +19,8 @@ from qldb_stream.events import Block, BlockAddress, Revision
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import DIGEST_BYTES, fold_proof
 from qldb_stream.ion import IonSlice, blob_of, iter_elements, iter_text
+from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.digest import SavedDigest
-from qldb_stream.parsers.export import parse_block
 from qldb_stream.parsers.parts import struct_fields
 from qldb_stream.parsers.revision import parse_revision
 from qldb_stream.verification import verify_block
