@@ -21,6 +21,7 @@ from qldb_stream.cli._coverage import coverage
 from qldb_stream.cli._demo import demo
 from qldb_stream.cli._diff import diff
 from qldb_stream.cli._forget import forget
+from qldb_stream.cli._history import history
 from qldb_stream.cli._ids import ids
 from qldb_stream.cli._inspect import inspect
 from qldb_stream.cli._ledger import ledger
@@ -77,6 +78,7 @@ for _command in (
     diff,
     status,
     forget,
+    history,
     ledger,
 ):
     app.add_command(_command)
@@ -130,7 +132,9 @@ def _fail(arguments: Sequence[str], sentence: str, code: int) -> int:
     complain(f"{_full_name(command)}: {sentence}")
     if "--json" in arguments:
         empty: dict[str, Any] = _EMPTY_REPORTS.get(command or "", {})
-        indent = None if command in {"inspect", "tap"} else 2  # an object is a line there
+        indent = (
+            None if command in {"history", "inspect", "tap"} else 2
+        )  # an object is a line there
         print_json({**empty, "ok": False, "error": sentence}, indent=indent)
     return code
 

@@ -16,6 +16,7 @@ what to do. A bug of our own is an ``AssertionError``, never one of these.
 
 from __future__ import annotations
 
+from qldb_stream.errors._archive import ArchiveIndexError
 from qldb_stream.errors._aws import UndeliveredError
 from qldb_stream.errors._decode import (
     AggregationError,
@@ -87,6 +88,7 @@ from qldb_stream.errors._usage import (
 __all__ = [
     "AggregationError",
     "AnswerError",
+    "ArchiveIndexError",
     "BacklogError",
     "CarrierError",
     "ChainBreakError",

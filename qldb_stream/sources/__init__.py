@@ -9,6 +9,18 @@ constant memory; how it puts an archive of any size in order is told in `_folder
 
 from __future__ import annotations
 
+from qldb_stream.sources._again import OpenSource, PlaceReader
+from qldb_stream.sources._files import INDEX_NAME
 from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
+from qldb_stream.sources._index import Place
 
-__all__ = ["Carrier", "FolderSource", "Progress", "open_source"]
+__all__ = [
+    "INDEX_NAME",
+    "Carrier",
+    "FolderSource",
+    "OpenSource",
+    "Place",
+    "PlaceReader",
+    "Progress",
+    "open_source",
+]

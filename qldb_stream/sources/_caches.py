@@ -8,16 +8,16 @@ other in the order of blocks too; so a few frames and tables suffice, however lo
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from typing import Final, Protocol
 
 from qldb_stream.ion import SYSTEM_TABLE, SymbolTable
 from qldb_stream.parsers.carrier import read_again
 from qldb_stream.parsers.export_walk import OWN_TABLES, read_tables
 from qldb_stream.parsers.kpl import deaggregate
-from qldb_stream.sources._index import Index, Place
+from qldb_stream.sources._index import Place
 from qldb_stream.typing import Readable
 
-__all__ = ["FrameCache", "TableCache"]
+__all__ = ["FrameCache", "SymbolPlaces", "TableCache"]
 
 _FRAME_CACHE_BYTES: Final = 32 * 2**20
 """A window of 10,000 shuffled records of a kilobyte fits three times."""
@@ -63,10 +63,17 @@ class FrameCache:
             self.held_bytes -= sum(map(len, dropped))
 
 
+class SymbolPlaces(Protocol):
+    """Knows where the symbol tables of a file stand; `Index` does, and whoever kept it."""
+
+    def tables(self, file: int, number: int) -> tuple[int, int, int]:
+        """Give the number of the tables before some tables, and their own offset and length."""
+
+
 class TableCache:
     """The symbol tables that were needed last, one for each of a few files."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: SymbolPlaces) -> None:
         self._index = index
         self._tables: OrderedDict[int, tuple[int, SymbolTable]] = OrderedDict()
 

@@ -26,7 +26,10 @@ import attrs
 from qldb_stream.errors import SourceError, UnreadableFileError, UsageError
 from qldb_stream.events import Undecodable
 
-__all__ = ["FilePool", "FileReadable", "FoundFile", "FoundFiles", "find_files"]
+__all__ = ["INDEX_NAME", "FilePool", "FileReadable", "FoundFile", "FoundFiles", "find_files"]
+
+INDEX_NAME: Final = ".qldb-stream-index"
+"""What our own index is called in the folder of an archive; what it is drafted as begins so."""
 
 _OPEN_FILES: Final = 64
 """How many files are held open at once; far below every system's limit (often 256)."""
@@ -126,7 +129,8 @@ class _Walk:
     def _list(self, path: Path) -> list[str]:
         names = sorted(os.listdir(path))  # noqa: PTH208 - by name: paths sort in another way
         visible = [name for name in names if not name.startswith(".")]
-        self.passed_over += len(names) - len(visible)
+        ours = sum(name.startswith(INDEX_NAME) for name in names)
+        self.passed_over += len(names) - len(visible) - ours
         return visible
 
 

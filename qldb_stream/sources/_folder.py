@@ -14,8 +14,9 @@ place in the order of blocks.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ from qldb_stream.parsers.gunzip import is_gzip, iter_gunzipped
 from qldb_stream.parsers.kinds import SNIFF_BYTES, Kind, kind_of
 from qldb_stream.parsers.manifest import MAX_MANIFEST_BYTES, FoundManifest
 from qldb_stream.parsers.window import BytesReadable
+from qldb_stream.sources._again import OpenSource
 from qldb_stream.sources._contents import read_manifest
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundFiles, find_files
 from qldb_stream.sources._gzip import Spool
@@ -119,6 +121,7 @@ class FolderSource:
         self._progress = progress
         self._check_manifests = check_manifests
         self._manifests: tuple[FoundManifest, ...] | None = None  # of the last reading
+        self._given = tuple(given)
         # What was named, by its number: paths as `find_files` counts them, and URLs.
         self._arguments = [number for number, path in enumerate(given) if not is_s3(path)]
         self._urls = {str(path): number for number, path in enumerate(given) if is_s3(path)}
@@ -135,6 +138,22 @@ class FolderSource:
             [Carrier(file.name, file.size, self._arguments[file.argument]) for file in self._files]
             + [Carrier(o.name, o.size or 0, self._url_of(o.name)) for o in self._objects]
         )
+
+    def marks(self) -> Iterator[tuple[int, str, int, str]]:
+        """
+        Say by what each file or object would be known to be the same again later.
+
+        Yields:
+            Which argument it was found under, its name below that, its size, and the time of its
+            last change or, in S3, its entity tag; no inode, so copies with their times count.
+        """
+        for file in self._files:
+            argument = self._arguments[file.argument]
+            name = os.fsencode(os.path.relpath(file.path, self._given[argument]))
+            shown = name.decode("utf-8", "backslashreplace")
+            yield argument, shown, file.size, str(file.stamp[-1])
+        for found in self._objects:
+            yield self._url_of(found.name), found.name, found.size or 0, found.etag or ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,6 +206,26 @@ class FolderSource:
             pool.check_unchanged(files)
             yield from reading.walk()
             pool.check_unchanged(files)
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenSource]:
+        """
+        Hold the files open while the body runs, to read single places of them again.
+
+        Objects of S3 are fetched once, and kept until then.
+
+        Raises:
+            SourceError: an object is gone or another one, S3 cannot be reached, or there is no
+                room in the temporary folder.
+        """
+        fetching = Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
+        with fetched(self._objects, fetching.add) as (put, unread):
+            if self._objects:
+                fetching.end()
+            unreadable = (*self._unreadable, *unread)
+            files = (*self._files, *put)
+            with closing(OpenSource(files, unreadable, self._broken, self._progress)) as source:
+                yield source
 
     def _url_of(self, name: str) -> int:
         """Say under which URL an object was listed: the longest that it begins with."""

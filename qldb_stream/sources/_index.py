@@ -28,7 +28,7 @@ import attrs
 from qldb_stream.errors import SourceError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, ControlRecord, Event
 
-__all__ = ["Index", "Place"]
+__all__ = ["Index", "Place", "SymbolRow"]
 
 _CACHE_KIB: Final = 16 * 1024
 _ROWS_PER_INSERT: Final = 2000
@@ -103,6 +103,9 @@ class Place:
     address: BlockAddress | None
     tables: int | None = None
 
+
+SymbolRow: TypeAlias = tuple[int, int, int, int, int]
+"""Where symbol tables stand: file, their number and that of those before them, offset, length."""
 
 _Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None]
 
@@ -190,6 +193,12 @@ class Index:
             (file, number),
         ).fetchone()
         return found
+
+    def all_tables(self) -> Iterator[SymbolRow]:
+        """Iterate over where all symbol tables stand."""
+        yield from self._database.execute(
+            "SELECT file, number, parent, start, length FROM symbols ORDER BY file, number"
+        )
 
     def files_with(self, strand_id: str, sequence_no: int) -> list[int]:
         """Give the numbers of the files that hold a whole block."""

@@ -81,14 +81,19 @@ class Reading:
 
     def walk(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
         """Read every record and block again, in the order of the blocks, with its file's name."""
+        for place, events in self.walk_places():
+            name = self._files[place.file].name
+            for event in events:
+                yield name, place.address, event
+
+    def walk_places(self) -> Iterator[tuple[Place, list[Event]]]:
+        """Do the same, with the place of each record or block."""
         meter = Meter(self._progress, self._found_bytes, "read")
         done = 0
         for place in self._index.places():
             done += place.length
             meter.show(done)
-            name = self._files[place.file].name
-            for event in self._read(place):
-                yield name, place.address, event
+            yield place, self._read(place)
         meter.end()
 
     def _open(self, file: FoundFile) -> Opened:

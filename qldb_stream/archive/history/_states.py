@@ -1,0 +1,96 @@
+"""
+From the checks of one block to the state of each of its revisions.
+
+A check that names a document is that revision's; one that names none is the block's, but for
+CHAIN, which is the link to the block before. So a damaged neighbour in the same block fails
+itself and leaves a sound revision sound: its hash is a leaf of the block's tree all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from qldb_stream.archive.history._values import HistoryEntry, RevisionState, worst
+from qldb_stream.errors import DecodeError
+from qldb_stream.events import Revision, RevisionKind, TableInfo
+from qldb_stream.pipeline import CheckedBlock
+from qldb_stream.report import Check, Outcome, ProblemCode
+
+__all__ = ["UNASKED", "entries_of", "table_of"]
+
+UNASKED: Final = (
+    "redacted without a request among the blocks at hand: only the hash of the document is there"
+)
+_OWN: Final = ProblemCode.REVISION_HASH
+_TWO: Final = "the archive has two different blocks at this address"
+
+
+def entries_of(
+    checked: CheckedBlock, *, in_conflict: bool, asked: Iterable[tuple[str, int]] = ()
+) -> Iterator[HistoryEntry]:
+    """
+    Give the revisions of a block that documents have, in the block's order.
+
+    Args:
+        checked: the block, with every check on it.
+        in_conflict: whether another block claims its address.
+        asked: document id and version of revisions whose redaction a verified block asked for.
+    """
+    checks = checked.verification.checks
+    # What a hash-only revision of the system hashes is nobody's business but its own: it is a
+    # leaf of the block's tree, and the tree is checked.
+    shared = [c for c in checks if c.document_id is None and c.name is not _OWN]
+    chain = [check for check in shared if check.name is ProblemCode.CHAIN]
+    block = [check for check in shared if check.name is not ProblemCode.CHAIN]
+    said = set(asked)
+    for revision in checked.block.revisions:
+        metadata = revision.metadata
+        if metadata is None:
+            continue
+        own = [check for check in checks if check.document_id == metadata.id]
+        unasked = (
+            revision.kind is RevisionKind.REDACTED and (metadata.id, metadata.version) not in said
+        )
+        yield HistoryEntry(
+            revision,
+            checked.block.summary,
+            _state(own, block, chain, in_conflict=in_conflict, unasked=unasked),
+            table_of(checked, revision),
+        )
+
+
+def table_of(checked: CheckedBlock, revision: Revision) -> TableInfo | None:
+    """Give the table of a revision: its record's, else what transactionInfo says."""
+    if revision.table is not None:
+        return revision.table
+    info = checked.block.summary.transaction_info
+    try:
+        found = None if info is None else info.documents.get(revision.document_id or "")
+    except DecodeError:  # TRANSACTION_INFO has failed then
+        return None
+    return None if found is None else found.table
+
+
+def _state(
+    own: list[Check], block: list[Check], chain: list[Check], *, in_conflict: bool, unasked: bool
+) -> RevisionState:
+    wrong = [check.detail for check in (*own, *block, *chain) if not _is_fine(check)]
+    of_revision = [check.outcome for check in own]
+    of_block = [check.outcome for check in block]
+    if unasked:
+        of_revision.append(Outcome.NOT_CHECKABLE)
+        wrong.append(UNASKED)
+    if in_conflict:
+        of_block.append(Outcome.FAILED)
+        wrong.append(_TWO)
+    return RevisionState(
+        worst(of_revision),
+        worst(of_block),
+        worst(check.outcome for check in chain),
+        tuple(dict.fromkeys(wrong)),
+    )
+
+
+def _is_fine(check: Check) -> bool:
+    return check.outcome is Outcome.VERIFIED
