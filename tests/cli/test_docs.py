@@ -157,6 +157,23 @@ def deliveries(run: Run) -> dict[str, set[str]]:
     }
 
 
+def history(run: Run) -> dict[str, set[str]]:
+    """The fields of revisions as they were, and of who changed them."""
+    *revisions, summary = map(json.loads, run("history", "in", "--json").out.splitlines())
+    document = revisions[0]["revision"]["metadata"]["id"]
+    blamed = run("history", "in", "--document", document, "--blame", "--json").json()
+    return {
+        "history: REVISION": keys(revisions),
+        "history: state": keys(each["state"] for each in (*revisions, *blamed["fields"])),
+        "history: SUMMARY": keys([summary]),
+        "history: tables": keys(summary["tables"]),
+        "history: archive": keys([summary["archive"], blamed["archive"]])
+        | keys(summary["archive"]["strands"]),
+        "history: blame": keys([blamed]),
+        "history: fields": keys(blamed["fields"]),
+    }
+
+
 def lists(run: Run) -> dict[str, set[str]]:
     """The fields of what lists sinks and what waits for them."""
     listed = run("sinks", "--json").json()
@@ -294,6 +311,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
+        **history(run),
         **lists(run),
         "ledger check": keys(checked),
         "ledger check: problems": keys(each for said in checked for each in said["problems"]),
