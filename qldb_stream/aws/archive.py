@@ -46,6 +46,7 @@ __all__ = ["handler"]
 # Lambda's /tmp has 512 MB at least and 10 GB at most; an object of Firehose has 128 MB.
 MAX_OBJECT_BYTES: Final = 8 << 30
 _BATCH_ITEMS: Final = 1000
+_MOST_TOLD: Final = 1000  # characters
 _NO_TIME: Final = "the function's time was over; give it more, or make objects smaller"
 
 _buckets: list[BucketReader] = []
@@ -70,7 +71,8 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
         UsageError: the environment is not fit to work in, it is none of these events, or an
             object may not be read.
         SourceError: S3 cannot be reached.
-        UndeliveredError: not all of an object is in the inbox: the event must come again.
+        UndeliveredError: not all of an object is in the inbox, or, of a run over a prefix, a sink
+            cannot be reached now: the event must come again.
         QldbStreamError: inbox or secrets cannot be reached.
     """
     here = deployment()
@@ -253,6 +255,7 @@ def _take_prefix(taking: _Taking, run: PrefixRun) -> dict[str, Any]:
 
 def _answer(taking: _Taking, run: PrefixRun, is_whole: bool) -> dict[str, Any]:  # noqa: FBT001 - a result
     report = taking.drain() if is_whole else taking.report
+    _check_passing(run, report)
     is_cut = any(strand.state is StrandState.CUT for strand in report.strands)
     said = attrs.evolve(
         run,
@@ -265,6 +268,21 @@ def _answer(taking: _Taking, run: PrefixRun, is_whole: bool) -> dict[str, Any]: 
         "ok": report.ok,
         "strands": [strand.as_json() for strand in report.strands],
     }
+
+
+def _check_passing(run: PrefixRun, report: DeliveryReport) -> None:
+    """
+    Let a call fail, so that it is repeated, when all that is wrong may pass.
+
+    Raises:
+        UndeliveredError: a sink or the inbox could not be reached, and nothing has stopped.
+    """
+    states = [strand.state for strand in report.strands]
+    if report.ok or StrandState.STOPPED in states:
+        return
+    why = [f"{name}: {problem}" for name, problem in report.sinks_failed.items()]
+    why += [s.detail for s in report.strands if s.state is StrandState.FAILED]
+    raise UndeliveredError(f"s3://{run.bucket}/{run.prefix}", "; ".join(why)[:_MOST_TOLD])
 
 
 def _iter_batches(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -19,6 +19,7 @@ from qldb_stream.errors import UndeliveredError, UsageError
 from qldb_stream.inbox import open_inbox
 from qldb_stream.testing import make_export, make_journal
 from tests.aws.events import Context, metric_lines
+from tests.sinks.webhook.server import SECRET, Said, run_receiver
 
 JOURNAL = make_journal(21, blocks=12)
 RECORDS = list(JOURNAL.iter_records())
@@ -185,6 +186,37 @@ def test_a_drain_that_is_cut_is_not_done(deploy: Deploy, bucket: str) -> None:
 
     assert (False, 1) == (cut["done"], cut["objects"])
     assert (True, 3, 12) == (whole["done"], whole["objects"], whole["applied"])
+
+
+def test_a_run_whose_sink_is_away_is_tried_again(deploy: Deploy, bucket: str) -> None:
+    """What may pass fails the call, and the machine repeats it; the rest is delivered then."""
+    put_thirds(bucket)
+    run = {"bucket": bucket, "prefix": "2020/"}
+    with run_receiver() as receiver:
+        url = f"webhook+http://127.0.0.1:{receiver.port}/cars"
+        deploy(SINK=url, WEBHOOK_SECRET=SECRET, RETRIES="0")
+        receiver.answers = [Said(503)] * 3
+        with metric_lines(), pytest.raises(UndeliveredError, match="HTTP 503"):
+            archive.handler(run, Context())
+        with metric_lines():
+            answer = archive.handler(run, Context())
+
+        assert (True, True) == (answer["ok"], answer["done"])
+        assert list(range(12)) == [body["data"]["sequenceNo"] for body in receiver.bodies("/cars")]
+
+
+def test_a_run_that_a_person_must_look_at_says_so(deploy: Deploy, bucket: str) -> None:
+    """A strand that has stopped is told in the answer, which ends the run."""
+    put_thirds(bucket)
+    with run_receiver() as receiver:
+        url = f"webhook+http://127.0.0.1:{receiver.port}/cars"
+        deploy(SINK=url, WEBHOOK_SECRET=SECRET, RETRIES="0")
+        receiver.answers = [Said(422)] * 99
+        with metric_lines():
+            answer = archive.handler({"bucket": bucket, "prefix": "2020/"}, Context())
+
+    assert not answer["ok"]
+    assert ["stopped"] == [strand["state"] for strand in answer["strands"]]
 
 
 def test_objects_that_are_gone(
