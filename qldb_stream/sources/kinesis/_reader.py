@@ -40,6 +40,9 @@ _CAP_S: Final = 10.0
 _DOUBLINGS: Final = 10
 # https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html
 _LEAST_RETENTION_S: Final = 86_400.0
+# Kinesis says when a closed shard has ended, and some of its likenesses never do. One answer with
+# nothing in it is no proof: Kinesis gives such where there is more.
+_NOTHINGS: Final = 3
 _LOOKS: Final = 20  # for the oldest record: Kinesis answers with nothing where there is little
 
 
@@ -93,6 +96,7 @@ class ShardReader:
         self._chance: Final = chance
         self._losses = list(losses)
         self._iterator: str | None = None
+        self._nothing = 0  # answers in a row that had nothing, of a closed shard
         self._failed = 0
         self._failing_since_s: float | None = None
 
@@ -150,8 +154,8 @@ class ShardReader:
                 self._progress.read, sequence_number=str(record["SequenceNumber"])
             )
             yield Step(items_of(record, f"{self._stream}/{self.shard.shard_id}"), reached)
-        # Some of Kinesis's likenesses never say that a closed shard has ended.
-        is_ended = answer.next_iterator is None or (is_closed and not has_more)
+        self._nothing = 0 if has_more or not is_closed else self._nothing + 1
+        is_ended = answer.next_iterator is None or self._nothing >= _NOTHINGS
         until_s = max(self._progress.read.read_until_s, now_s - answer.behind_s)
         # A full answer may have more behind it that came in the same millisecond.
         is_full = len(answer.records) >= self._settings.most_records

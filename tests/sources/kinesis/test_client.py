@@ -65,13 +65,19 @@ def iterators(count: int) -> list[dict[str, Any]]:
     return [{"ShardIterator": str(n)} for n in range(count)]
 
 
-def read(client: Any, checkpoint: Checkpoint, now_s: float, times: int = 1) -> list[Step]:
+def read(
+    client: Any,
+    checkpoint: Checkpoint,
+    now_s: float,
+    times: int = 1,
+    shard: Shard = Shard("shardId-0"),  # noqa: B008 - a frozen value
+) -> list[Step]:
     """Read a shard some times, and let each step be given on."""
     progress = Progress(checkpoint, checkpoint)
     reader = ShardReader(
         Stream(client, "cars"),
         FACTS,
-        Shard("shardId-0"),
+        shard,
         progress,
         Group(),
         settings=FAST,
@@ -93,6 +99,16 @@ def test_a_shard_ends_where_kinesis_says_so() -> None:
     assert [1, 1, 0] == [len(step.items) for step in steps]
     assert [False, False, True] == [step.reached.is_ended for step in steps]
     assert Checkpoint("1", 5.0, is_ended=True) == steps[-1].reached
+
+
+def test_one_empty_answer_is_not_the_end_of_a_closed_shard() -> None:
+    """What comes behind it is read; after three without a word of the end it is taken for ended."""
+    answers = [answer(), answer(0), *[answer()] * 3]
+    client = Scripted(get_shard_iterator=iterators(1), get_records=answers)
+    steps = read(client, Checkpoint(), 5.0, times=5, shard=Shard("shardId-0", is_closed=True))
+
+    assert [0, 1, 0, 0, 0, 0] == [len(step.items) for step in steps]
+    assert [False] * 5 + [True] == [step.reached.is_ended for step in steps]
 
 
 def test_it_is_known_until_when_a_shard_is_read() -> None:
