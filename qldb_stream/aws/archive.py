@@ -71,8 +71,8 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
         UsageError: the environment is not fit to work in, it is none of these events, or an
             object may not be read.
         SourceError: S3 cannot be reached.
-        UndeliveredError: not all of an object is in the inbox, or, of a run over a prefix, a sink
-            cannot be reached now: the event must come again.
+        UndeliveredError: not all of an object is in the inbox, or what it completes was not
+            delivered; of a run over a prefix, a sink cannot be reached now: it must come again.
         QldbStreamError: inbox or secrets cannot be reached.
     """
     here = deployment()
@@ -111,6 +111,7 @@ class _Taking:
         self.applied = 0
         self._records = 0
         self._may_stop = not goes_on
+        self._troubles: list[str] = []
         self._quarantined = 0
         self._stands: dict[tuple[str, str], StrandDelivery] = {}
         self._sinks_failed: dict[str, str] = {}
@@ -131,11 +132,17 @@ class _Taking:
         Take objects; one that is gone counts as missing.
 
         Raises:
-            UndeliveredError: the time was over, or the inbox refused a part.
+            UndeliveredError: the time was over, the inbox refused a part, or what they complete
+                was not delivered: nothing else would wake it.
         """
+        self._troubles = []
         for found in objects:
-            if not is_passed_over(found.key) and not self.take(found).is_whole:
+            if is_passed_over(found.key):
+                continue
+            if not self.take(found).is_whole:
                 raise UndeliveredError(found.name, _NO_TIME)
+            if self._troubles:
+                raise UndeliveredError(found.name, "; ".join(self._troubles)[:_MOST_TOLD])
 
     def take(self, found: StoredObject, skip: int = 0, etag: str = "") -> _Taken:
         """
@@ -201,6 +208,7 @@ class _Taking:
         self._quarantined += sum(outcome.value == "quarantined" for outcome in result.outcomes)
 
     def _note(self, report: DeliveryReport) -> None:
+        self._troubles += _troubles_of(report)
         self.applied += report.applied
         self._sinks_failed = dict(report.sinks_failed)
         for strand in report.strands:
@@ -280,9 +288,15 @@ def _check_passing(run: PrefixRun, report: DeliveryReport) -> None:
     states = [strand.state for strand in report.strands]
     if report.ok or StrandState.STOPPED in states:
         return
-    why = [f"{name}: {problem}" for name, problem in report.sinks_failed.items()]
-    why += [s.detail for s in report.strands if s.state is StrandState.FAILED]
-    raise UndeliveredError(f"s3://{run.bucket}/{run.prefix}", "; ".join(why)[:_MOST_TOLD])
+    why = "; ".join(_troubles_of(report))[:_MOST_TOLD]
+    raise UndeliveredError(f"s3://{run.bucket}/{run.prefix}", why)
+
+
+def _troubles_of(report: DeliveryReport) -> list[str]:
+    """Say what failed or stopped."""
+    bad = (StrandState.FAILED, StrandState.STOPPED)
+    opened = [f"{name}: {problem}" for name, problem in report.sinks_failed.items()]
+    return opened + [strand.detail for strand in report.strands if strand.state in bad]
 
 
 def _iter_batches(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -205,6 +205,29 @@ def test_a_run_whose_sink_is_away_is_tried_again(deploy: Deploy, bucket: str) ->
         assert list(range(12)) == [body["data"]["sequenceNo"] for body in receiver.bodies("/cars")]
 
 
+@pytest.mark.parametrize("status", [503, 422])
+def test_an_object_that_is_not_delivered_comes_again(
+    deploy: Deploy, bucket: str, status: int
+) -> None:
+    """Nothing else would wake what waits in the inbox, nor tell anybody that it does."""
+    keys = put_thirds(bucket)
+    event = sqs_event(*[s3_event(bucket, key) for key in keys])
+    with run_receiver() as receiver:
+        url = f"webhook+http://127.0.0.1:{receiver.port}/cars"
+        deploy(SINK=url, WEBHOOK_SECRET=SECRET, RETRIES="0")
+        receiver.answers = [Said(status)] * 99
+        with metric_lines():
+            answer = archive.handler(event, Context())
+        assert "m2" in [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+        with pytest.raises(UndeliveredError, match=f"HTTP {status}"):
+            archive.handler(s3_event(bucket, keys[2]), Context())
+        receiver.answers = []
+        with metric_lines():
+            assert {"batchItemFailures": []} == archive.handler(event, Context())
+
+        assert 12 == len(receiver.bodies("/cars"))
+
+
 def test_a_run_that_a_person_must_look_at_says_so(deploy: Deploy, bucket: str) -> None:
     """A strand that has stopped is told in the answer, which ends the run."""
     put_thirds(bucket)
