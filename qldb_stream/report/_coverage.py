@@ -335,8 +335,8 @@ class CoverageReport:
 
     @property
     def nothing_readable(self) -> bool:
-        """Say whether no record was there at all (exit code 2 of the command)."""
-        return self.records == 0
+        """Say whether there was no record and no manifest (exit code 2 of the command)."""
+        return self.records == 0 and not self.manifests
 
     @property
     def blocks(self) -> int:

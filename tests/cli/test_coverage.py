@@ -5,11 +5,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import boto3
 import pytest
 
 from qldb_stream.archive.coverage import cover_source
 from qldb_stream.sources import open_source
-from qldb_stream.testing import make_journal, records, write_archive
+from qldb_stream.testing import (
+    firehose_object,
+    make_export,
+    make_journal,
+    records,
+    write_archive,
+)
 from tests.cli.conftest import Run
 
 JOURNAL = make_journal(5, blocks=40)
@@ -96,6 +103,32 @@ def test_nothing_readable(run: Run, tmp_path: Path) -> None:
     assert answer.json()["error"].startswith("nothing readable in ")
     assert f"qldb-stream coverage: {answer.json()['error']}\n" == answer.err == people.err
     assert "ok" not in people.out
+
+
+def test_a_manifest_alone(run: Run, tmp_path: Path) -> None:
+    """A manifest whose objects are all gone says what is missing: all of it."""
+    made = make_export(BLOCKS)
+    made.write(tmp_path / "in", without=made.keys)
+    answer = run("coverage", tmp_path / "in", "--json")
+
+    assert (1, 40, "") == (answer.code, answer.json()["missing_blocks"], answer.err)
+
+
+def test_objects_of_s3(run: Run, tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix is a source beside a folder, and its objects are files, named by their URLs."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    client = boto3.client("s3")
+    region = {"LocationConstraint": "eu-west-1"}
+    client.create_bucket(Bucket="covered", CreateBucketConfiguration=region)
+    for number in range(2):
+        found = [r for block in BLOCKS[10 + number :: 2] for r in records(block)]
+        client.put_object(Bucket="covered", Key=f"in/{number}", Body=firehose_object(found))
+    answer = run("coverage", write(tmp_path / "in", [*range(20)]), "s3://covered/in/", "--json")
+    said = answer.json()
+
+    assert (0, 40) == (answer.code, said["blocks"])
+    assert ["s3://covered/in/0", "s3://covered/in/1"] == [f["name"] for f in said["files"][1:]]
+    assert [[[0, 19]], [[10, 39]]] == [s["holdings"][0]["ranges"] for s in said["sources"]]
 
 
 def test_no_such_file(run: Run, tmp_path: Path) -> None:

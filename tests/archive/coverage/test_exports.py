@@ -10,6 +10,7 @@ from qldb_stream.archive.coverage import cover_source
 from qldb_stream.report import CoverageReport, ManifestCoverage, ProblemCode
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Export, make_export, make_journal, records, write_archive
+from tests.archive.parts import make_ledger, write_parts
 from tests.cli.conftest import Run, run
 
 __all__ = ["run"]  # a fixture
@@ -149,3 +150,21 @@ def test_manifests_for_people(made: Export, tmp_path: Path, run: Run) -> None:
     assert "no final manifest" in words
     assert "What manifests promised" in words
     assert "not all that manifests promise" in answer.out.splitlines()[-1]
+
+
+def test_five_parts_of_a_ledger(tmp_path: Path) -> None:
+    """Binary, text and JSON exports and Firehose's bytes of one ledger: whole, without conflict."""
+    with make_ledger() as ledger:
+        write_parts(ledger, tmp_path / "in")
+        blocks = list(ledger.blocks())
+    parts = ["a", "b", "text", "json", "firehose"]
+    source = open_source([tmp_path / "in" / part for part in parts])
+    report = cover_source(source, parts)
+    (strand,) = report.strands
+
+    assert (True, len(blocks), ()) == (report.ok, report.blocks, strand.missing)
+    assert [(0, 17), (14, len(blocks) - 1), (10, 25), (22, 37)] == [
+        (source.holdings[0].first, source.holdings[0].last) for source in report.sources[:4]
+    ]
+    assert {"Car": 7, "Van": 6} == {table.name: table.documents for table in strand.tables}
+    assert (1, 1) == (strand.redactions.requested, strand.redactions.erased)
