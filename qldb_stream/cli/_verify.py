@@ -26,6 +26,7 @@ Examples:
   qldb-stream verify archive/
   qldb-stream verify part-1.kpl part-2.gz --json
   qldb-stream verify archive/ --html verification.html
+  qldb-stream verify archive/ --jobs 4
   qldb-stream verify archive/ --digest ledger-digest.json
   qldb-stream verify archive/ --digest BASE64@STRAND:1234
   qldb-stream verify s3://my-archive/2024/ rest/
@@ -44,6 +45,14 @@ Examples:
     help="Look for what was changed in a revision that fails, and for the types that a document "
     "of a JSON export lost. What is found is shown with its value.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many processes share the work; what is reported is the same for every number.",
+)
 @html_option
 @json_option
 def verify(
@@ -52,6 +61,7 @@ def verify(
     digests: tuple[str, ...],
     tip: str | None,
     diagnose: bool,
+    jobs: int,
     page: Path | None,
     as_json: bool,
 ) -> int:
@@ -68,7 +78,7 @@ def verify(
     checks = Checks(diagnose=diagnose, digests=read_digests(digests, tip))
     with progress() as report_progress, open_files(files, report_progress) as source:
         pipeline = Pipeline(None, checks=checks)
-        failure = _run(pipeline, source)
+        failure = _run(pipeline, source, jobs)
     report = pipeline.report.verification
     why = None if failure is None else explain(failure)
     write_page(page, partial(verify_page, report, shown_names(files), failure=why))
@@ -78,10 +88,12 @@ def verify(
     )
 
 
-def _run(pipeline: Pipeline, source: FolderSource) -> QldbStreamError | KeyboardInterrupt | None:
+def _run(
+    pipeline: Pipeline, source: FolderSource, jobs: int
+) -> QldbStreamError | KeyboardInterrupt | None:
     """Run to the end, or give what ended it; the report tells how far it came."""
     try:
-        pipeline.run(source)
+        pipeline.run(source, jobs=jobs)
     except (QldbStreamError, KeyboardInterrupt) as error:
         return error
     return None

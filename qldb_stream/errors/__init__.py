@@ -37,6 +37,7 @@ from qldb_stream.errors._delivery import (
     SourceError,
     SourceUnavailableError,
     StaleTokenError,
+    WorkerDiedError,
 )
 from qldb_stream.errors._evidence import (
     AnswerError,
@@ -139,4 +140,5 @@ __all__ = [
     "UnreadableFileError",
     "UnsupportedPartiqlError",
     "UsageError",
+    "WorkerDiedError",
 ]

@@ -15,6 +15,7 @@ __all__ = [
     "SourceError",
     "SourceUnavailableError",
     "StaleTokenError",
+    "WorkerDiedError",
 ]
 
 
@@ -29,6 +30,21 @@ class SourceError(QldbStreamError):
 
     def __str__(self) -> str:
         return f"{self.source} {self.problem}; read it again when nothing writes to it"
+
+
+@attrs.frozen
+class WorkerDiedError(QldbStreamError):
+    """A process that shared the work was ended from outside."""
+
+    disposition = Disposition.RETRY
+
+    jobs: int
+
+    def __str__(self) -> str:
+        return (
+            f"one of {self.jobs} processes was ended from outside, by a signal or for want of "
+            "memory, so nothing is said of the rest; run it again, with fewer jobs"
+        )
 
 
 @attrs.frozen

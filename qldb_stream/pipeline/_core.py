@@ -45,6 +45,7 @@ from qldb_stream.events import (
 from qldb_stream.ordering import EARLIEST, Sequencer
 from qldb_stream.pipeline._checks import NO_CHECKS, Checks, unconfirmed
 from qldb_stream.pipeline._gate import StrandGate, Verdict
+from qldb_stream.pipeline._sound import SoundBlock
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.report import (
     BlockVerification,
@@ -186,6 +187,7 @@ class PipelineCore:
         self._start = start
         self._gaps = gaps
         self._strands: dict[str, _Strand] = {}
+        self._sound: dict[BlockAddress, SoundBlock] = {}  # verified elsewhere, and on their way
         self._is_closed = False
         self.before_start = 0
         self.redacted: dict[BlockAddress, None] = {}  # in the order in which they came
@@ -235,6 +237,20 @@ class PipelineCore:
         if self._order is Order.LIVE:
             self._pass_on()
 
+    def pass_sound(self, found: SoundBlock, events: int) -> None:
+        """
+        Take a block of sorted input that another process has verified; ask for blocks after it.
+
+        Args:
+            found: what is to be told of it.
+            events: of how many it was made; they count as records.
+        """
+        assert self._order is Order.SORTED, "others wait for copies of their blocks"
+        self._assembler.finish(found.address)
+        self._tally.records += events
+        self._sound[found.address] = found
+        self._pass_on(found.stub())
+
     def finish(self, address: BlockAddress) -> None:
         """Take note that nothing more comes for blocks up to an address."""
         self._assembler.finish(address)
@@ -282,9 +298,9 @@ class PipelineCore:
     def _first(self, strand_id: str) -> int | None:
         return self._start.get(strand_id) if isinstance(self._start, Mapping) else self._start
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, *verified: Block) -> None:
         """Hand whole blocks to the sequencer; keep what the assembler has to say."""
-        blocks = self._whole_blocks()
+        blocks = (*self._whole_blocks(), *verified)
         self._add_problems(self._assembler.take_problems())
         self.redacted.update(dict.fromkeys(self._assembler.take_redacted()))
         for block in blocks:
@@ -347,8 +363,13 @@ class PipelineCore:
         if strand.next is not None:
             self._report_hole(strand_id, strand.next, number - 1)
         strand.next = number + 1
-        verification = self._verifier.feed(block)
-        self._add_verification(block, verification)
+        sound = self._sound.pop(block.address, None)
+        if sound is None:
+            verification = self._verifier.feed(block)
+            self._add_verification(block, verification)
+        else:
+            verification = self._verifier.feed(block, sound.verification)
+            self._tally.add_verification(verification, sound.revisions)
         verdict = self._admit(strand.gate, block, verification)
         position = strand.gate.position if verdict is Verdict.DELIVER else None
         return CheckedBlock(block, verification, verdict, position)

@@ -9,16 +9,24 @@ events or whole blocks is taken as it comes; it waits in memory as long as it mu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from qldb_stream.errors import UsageError
-from qldb_stream.events import Block, BlockAddress, BlockSummary, RevisionDetails
+from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionDetails
 from qldb_stream.pipeline._core import Order
 from qldb_stream.typing import Item, Source
 
-__all__ = ["Input", "PlacedItem", "PlacedSource", "address_of", "iter_placed", "order_of"]
+__all__ = [
+    "Input",
+    "PlacedItem",
+    "PlacedSource",
+    "SharedSource",
+    "address_of",
+    "iter_placed",
+    "order_of",
+]
 
 Input: TypeAlias = Source | Iterable[Item | Block]
 PlacedItem: TypeAlias = tuple[BlockAddress | None, Item | Block]
@@ -30,6 +38,16 @@ class PlacedSource(Protocol):
 
     def placed_items(self) -> Iterator[PlacedItem]:
         """Iterate over all items by rising address; None for what has no block."""
+
+
+@runtime_checkable
+class SharedSource(Protocol):
+    """A sorted source that several processes can read together."""
+
+    def shared_items(
+        self, jobs: int, look: Callable[[BlockAddress, Sequence[Event]], Any]
+    ) -> Iterator[Any]:
+        """Iterate like `placed_items`, or over values with `address`, `answer` and `events`."""
 
 
 def address_of(item: Item | Block) -> BlockAddress | None:

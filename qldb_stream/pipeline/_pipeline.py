@@ -144,7 +144,7 @@ class Pipeline:
         """
         return ReplayReport(VerifyReport()) if self._passes is None else self._passes.report()
 
-    def run(self, source: Input) -> ReplayReport:
+    def run(self, source: Input, *, jobs: int = 1) -> ReplayReport:
         """
         Verify a bounded source and deliver what may be delivered.
 
@@ -159,6 +159,8 @@ class Pipeline:
                 `parse_export` and `Ledger.blocks` give. An iterable waits in memory to
                 its end, within a limit; with a start, only until its turn has come. An
                 empty one is no error: the report says `nothing_readable`.
+            jobs: how many processes verify a source of files, without a sink. The report is the
+                same for every number; it pays from some thousand blocks on.
 
         Returns:
             What was verified and what was applied; for several sinks, for each.
@@ -167,6 +169,7 @@ class Pipeline:
             UsageError: the sink that a URL names cannot be opened, the source cannot be read
                 or yields something else, or a start leaves a hole behind what the sink has.
             SourceError: the source changed or failed while it was read.
+            WorkerDiedError: one of several processes was ended from outside.
             BacklogError: an iterable has more out of order than may wait.
             QldbStreamError: whatever the only sink raised, after retries; of several, the
                 report has it. In all cases `report` tells how far the run came, and the
@@ -175,7 +178,7 @@ class Pipeline:
         self._passes = Passes(
             self._plans, self._rules, self._start, self._gaps, self._token, self._checks
         )
-        return self._passes.run(source)
+        return self._passes.run(source, jobs)
 
     def handle_batch(
         self, items: Sequence[Item | Block], *, deadline_s: float | None = None
@@ -336,7 +339,7 @@ class Pipeline:
         return lambda: deadline_s is not None and clock.now_s() >= deadline_s
 
 
-def verify_source(source: Input, *, checks: Checks = NO_CHECKS) -> VerifyReport:
+def verify_source(source: Input, *, checks: Checks = NO_CHECKS, jobs: int = 1) -> VerifyReport:
     """
     Verify everything that a bounded source holds; never stops at what is wrong.
 
@@ -344,6 +347,7 @@ def verify_source(source: Input, *, checks: Checks = NO_CHECKS) -> VerifyReport:
         source: as `Pipeline.run` takes it.
         checks: what is done beyond recomputing hashes: saved digests compared, failures
             diagnosed.
+        jobs: as `Pipeline.run` takes it.
 
     Returns:
         Every check's outcome, summed up. `nothing_readable` says that there was not one
@@ -354,4 +358,4 @@ def verify_source(source: Input, *, checks: Checks = NO_CHECKS) -> VerifyReport:
         SourceError: the source changed or failed while it was read.
         BacklogError: an iterable has more out of order than may wait.
     """
-    return Pipeline(None, checks=checks).run(source).verification
+    return Pipeline(None, checks=checks).run(source, jobs=jobs).verification

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain
+from typing import Any
 
 import attrs
 
@@ -21,10 +22,17 @@ from qldb_stream.pipeline._checks import Checks
 from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
-from qldb_stream.pipeline._inputs import Input, address_of, iter_placed, order_of
+from qldb_stream.pipeline._inputs import (
+    Input,
+    SharedSource,
+    address_of,
+    iter_placed,
+    order_of,
+)
 from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
 from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
+from qldb_stream.pipeline._sound import maybe_sound
 from qldb_stream.pipeline._target import SinkPlan
 from qldb_stream.report import (
     Gap,
@@ -70,15 +78,17 @@ class Passes:
         self._runs: list[_Run] = []
         self._failures: dict[str, str] = {}
 
-    def run(self, source: Input) -> ReplayReport:
+    def run(self, source: Input, jobs: int = 1) -> ReplayReport:
         """Read the source once for each sink; see `Pipeline.run`."""
+        if jobs > 1 and self._plans:
+            raise UsageError("several processes verify together, but one delivers: jobs is 1 then")
         if len(self._plans) > 1 and isinstance(source, Iterator):
             raise UsageError(
                 "several sinks read the source once each, and an iterator can be read once: give "
                 "a source, or a list"
             )
         if not self._plans:
-            self._pass(source, None)
+            self._pass(source, None, jobs)
         for plan in self._plans:
             try:
                 self._run_sink(plan, source)
@@ -121,12 +131,12 @@ class Passes:
             with naming_lack(tokens):
                 self._pass(source, Delivery(target, self._rules, tokens))
 
-    def _pass(self, source: Input, delivery: Delivery | None) -> None:
+    def _pass(self, source: Input, delivery: Delivery | None, jobs: int = 1) -> None:
         order = order_of(source, has_start=self._start is not None)
         core = PipelineCore(order, start=self._start, gaps=self._gaps, checks=self._checks)
         run = _Run(core, delivery, self._gaps)
         self._runs.append(run)
-        run.read(source)
+        run.read(source, jobs)
         if delivery is not None:
             self._tell_gaps(delivery.name, run.report().verification)
 
@@ -181,6 +191,7 @@ def iter_checked(
     source: Input,
     *,
     position_of: Callable[[str], Position | None] = lambda _strand_id: None,
+    jobs: int = 1,
 ) -> Iterator[CheckedBlock]:
     """
     Feed a source to a core, to its end, and iterate over what comes out.
@@ -189,6 +200,8 @@ def iter_checked(
         core: fresh, and made for the order in which the source's items come.
         source: what is fed.
         position_of: is asked for what a sink has of a strand, once for each strand.
+        jobs: how many processes verify. With more than one, what comes out of blocks that are
+            sound is a stub of each: its address, time and hashes.
 
     Yields:
         Each whole block with its verdict; `core.report()` sums up what is past.
@@ -197,7 +210,13 @@ def iter_checked(
         QldbStreamError: what `Pipeline.run` raises, the sink's own errors apart.
     """
     place: BlockAddress | None = None
-    for address, item in iter_placed(source):
+    for found in _iter_shared(source, jobs) if jobs > 1 else iter_placed(source):
+        if not isinstance(found, tuple):
+            core.pass_sound(found.answer, found.events)
+            yield from _ready(core)
+            place = None
+            continue
+        address, item = found
         if address != place:
             if place is not None:
                 core.finish(place)
@@ -210,6 +229,14 @@ def iter_checked(
         yield from _ready(core)
     core.close()
     yield from _ready(core)
+
+
+def _iter_shared(source: Input, jobs: int) -> Iterator[Any]:
+    if not isinstance(source, SharedSource):
+        raise UsageError(
+            f"several processes cannot share {type(source).__name__}: files and folders are shared"
+        )
+    return source.shared_items(jobs, maybe_sound)
 
 
 def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:
@@ -228,11 +255,11 @@ class _Run:
         self._delivery = delivery
         self._gaps = gaps
 
-    def read(self, source: Input) -> None:
+    def read(self, source: Input, jobs: int) -> None:
         """Read the source to its end, delivering as blocks come out."""
         delivery = self._delivery
         if delivery is None:
-            for _ in iter_checked(self._core, source):
+            for _ in iter_checked(self._core, source, jobs=jobs):
                 pass
             return
         for checked in iter_checked(self._core, source, position_of=delivery.position_of):

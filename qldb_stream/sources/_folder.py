@@ -38,6 +38,7 @@ from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.sources._promises import broken_names, broken_promises
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, fetched, find_objects, is_s3
+from qldb_stream.sources._shares import Look, Settled, SharedReading
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["Carrier", "FolderSource", "Progress", "open_source"]
@@ -194,11 +195,7 @@ class FolderSource:
             pool = stack.enter_context(closing(FilePool()))
             spool = stack.enter_context(closing(Spool()))
             index = stack.enter_context(closing(Index()))
-            fetching = Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
-            put, unread = stack.enter_context(fetched(self._objects, fetching.add))
-            if self._objects:
-                fetching.end()
-            files = (*self._files, *put)
+            files, unread = stack.enter_context(self._fetched())
             reading = Reading(files, pool, spool, index, self._progress)
             broken = self._broken(reading, files, index)
             for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
@@ -206,6 +203,46 @@ class FolderSource:
             pool.check_unchanged(files)
             yield from reading.walk()
             pool.check_unchanged(files)
+
+    def shared_items(
+        self, jobs: int, look: Look
+    ) -> Iterator[Settled | tuple[BlockAddress | None, Item]]:
+        """
+        Iterate like `placed_items`, with the help of other processes.
+
+        Args:
+            jobs: how many processes, at least one.
+            look: is called in them with each block's address and events; what it answers comes
+                in place of the events. None leaves them to the caller. A function of a module,
+                whose answers can be pickled.
+
+        Raises:
+            SourceError: as `items`.
+            WorkerDiedError: a process was ended from outside.
+        """
+        with ExitStack() as stack:
+            pool = stack.enter_context(closing(FilePool()))
+            spool = stack.enter_context(closing(Spool()))
+            index = stack.enter_context(closing(Index()))
+            files, unread = stack.enter_context(self._fetched())
+            reading = stack.enter_context(
+                SharedReading(files, pool, spool, index, self._progress, jobs)
+            )
+            broken = self._broken(reading, files, index)
+            for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
+                yield None, undecodable
+            pool.check_unchanged(files)
+            yield from reading.walk(look)
+            pool.check_unchanged(files)
+
+    @contextmanager
+    def _fetched(self) -> Iterator[tuple[tuple[FoundFile, ...], list[Undecodable]]]:
+        """Give all files, objects of S3 among them, and those that may not be read."""
+        fetching = Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
+        with fetched(self._objects, fetching.add) as (put, unread):
+            if self._objects:
+                fetching.end()
+            yield (*self._files, *put), unread
 
     @contextmanager
     def opened(self) -> Iterator[OpenSource]:
@@ -218,12 +255,8 @@ class FolderSource:
             SourceError: an object is gone or another one, S3 cannot be reached, or there is no
                 room in the temporary folder.
         """
-        fetching = Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
-        with fetched(self._objects, fetching.add) as (put, unread):
-            if self._objects:
-                fetching.end()
+        with self._fetched() as (files, unread):
             unreadable = (*self._unreadable, *unread)
-            files = (*self._files, *put)
             with closing(OpenSource(files, unreadable, self._broken, self._progress)) as source:
                 yield source
 
@@ -251,7 +284,7 @@ class FolderSource:
         return tuple([manifest for manifest in found if manifest is not None])
 
     def _broken(
-        self, reading: Reading, files: Sequence[FoundFile], index: Index
+        self, reading: Reading | SharedReading, files: Sequence[FoundFile], index: Index
     ) -> Iterator[Undecodable]:
         """Give what exports promise and the files do not keep, after all were looked through."""
         self._manifests = tuple(reading.manifests)

@@ -28,7 +28,7 @@ import attrs
 from qldb_stream.errors import SourceError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, ControlRecord, Event
 
-__all__ = ["Index", "Place", "SymbolRow"]
+__all__ = ["Index", "Place", "Rows", "SymbolRow"]
 
 _CACHE_KIB: Final = 16 * 1024
 _ROWS_PER_INSERT: Final = 2000
@@ -110,6 +110,53 @@ SymbolRow: TypeAlias = tuple[int, int, int, int, int]
 _Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None]
 
 
+class Rows:
+    """What a file or several hold, as rows for an index; plain values, for any process."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Row] = []
+        self.leaves: list[tuple[bytes, str, int]] = []
+        self.symbols: list[SymbolRow] = []
+        self.has_blocks = self.has_revisions = False
+
+    def __len__(self) -> int:
+        return len(self.parts) + len(self.leaves) + len(self.symbols)
+
+    def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
+        """Note where an event stands."""
+        if isinstance(event, ControlRecord):
+            self.parts.append(("", -1, _CONTROL, b"", file, offset, length, index, None))
+        elif isinstance(event, BlockSummary):
+            strand_id, number = event.address.strand_id, event.address.sequence_no
+            self.parts.append(
+                (strand_id, number, _SUMMARY, event.block_hash, file, offset, length, index, None)
+            )
+            for revision in event.revision_summaries:
+                self.leaves.append((revision.hash, strand_id, number))
+        else:
+            address = event.revision.address
+            strand_id, number = address.strand_id, address.sequence_no
+            digest = event.revision.hash
+            self.has_revisions = True
+            self.parts.append(
+                (strand_id, number, _REVISION, digest, file, offset, length, index, None)
+            )
+
+    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+        """Note where a whole block of an export stands."""
+        address = block.address
+        leaves = b"".join([found.hash for found in block.revisions])
+        strand_id, number = address.strand_id, address.sequence_no
+        self.has_blocks = True
+        self.parts.append(
+            (strand_id, number, _BLOCK, block.block_hash, file, offset, length, tables, leaves)
+        )
+
+    def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
+        """Note where symbol tables stand that blocks of a file need."""
+        self.symbols.append((file, number, parent, offset, length))
+
+
 class Index:
     """Where every record of a source stands; first filled, then read in order."""
 
@@ -117,8 +164,7 @@ class Index:
         # The one who reads may be another thread than the one who began.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(_SCHEMA)
-        self._parts: list[_Row] = []
-        self._leaves: list[tuple[bytes, str, int]] = []
+        self._rows = Rows()
         self._has_blocks = self._has_revisions = False
 
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
@@ -128,24 +174,8 @@ class Index:
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        if isinstance(event, ControlRecord):
-            self._parts.append(("", -1, _CONTROL, b"", file, offset, length, index, None))
-        elif isinstance(event, BlockSummary):
-            strand_id, number = event.address.strand_id, event.address.sequence_no
-            self._parts.append(
-                (strand_id, number, _SUMMARY, event.block_hash, file, offset, length, index, None)
-            )
-            for revision in event.revision_summaries:
-                self._leaves.append((revision.hash, strand_id, number))
-        else:
-            address = event.revision.address
-            strand_id, number = address.strand_id, address.sequence_no
-            digest = event.revision.hash
-            self._has_revisions = True
-            self._parts.append(
-                (strand_id, number, _REVISION, digest, file, offset, length, index, None)
-            )
-        if len(self._parts) + len(self._leaves) >= _ROWS_PER_INSERT:
+        self._rows.add(event, file, offset, length, index)
+        if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 
     def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
@@ -155,23 +185,8 @@ class Index:
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        address = block.address
-        leaves = b"".join([found.hash for found in block.revisions])
-        self._has_blocks = True
-        self._parts.append(
-            (
-                address.strand_id,
-                address.sequence_no,
-                _BLOCK,
-                block.block_hash,
-                file,
-                offset,
-                length,
-                tables,
-                leaves,
-            )
-        )
-        if len(self._parts) >= _ROWS_PER_INSERT:
+        self._rows.add_block(block, file, offset, length, tables)
+        if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
@@ -181,13 +196,25 @@ class Index:
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        with _translated():
-            self._database.execute(
-                "INSERT INTO symbols VALUES (?,?,?,?,?)", (file, number, parent, offset, length)
-            )
+        self._rows.add_tables(file, number, parent, offset, length)
+        if len(self._rows) >= _ROWS_PER_INSERT:
+            self._insert()
+
+    def add_rows(self, rows: Rows) -> None:
+        """
+        Note what another process has found.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        self._insert()
+        self._rows = rows
+        self._insert()
 
     def tables(self, file: int, number: int) -> tuple[int, int, int]:
         """Give the number of the tables before some tables, and their own offset and length."""
+        if self._rows.symbols:
+            self._insert()
         found: tuple[int, int, int] = self._database.execute(
             "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
             (file, number),
@@ -196,6 +223,7 @@ class Index:
 
     def all_tables(self) -> Iterator[SymbolRow]:
         """Iterate over where all symbol tables stand."""
+        self._insert()
         yield from self._database.execute(
             "SELECT file, number, parent, start, length FROM symbols ORDER BY file, number"
         )
@@ -241,7 +269,7 @@ class Index:
 
     def _make_findable(self) -> None:
         """Let blocks be found by their numbers; needed where exports promise any."""
-        if self._parts:
+        if len(self._rows):
             self._insert()
         with _translated():
             self._database.execute(
@@ -281,13 +309,15 @@ class Index:
         self._database.close()
 
     def _insert(self) -> None:
+        rows, self._rows = self._rows, Rows()
+        self._has_blocks |= rows.has_blocks
+        self._has_revisions |= rows.has_revisions
         with _translated():
             self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?)", self._parts)
-            self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", self._leaves)
+            self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?)", rows.parts)
+            self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", rows.leaves)
+            self._database.executemany("INSERT INTO symbols VALUES (?,?,?,?,?)", rows.symbols)
             self._database.execute("COMMIT")
-        self._parts.clear()
-        self._leaves.clear()
 
     def _spread_leaves(self) -> None:
         """Give each hash that a whole block lists a row of its own."""

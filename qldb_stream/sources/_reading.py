@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UnreadableFileError
-from qldb_stream.events import BlockAddress, Event, Undecodable
+from qldb_stream.events import Block, BlockAddress, Event, Undecodable
 from qldb_stream.ion import SYSTEM_TABLE
 from qldb_stream.parsers.carrier import read_again
 from qldb_stream.parsers.export_walk import OWN_TABLES, FoundBlock, FoundTables
@@ -20,7 +21,108 @@ from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.typing import Item, Readable
 
-__all__ = ["Reading"]
+__all__ = ["FirstPass", "Reading"]
+
+
+class RowTaker(Protocol):
+    """Takes down where records, blocks and symbol tables stand; `Index` and `Rows` do."""
+
+    def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
+        """Note where an event stands."""
+
+    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+        """Note where a whole block of an export stands."""
+
+    def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
+        """Note where symbol tables stand that blocks of a file need."""
+
+
+class FirstPass:
+    """
+    Looks through files, and has what they hold taken down.
+
+    Args:
+        files: in the order of the pass.
+        pool: opens them.
+        spool: takes what is decompressed.
+        rows: take down where things stand.
+        progress: is told how the pass goes on.
+        number: of the first file, among all of a source.
+
+    Attributes:
+        carriers: the files' contents, decompressed.
+        manifests: what exports promise, in the order of the files; complete after `fill`.
+        found_bytes: how long what was found is, together.
+    """
+
+    def __init__(
+        self,
+        files: tuple[FoundFile, ...],
+        pool: FilePool,
+        spool: Spool,
+        rows: RowTaker,
+        progress: Progress | None,
+        *,
+        number: int = 0,
+    ) -> None:
+        self._files = files
+        self._pool = pool
+        self._spool = spool
+        self._rows = rows
+        self._progress = progress
+        self._number = number
+        self.carriers: list[Readable] = []
+        self.manifests: list[FoundManifest] = []
+        self.found_bytes = 0
+
+    def fill(self) -> Iterator[Undecodable]:
+        """Note where every record and block stands; yield what is none."""
+        meter = Meter(self._progress, sum(file.size for file in self._files), "index")
+        done = 0
+        for number, file in enumerate(self._files, self._number):
+            try:
+                opened = self._open(file)
+            except UnreadableFileError as exc:
+                self.carriers.append(FileReadable(self._pool, file))
+                yield Undecodable(file.name, 0, file.size, exc)
+                done += file.size
+                continue
+            self.carriers.append(opened.readable)
+            # How far a compressed file has been read is not known: it counts when done.
+            is_plain = opened.readable.size == file.size
+            for found in iter_found(opened):
+                if isinstance(found, Undecodable):
+                    yield found
+                    continue
+                if isinstance(found, FoundManifest):
+                    self.manifests.append(found)
+                    continue
+                if is_plain:
+                    meter.show(done + found.offset)
+                self._add(number, found)
+            yield from opened.problems
+            done += file.size
+        meter.end()
+
+    def _open(self, file: FoundFile) -> Opened:
+        """Undo gzip where there is any."""
+        plain = FileReadable(self._pool, file)
+        head = plain.read_at(0, SNIFF_BYTES)
+        if not is_gzip(head):
+            return Opened(plain, head)
+        found = self._spool.gunzip(plain)
+        head = found.readable.read_at(0, SNIFF_BYTES)
+        return Opened(found.readable, head, found.seams, found.problems)
+
+    def _add(self, file: int, found: FoundEvent | FoundBlock | FoundTables) -> None:
+        if isinstance(found, FoundTables):
+            self._rows.add_tables(file, found.number, found.parent, found.offset, found.length)
+            return
+        self.found_bytes += found.length
+        if isinstance(found, FoundBlock):
+            self._rows.add_block(found.block, file, found.offset, found.length, found.tables)
+        else:
+            self._rows.add(found.event, file, found.offset, found.length, found.index)
 
 
 class Reading:
@@ -40,44 +142,17 @@ class Reading:
         progress: Progress | None,
     ) -> None:
         self._files = files
-        self._pool = pool
-        self._spool = spool
         self._index = index
         self._progress = progress
-        self._carriers: list[Readable] = []
+        self._first = FirstPass(files, pool, spool, index, progress)
+        self._carriers = self._first.carriers
         self._frames = FrameCache()
         self._tables = TableCache(index)
-        self._found_bytes = 0
-        self.manifests: list[FoundManifest] = []
+        self.manifests = self._first.manifests
 
     def fill(self) -> Iterator[Undecodable]:
         """Note where every record and block stands; yield what is none."""
-        meter = Meter(self._progress, sum(file.size for file in self._files), "index")
-        done = 0
-        for number, file in enumerate(self._files):
-            try:
-                opened = self._open(file)
-            except UnreadableFileError as exc:
-                self._carriers.append(FileReadable(self._pool, file))
-                yield Undecodable(file.name, 0, file.size, exc)
-                done += file.size
-                continue
-            self._carriers.append(opened.readable)
-            # How far a compressed file has been read is not known: it counts when done.
-            is_plain = opened.readable.size == file.size
-            for found in iter_found(opened):
-                if isinstance(found, Undecodable):
-                    yield found
-                    continue
-                if isinstance(found, FoundManifest):
-                    self.manifests.append(found)
-                    continue
-                if is_plain:
-                    meter.show(done + found.offset)
-                self._add(number, found)
-            yield from opened.problems
-            done += file.size
-        meter.end()
+        return self._first.fill()
 
     def walk(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
         """Read every record and block again, in the order of the blocks, with its file's name."""
@@ -88,33 +163,13 @@ class Reading:
 
     def walk_places(self) -> Iterator[tuple[Place, list[Event]]]:
         """Do the same, with the place of each record or block."""
-        meter = Meter(self._progress, self._found_bytes, "read")
+        meter = Meter(self._progress, self._first.found_bytes, "read")
         done = 0
         for place in self._index.places():
             done += place.length
             meter.show(done)
             yield place, self._read(place)
         meter.end()
-
-    def _open(self, file: FoundFile) -> Opened:
-        """Undo gzip where there is any."""
-        plain = FileReadable(self._pool, file)
-        head = plain.read_at(0, SNIFF_BYTES)
-        if not is_gzip(head):
-            return Opened(plain, head)
-        found = self._spool.gunzip(plain)
-        head = found.readable.read_at(0, SNIFF_BYTES)
-        return Opened(found.readable, head, found.seams, found.problems)
-
-    def _add(self, file: int, found: FoundEvent | FoundBlock | FoundTables) -> None:
-        if isinstance(found, FoundTables):
-            self._index.add_tables(file, found.number, found.parent, found.offset, found.length)
-            return
-        self._found_bytes += found.length
-        if isinstance(found, FoundBlock):
-            self._index.add_block(found.block, file, found.offset, found.length, found.tables)
-        else:
-            self._index.add(found.event, file, found.offset, found.length, found.index)
 
     def _read(self, place: Place) -> list[Event]:
         carrier = self._carriers[place.file]

@@ -80,13 +80,15 @@ class ChainVerifier:
         self._strands: dict[str, _Strand] = {}
         self._kept: dict[BlockAddress, bytes | None] = {}
 
-    def feed(self, block: Block) -> BlockVerification:
+    def feed(self, block: Block, found: BlockVerification | None = None) -> BlockVerification:
         """
         Verify a block by itself and against the one before it.
 
         Args:
             block: with a higher number than those of its strand before. When numbers are
                 left out, they are written down as missing, and CHAIN is not checkable.
+            found: what `verify_block` has said of it already; nothing in it may have failed,
+                and nothing may depend on the delete rule.
 
         Returns:
             All checks of `verify_block`, and one named CHAIN; and a MISMATCH, not checkable,
@@ -102,9 +104,9 @@ class ChainVerifier:
                 f"strand {address.strand_id}: block {address.sequence_no} comes after block "
                 f"{strand.last}; blocks are verified in rising order"
             )
-        found = verify_block(
-            block, delete_rule=strand.delete_rule if strand else None, efforts=self._efforts
-        )
+        if found is None:
+            rule = strand.delete_rule if strand else None
+            found = verify_block(block, delete_rule=rule, efforts=self._efforts)
         links = [_link(strand, block)]
         if _falls(strand, block):
             links.append(FALLING)

@@ -320,7 +320,7 @@ def test_what_the_index_holds_before_it_is_written_is_bounded() -> None:
     most = 0
     for number in range(20):
         index.add(large, 0, number, 1, None)
-        most = max(most, len(index._leaves))  # noqa: SLF001 - what is held is the point
+        most = max(most, len(index._rows.leaves))  # noqa: SLF001 - what is held is the point
     index.close()
     assert 1400 == most
 

@@ -1,0 +1,115 @@
+"""
+What one process says of a block to another: that it is whole and sound, and what links it.
+
+Most blocks of most archives are so. Of everything else (a part is missing, two copies differ, a
+hash fails, a document is redacted or came as JSON, a delete fits no rule) nothing is said: the
+process that holds the chain reads such a block itself and judges it as ever. So a report is the
+same however many processes there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from qldb_stream.assembly import BlockAssembler
+from qldb_stream.errors import QldbStreamError
+from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionKind
+from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome, ProblemCode
+from qldb_stream.verification import verify_block
+
+if TYPE_CHECKING:
+    from qldb_stream.events import Revision
+
+__all__ = ["SoundBlock", "maybe_sound"]
+
+
+@attrs.frozen
+class SoundBlock:
+    """
+    A block in which nothing failed.
+
+    `not_checkable` are those of its checks; `revisions` counts what has contents.
+    """
+
+    address: BlockAddress
+    block_timestamp: datetime
+    block_hash: bytes
+    previous_block_hash: bytes
+    revisions: int
+    not_checkable: tuple[Check, ...] = ()
+    delete_rule: DeleteRule | None = None
+
+    @property
+    def verification(self) -> BlockVerification:
+        """Give what `verify_block` said of it, without the checks that are verified."""
+        return BlockVerification(self.address, self.not_checkable, self.delete_rule)
+
+    def stub(self) -> Block:
+        """Give as much of the block as its place in the chain takes."""
+        summary = BlockSummary(
+            None,
+            self.address,
+            "",
+            self.block_timestamp,
+            self.block_hash,
+            b"",
+            self.previous_block_hash,
+            (),
+        )
+        return Block(summary, ())
+
+
+def maybe_sound(address: BlockAddress, events: Sequence[Event]) -> SoundBlock | None:
+    """Say of the events of one block that they are a sound one; None where anything is to tell."""
+    try:
+        block = _maybe_whole(events)
+    except QldbStreamError:
+        return None
+    if block is None or block.address != address or not _is_plain(block):
+        return None
+    verification = verify_block(block)
+    if any(map(_is_to_tell, verification.checks)):
+        return None
+    summary = block.summary
+    return SoundBlock(
+        address,
+        summary.block_timestamp,
+        summary.block_hash,
+        summary.previous_block_hash,
+        sum(revision.metadata is not None for revision in block.revisions),
+        tuple([c for c in verification.checks if c.outcome is Outcome.NOT_CHECKABLE]),
+        verification.delete_rule,
+    )
+
+
+def _maybe_whole(events: Sequence[Event]) -> Block | None:
+    """Join events to one block; None where they are more, or less, or not of one mind."""
+    assembler = BlockAssembler(hold=True)
+    for event in events:
+        assembler.feed(event)
+    left_over = assembler.close()
+    block = assembler.next_block()
+    if left_over or not isinstance(block, Block) or isinstance(assembler.next_block(), Block):
+        return None
+    return None if assembler.take_problems() or assembler.take_redacted() else block
+
+
+def _is_plain(block: Block) -> bool:
+    """Say whether nothing in a block has to do with other blocks: no redaction, no lost types."""
+    return block.summary.redaction_info is None and not any(map(_is_special, block.revisions))
+
+
+def _is_special(revision: Revision) -> bool:
+    return revision.from_json or revision.kind is RevisionKind.REDACTED
+
+
+def _is_to_tell(check: Check) -> bool:
+    """Say whether a check failed, or might have in another place of the chain."""
+    if check.outcome is Outcome.NOT_CHECKABLE:
+        # A bare hash is of no document; a document's is a delete that fits no rule, so far.
+        return check.name is ProblemCode.REVISION_HASH and check.document_id is not None
+    return check.outcome is not Outcome.VERIFIED or check.diagnosis is not None
