@@ -197,6 +197,8 @@ class Survey:
         self._tally.add_problem(Problem(ProblemCode.UNDECODABLE, message))
 
     def _add_problem(self, problem: Problem, files: Sequence[int]) -> None:
+        # Values of documents are for `verify`, which is asked for them; the message has the rest.
+        problem = attrs.evolve(problem, diagnosis=None)
         if problem.code is ProblemCode.CONFLICT and len(self._conflicts) < _CONFLICTS:
             self._conflicts.append(Conflict(problem, tuple(files[:FILES_NAMED])))
         else:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from qldb_stream.report._claims import Claim
+from qldb_stream.report._digest import DigestCheck
 from qldb_stream.report._runs import Level, StrandReport, VerifyReport
 from qldb_stream.report._wording import count
 from qldb_stream.report.html._page import (
@@ -58,6 +59,7 @@ def verify_page(
         make_verdict(ok=report.ok and failure is None, sentence=_sentence(report, failure)),
         make_facts(_facts(report, names)),
         make_section("Strands", _strands(report.strands)),
+        make_section("Saved digests", _digests(report.digests)),
         make_section(
             "What was checked", make_list(_CHECKED if report.blocks else ("nothing: no block",))
         ),
@@ -87,6 +89,7 @@ def _facts(report: VerifyReport, names: Sequence[str]) -> Mapping[str, object]:
         "blocks": report.blocks,
         "revisions": report.revisions,
         "of these redacted": report.redacted,
+        "of these from JSON, with types put back": report.rebuilt,
         "problems": len(report.problems),
     }
 
@@ -102,8 +105,23 @@ def _strands(strands: Sequence[StrandReport]) -> object:
         )
         for strand in strands
     )
-    columns = ("strand", "#first", "#last", "missing between", "digest after the last (base64)")
-    return make_table("Strands", columns, rows)
+    columns = ("=strand", "#first", "#last", "missing between", "digest after the last (base64)")
+    return make_table("What is here of each", columns, rows)
+
+
+def _digests(digests: Sequence[DigestCheck]) -> object:
+    rows = (
+        (
+            found.state.value,
+            base64.b64encode(found.digest).decode(),
+            found.strand_id,
+            found.sequence_no,
+            found.message,
+        )
+        for found in digests
+    )
+    columns = ("=how it compares", "digest (base64)", "=strand", "#up to block", "what that means")
+    return make_table("Compared with what was recomputed", columns, rows)
 
 
 def _not_checkable(report: VerifyReport) -> object:

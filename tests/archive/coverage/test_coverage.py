@@ -217,6 +217,19 @@ def test_a_worse_copy_is_a_problem(tmp_path: Path) -> None:
     assert not report.ok
 
 
+def test_no_document_is_quoted(tmp_path: Path) -> None:
+    """What differs between a damaged copy and the sound one is named, and no value is shown."""
+    number = next(n for n, block in enumerate(BLOCKS) if len(records(block)) > 1)
+    damaged = edit_field(records(BLOCKS[number])[1], "payload.revision.data", {"a": "secret"})
+    first = write(tmp_path / "a", range(30))
+    write_archive([damaged], tmp_path / "b")
+    report = cover(first, tmp_path / "b")
+
+    assert report.problems
+    assert [None] * len(report.problems) == [problem.diagnosis for problem in report.problems]
+    assert "secret" not in str(report.as_json())
+
+
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     """Bytes that are no record are a problem, counted with their file and source."""
     write(tmp_path / "in", range(60))

@@ -14,6 +14,11 @@ from hypothesis import given, strategies as st
 from qldb_stream.report import (
     Conflict,
     CoverageReport,
+    Diagnosis,
+    DigestCheck,
+    DigestState,
+    Evidence,
+    FieldChange,
     FileCoverage,
     Holding,
     ManifestCoverage,
@@ -314,6 +319,31 @@ def test_a_verification_with_problems() -> None:
 
     assert "Not OK: 1 problem found in 4 blocks and 5 revisions. It broke off: interrupted." in text
     assert all(word in text for word in ("REVISION_HASH", "d0c", "data.a", "a reason", "partial"))
+
+
+def test_saved_digests() -> None:
+    """Each digest that was compared is there, with how it compares and what that means."""
+    digests = (
+        DigestCheck(DigestState.CONFIRMED, bytes(32), "s", 7),
+        DigestCheck(DigestState.NO_TIP, bytes(31) + b"1"),
+    )
+    text = verify(VerifyReport(8, 9, strands=(StrandReport("s", 0, 7),), digests=digests)).text
+
+    assert all(found.state.value in text and found.message in text for found in digests)
+    assert "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADE=" in text
+
+
+def test_a_page_has_no_values_of_documents() -> None:
+    """A diagnosis is told by its sentence: the values in it are the document's."""
+    change = FieldChange("data.a", "FLOAT", "a decimal", "decimal", "12.50")
+    diagnosis = Diagnosis(Evidence.REVISION_HASH, (change,))
+    problem = Problem(
+        ProblemCode.REVISION_HASH, f"wrong; {diagnosis.sentence}", "s", 1, diagnosis=diagnosis
+    )
+    text = verify(VerifyReport(8, 9, problems=(problem,))).text
+
+    assert "it verifies if `data.a` is a decimal" in text
+    assert "12.50" not in text
 
 
 def test_a_partial_verification() -> None:
