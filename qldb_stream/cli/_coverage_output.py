@@ -20,6 +20,7 @@ from qldb_stream.report import CoverageReport, Holding, StrandCoverage, describe
 __all__ = ["print_coverage"]
 
 _SHOWN: Final = 25  # rows of a table; more are for `--json` and `--html`
+_STRANDS_SHOWN: Final = 5  # a ledger has one
 _RANGES_SHOWN: Final = 8  # of one holder; its counts are exact
 
 _STRAND_COLUMNS: Final = ("strand", "#first", "#last", "#blocks", "missing", "from", "to")
@@ -30,7 +31,7 @@ def print_coverage(report: CoverageReport, *, has_failed: bool = False) -> None:
     """Print strands, who holds what, tables, what is wrong, and the verdict."""
     if report.strands:
         _print("Strands", _STRAND_COLUMNS, map(_strand_row, report.strands))
-    for strand in report.strands:
+    for strand in report.strands[:_STRANDS_SHOWN]:
         _print_strand(report, strand)
     _print_manifests(report)
     print_problems([each.problem for each in report.conflicts], "Conflicts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from qldb_stream.report._coverage import (
@@ -35,6 +36,7 @@ _FILES_DRAWN: Final = 40
 """More bars than this are no picture; what each file holds is in the table anyway."""
 
 _ROWS: Final = 2_000
+_STRANDS: Final = 100  # a ledger has one
 _DRAWN: Final = "Where each source covers it"
 
 _SAYS: Final[Sequence[str]] = (
@@ -71,11 +73,12 @@ def coverage_page(
     parts = [
         make_verdict(ok=report.ok and failure is None, sentence=_sentence(report, failure)),
         make_facts(_facts(report)),
-        *(_strand_section(report, strand) for strand in report.strands),
-        make_section("Manifests", _manifests(report)),
-        make_section("Conflicts", _conflicts(report)),
+        *(_strand_section(report, strand) for strand in report.strands[:_STRANDS]),
+        _further_strands(report),
+        make_section("Manifests", *_manifests(report)),
+        make_section("Conflicts", *_conflicts(report)),
         make_section("Problems", *problem_tables(report.problems)),
-        make_section("What each source and file holds", _sources(report), *_files(report)),
+        make_section("What each source and file holds", *_sources(report), *_files(report)),
         make_section("What this says, and what not", make_list(_SAYS)),
     ]
     return make_page("Coverage of an archive", parts, made_at=made_at, maker=maker)
@@ -93,6 +96,12 @@ def _facts(report: CoverageReport) -> Mapping[str, object]:
         "records, copies included": report.records,
         "strands": len(report.strands),
     }
+
+
+def _further_strands(report: CoverageReport) -> Markup:
+    more = len(report.strands) - _STRANDS
+    said = f"And {more:,} strands more: the JSON report (--json) lists them." if more > 0 else ""
+    return make_section("Further strands", *filter(None, [said]))
 
 
 def _strand_section(report: CoverageReport, strand: StrandCoverage) -> Markup:
@@ -122,7 +131,7 @@ def _strand_section(report: CoverageReport, strand: StrandCoverage) -> Markup:
         *_ranges_table("Missing", strand.missing, is_exact=strand.is_exact),
         *_ranges_table("In part", strand.in_part, is_exact=strand.is_exact),
         *_overlaps(report, strand),
-        _tables(strand),
+        *_tables(strand),
     )
 
 
@@ -180,15 +189,24 @@ def _drawn(report: CoverageReport, strand: StrandCoverage) -> Markup | str:
     return f"{files:,} files hold blocks of it: too many to draw, each is in the table below."
 
 
-def _ranges_table(title: str, ranges: Ranges, *, is_exact: bool) -> Iterator[object]:
-    rows = [(first, last, last - first + 1) for first, last in ranges[:_ROWS]]
+def _ranges_table(title: str, ranges: Ranges, *, is_exact: bool) -> tuple[object, ...]:
+    rows = ((first, last, last - first + 1) for first, last in ranges)
     note = "" if is_exact else ", widened over blocks between them where they are very many"
-    yield make_table(f"{title}{note}", ("#first", "#last", "#blocks"), rows)
-    if len(ranges) > _ROWS:
-        yield f"And {len(ranges) - _ROWS:,} more ranges: the JSON report (--json) lists them."
+    return _cut(f"{title}{note}", ("#first", "#last", "#blocks"), rows)
 
 
-def _overlaps(report: CoverageReport, strand: StrandCoverage) -> Iterator[object]:
+def _cut(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> tuple[object, ...]:
+    """Make a table of the first rows, and a sentence that counts the others."""
+    left = iter(rows)
+    table = make_table(caption, columns, islice(left, _ROWS))
+    more = sum(1 for _ in left)
+    said = f"And {more:,} rows more: the JSON report (--json) lists them."
+    return (table, said) if more else (table,)
+
+
+def _overlaps(report: CoverageReport, strand: StrandCoverage) -> tuple[object, ...]:
     rows = (
         (
             found.first,
@@ -197,15 +215,13 @@ def _overlaps(report: CoverageReport, strand: StrandCoverage) -> Iterator[object
             "; ".join(report.sources[n].name for n in found.sources),
             "; ".join(report.files[n].name for n in found.files),
         )
-        for found in strand.overlaps[:_ROWS]
+        for found in strand.overlaps
     )
     columns = ("#first", "#last", "#copies", "sources", "files")
-    yield make_table("Held more than once", columns, rows)
-    if len(strand.overlaps) > _ROWS:
-        yield f"And {len(strand.overlaps) - _ROWS:,} more: the JSON report (--json) lists them."
+    return _cut("Held more than once", columns, rows)
 
 
-def _tables(strand: StrandCoverage) -> Markup:
+def _tables(strand: StrandCoverage) -> tuple[object, ...]:
     columns = ("table", "=id", "#documents", "#revisions", "#deletes", "#first", "#last")
     rows = (
         (
@@ -221,10 +237,10 @@ def _tables(strand: StrandCoverage) -> Markup:
         )
         for table in strand.tables
     )
-    return make_table("Tables", (*columns, "#created", "#dropped"), rows)
+    return _cut("Tables", (*columns, "#created", "#dropped"), rows)
 
 
-def _manifests(report: CoverageReport) -> Markup:
+def _manifests(report: CoverageReport) -> tuple[object, ...]:
     rows = (
         (
             each.name,
@@ -237,10 +253,10 @@ def _manifests(report: CoverageReport) -> Markup:
         for each in report.manifests
     )
     columns = ("manifest", "=strand", "kind", "#objects", "#not here", "which")
-    return make_table("What manifests promised", columns, rows)
+    return _cut("What manifests promised", columns, rows)
 
 
-def _conflicts(report: CoverageReport) -> Markup:
+def _conflicts(report: CoverageReport) -> tuple[object, ...]:
     rows = (
         (
             each.problem.strand_id,
@@ -249,18 +265,18 @@ def _conflicts(report: CoverageReport) -> Markup:
             each.problem.message,
             "; ".join(report.files[n].name for n in each.files),
         )
-        for each in report.conflicts[:_ROWS]
+        for each in report.conflicts
     )
     columns = ("=strand", "#block", "document", "what differs", "files that hold it")
-    return make_table("The same block with two contents", columns, rows)
+    return _cut("The same block with two contents", columns, rows)
 
 
-def _sources(report: CoverageReport) -> Markup:
+def _sources(report: CoverageReport) -> tuple[object, ...]:
     rows = ((s.name, s.files, s.records, s.undecodable) for s in report.sources)
-    return make_table("Sources", ("source", "#files", "#records", "#undecodable"), rows)
+    return _cut("Sources", ("source", "#files", "#records", "#undecodable"), rows)
 
 
-def _files(report: CoverageReport) -> Iterator[object]:
+def _files(report: CoverageReport) -> tuple[object, ...]:
     rows = (
         (
             file.name,
@@ -272,7 +288,7 @@ def _files(report: CoverageReport) -> Iterator[object]:
         for file in report.files
         for holding in file.holdings or (None,)
     )
-    yield make_table("Files", ("file", "source", "#bytes", "=strand", "blocks"), rows)
+    return _cut("Files", ("file", "source", "#bytes", "=strand", "blocks"), rows)
 
 
 def _holding(holding: Holding) -> str:

@@ -221,9 +221,17 @@ def test_long_lists_are_cut_and_said() -> None:
     problems = tuple(Problem(ProblemCode.GAP, "gone", "s", n) for n in range(1_500))
     text = cover(CoverageReport(strands=(strand,), problems=problems)).text
 
-    assert "And 1,000 more ranges: the JSON report (--json) lists them." in text
-    assert "And 1,000 more: the JSON report (--json) lists them." in text
+    assert 2 == text.count("And 1,000 rows more: the JSON report (--json) lists them.")
     assert "And 500 more: the JSON report (--json) lists them." in text
+
+
+def test_many_strands_are_cut_and_said() -> None:
+    """A ledger has one strand; what was made of thousands is no page of thousands of pictures."""
+    strands = tuple(StrandCoverage(f"s{n}", 0, 1, 1, 2) for n in range(130))
+    reader = cover(CoverageReport(strands=strands))
+
+    assert "And 30 strands more: the JSON report (--json) lists them." in reader.text
+    assert 100 == reader.text.count("Strand s")
 
 
 def segments(markup: str, kind: str) -> Sequence[tuple[int, int]]:
