@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -18,63 +19,66 @@ from qldb_stream.events import BlockSummary, RevisionDetails
 
 __all__ = ["Holders", "Part"]
 
+_Leaf: TypeAlias = tuple[bytes, str]
+
+_MOST_SUMMARIES: Final = 16
+"""Different ones of one block in one file; two are a conflict, those beyond are not looked at."""
+
 
 @attrs.define
 class Part:
     """
     What one file holds of one block.
 
-    `wanted` are the revisions that its summaries list, each summary a list of pairs of bits:
-    that of the hash, and that of the document. `has` are the bits of its revisions.
+    `wanted` are the revisions that its summaries list, each summary the hashes and documents of
+    its leaves. `has` are the hashes and the documents of its revisions.
     """
 
-    wanted: list[tuple[int, ...]] = attrs.field(factory=list)
-    has: int = 0
+    wanted: list[tuple[_Leaf, ...]] = attrs.field(factory=list)
+    has: set[bytes | str] = attrs.field(factory=set)
     time: datetime | None = None
 
     @property
     def is_whole(self) -> bool:
         """Say whether the revisions of one of its summaries are all here."""
-        return any(all(self.has & leaf for leaf in leaves) for leaves in self.wanted)
+        return any(
+            all(digest in self.has or document in self.has for digest, document in leaves)
+            for leaves in self.wanted
+        )
 
-    def join(self, other: Part) -> None:
-        """Take in what another holds."""
-        self.wanted += [leaves for leaves in other.wanted if leaves not in self.wanted]
-        self.has |= other.has
-        self.time = self.time or other.time
+    def want(self, leaves: tuple[_Leaf, ...]) -> None:
+        """Take in what a summary lists."""
+        if leaves not in self.wanted and len(self.wanted) < _MOST_SUMMARIES:
+            self.wanted.append(leaves)
 
 
 class Holders:
-    """Who holds what of the block that is being read; new for each block."""
+    """Who holds what of the block that is being read, by file; new for each block."""
 
     def __init__(self) -> None:
-        self._bits: dict[bytes | str, int] = {}
         self.parts: dict[int, Part] = {}
 
     def feed(self, file: int, event: BlockSummary | RevisionDetails) -> None:
         """Take in what one file holds."""
         part = self.parts.setdefault(file, Part())
         if isinstance(event, RevisionDetails):
-            revision = event.revision
-            part.has |= self._bit(revision.hash) | self._bit(revision.document_id or b"")
+            part.has.add(event.revision.hash)
+            part.has.add(event.revision.document_id or "")
             return
         part.time = part.time or event.block_timestamp
-        leaves = tuple(
-            [
-                self._bit(leaf.hash) | self._bit(leaf.document_id)
-                for leaf in event.revision_summaries
-                if leaf.document_id is not None
-            ]
-        )
-        if leaves not in part.wanted:
-            part.wanted.append(leaves)
+        leaves = [
+            (leaf.hash, leaf.document_id)
+            for leaf in event.revision_summaries
+            if leaf.document_id is not None
+        ]
+        part.want(tuple(leaves))
 
     def joined(self, files: Iterable[int]) -> Part:
         """Say what some files hold together."""
         whole = Part()
-        for file in files:
-            whole.join(self.parts[file])
+        for part in map(self.parts.__getitem__, files):
+            whole.has |= part.has
+            whole.time = whole.time or part.time
+            for leaves in part.wanted:
+                whole.want(leaves)
         return whole
-
-    def _bit(self, name: bytes | str) -> int:
-        return 1 << self._bits.setdefault(name, len(self._bits))

@@ -129,6 +129,8 @@ class Survey:
                 self._assembler.feed(item)
         self._finish()
         self._place = None
+        for error in self._assembler.close():  # nothing, where the source is sorted
+            self._tally.add_problem(Problem(ProblemCode.INCOMPLETE, str(error)))
         if isinstance(self._source, PromisingSource):
             self._manifests = self._source.manifests()
 
