@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_a_secret_holds_the_sink(
 def test_credentials_that_failed_are_read_again(
     deploy: Deploy, tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a sink with a secret failed the next event reads the secret anew."""
+    """After a sink with a secret failed the next event reads it anew; it is the same sink then."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
     client: Any = boto3.client("secretsmanager")
     away = f"qldb:copy?endpoint=http://127.0.0.1:{_closed_port(tmp_path)}"
@@ -225,6 +226,9 @@ def test_credentials_that_failed_are_read_again(
 
     assert [1, 0] == [line["StrandsFailed"] for line in lines]
     assert [0, 12] == [line["BlocksApplied"] for line in lines]
+    assert "127.0.0.1" not in "".join(strand["sink"] for strand in lines[0]["strands"])
+    with closing(open_inbox(str(tmp_path / "test.inbox"))) as inbox:
+        assert ("secret:rotated",) == inbox.status().sinks
 
 
 def _closed_port(tmp_path: Path) -> str:
