@@ -46,6 +46,9 @@ __all__ = ["handler"]
 # Lambda's /tmp has 512 MB at least and 10 GB at most; an object of Firehose has 128 MB.
 MAX_OBJECT_BYTES: Final = 8 << 30
 _BATCH_ITEMS: Final = 1000
+# A state machine's state has 256 KB at most, whose input is the answer before.
+_MOST_STRANDS: Final = 20
+_MOST_LISTED: Final = 100
 _MOST_TOLD: Final = 1000  # characters
 _NO_TIME: Final = "the function's time was over; give it more, or make objects smaller"
 
@@ -274,8 +277,19 @@ def _answer(taking: _Taking, run: PrefixRun, is_whole: bool) -> dict[str, Any]: 
     return attrs.asdict(said) | {
         "done": is_whole and not is_cut,
         "ok": report.ok,
-        "strands": [strand.as_json() for strand in report.strands],
+        "strands": [_brief(strand) for strand in report.strands[:_MOST_STRANDS]],
     }
+
+
+def _brief(strand: StrandDelivery) -> dict[str, Any]:
+    """Give a strand's state in a length that a state machine takes."""
+    said = strand.as_json()
+    position = said["position"] or {}
+    for entry, name in ((said, "not_atomic"), (position, "parked"), (position, "gaps")):
+        if len(entry.get(name, ())) > _MOST_LISTED:
+            entry[name] = entry[name][:_MOST_LISTED]
+            entry[f"{name}_more"] = True
+    return said | {"detail": strand.detail[:_MOST_TOLD]}
 
 
 def _check_passing(run: PrefixRun, report: DeliveryReport) -> None:

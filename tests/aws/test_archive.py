@@ -17,6 +17,7 @@ from qldb_stream.aws._deployment import forget_deployment
 from qldb_stream.aws._object_events import read_messages, read_objects, read_prefix_run
 from qldb_stream.errors import UndeliveredError, UsageError
 from qldb_stream.inbox import open_inbox
+from qldb_stream.report import Gap, Position, StrandDelivery, StrandState
 from qldb_stream.testing import make_export, make_journal
 from tests.aws.events import Context, metric_lines
 from tests.sinks.webhook.server import SECRET, Said, run_receiver
@@ -240,6 +241,27 @@ def test_a_run_that_a_person_must_look_at_says_so(deploy: Deploy, bucket: str) -
 
     assert not answer["ok"]
     assert ["stopped"] == [strand["state"] for strand in answer["strands"]]
+
+
+def test_an_answer_fits_into_a_state_machine() -> None:
+    """However much was parked, and however many strands there are, it has less than 256 KB."""
+    numbers = range(10**6, 10**6 + 50_000)
+    gaps = tuple(Gap(n, n, "lost") for n in numbers[:5_000])
+    position = Position("s" * 22, numbers[-1], bytes(32), frozenset(numbers), gaps)
+    strand = StrandDelivery(
+        "x" * 500,
+        "s" * 22,
+        StrandState.STOPPED,
+        position=position,
+        detail="y" * 5_000,
+        not_atomic=tuple(numbers),
+    )
+    briefs = [archive._brief(strand)] * archive._MOST_STRANDS  # noqa: SLF001 - what an answer has
+
+    assert len(json.dumps(briefs)) < 256 << 10
+    assert 100 == len(briefs[0]["position"]["parked"])
+    assert briefs[0]["position"]["parked_more"]
+    assert briefs[0]["not_atomic_more"]
 
 
 def test_objects_that_are_gone(
