@@ -33,6 +33,8 @@ _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _CIDR: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/(1[6-9]|2[0-4])")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+# Templates and variables of functions are read by many; what is here is quoted by no message.
+_PASSWORD: Final = re.compile(r"(?i)//[^/?@]*:.*@|[?&][^=&]*(passw|pwd|token|credential)[^=&]*=")
 
 
 class SettingsError(ValueError):
@@ -88,6 +90,11 @@ def _place(*words: str) -> Callable[[str, Any], str]:
     """Make a reader of one of some words, or of a sink's URL."""
 
     def read(key: str, value: Any) -> str:
+        if isinstance(value, str) and _PASSWORD.search(value):
+            raise SettingsError(
+                f"{key}: a password in a URL would stand in the template: leave it out, and name "
+                "a secret that holds it (sinkSecretArn)"
+            )
         if value in words or (isinstance(value, str) and _URL.fullmatch(value)):
             return str(value)
         known = ", ".join(word for word in words if word)

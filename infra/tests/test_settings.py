@@ -36,6 +36,28 @@ def test_values_of_the_command_line_and_of_the_file() -> None:
     assert ("A", "B") == Settings.from_context(typed).table_names
 
 
+@pytest.mark.parametrize("key", ["destination", "restore"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hidden@host/journal",
+        "postgresql://me:hid/d?en@host/journal",
+        "postgresql://host/journal?user=me&password=hidden",
+        "hidden://me:hidden@",
+    ],
+)
+def test_passwords_stay_out_of_templates(key: str, url: str) -> None:
+    """A URL that has one is refused, not quoted; without, it is a place like any other."""
+    with pytest.raises(SettingsError, match=f"{key}: a password in a URL") as info:
+        Settings.from_context({**SERVER, key: url})
+    assert "hid" not in str(info.value)
+    for fine in (
+        "postgresql://me@host:5432/journal?sslmode=require",
+        "webhook+https://a/b?secret_env=X",
+    ):
+        assert fine == getattr(Settings.from_context({**SERVER, key: fine}), key)
+
+
 def test_the_cdks_own_keys_are_left_alone() -> None:
     """What holds a character that no key of ours has is not ours."""
     theirs = {"@aws-cdk/core:x": True, "aws:cdk:y": 1, "cli-telemetry": False}
