@@ -21,7 +21,7 @@ __all__ = ["code_of", "is_passing", "make_client", "may_pass", "told"]
 # https://docs.aws.amazon.com/general/latest/gr/api-retries.html and the services' references.
 _PASSING: Final = re.compile(
     "Throttl|TooManyRequests|SlowDown|Internal|Unavailable|Timeout|ThroughputExceeded"
-    "|^(Request)?LimitExceeded|^Transaction(Conflict|InProgress)"
+    "|^(Request)?LimitExceeded|^Transaction(Conflict|InProgress)|^OperationAborted"
 )
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500

@@ -29,6 +29,7 @@ PASSING = [
     "KMSInternalException",
     "KMSThrottlingException",
     "LimitExceededException",
+    "OperationAborted",
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",

@@ -249,7 +249,7 @@ def test_what_makes_no_sense_is_told(
             open_archive(url, object_bytes=given)
     with pytest.raises(UsageError, match="conditional is one of s3:// alone"):
         open_sink(f"{scheme}:{tmp_path}/x", conditional="no")
-    with pytest.raises(SinkUnavailableError, match="NoSuchBucket"):
+    with pytest.raises(UsageError, match=r"NoSuchBucket.*check the bucket"):
         apply(open_archive(f"{scheme}:s3://nobody-has-this/x"), BLOCKS[:1])
     apply(open_archive(url), BLOCKS[:2])
     other = url.replace(scheme, {"ion": "jsonl", "jsonl": "ion"}[scheme], 1)

@@ -101,7 +101,8 @@ class BucketArchive:
 
         Raises:
             UsageError: the position is of another kind of archive, or a newer version.
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         return self._strand(strand_id).position
 
@@ -116,7 +117,7 @@ class BucketArchive:
                 nothing changes.
             SinkRefusedError: a block cannot be written in this form, or a filter changed it.
             UsageError: the store does not heed conditions.
-            SinkUnavailableError: S3 refuses, cannot be reached, or another writer has taken
+            SinkUnavailableError: S3 cannot be reached, or another writer has taken
                 over with the same token; nothing of the run counts.
         """
         try:
@@ -149,7 +150,7 @@ class BucketArchive:
 
         Raises:
             StaleTokenError: a higher token has been used on a strand; nothing changes.
-            SinkUnavailableError: S3 refuses or cannot be reached, or an object is damaged or
+            SinkUnavailableError: S3 cannot be reached, or an object is damaged or
                 was changed by another writer; it may be asked again.
         """
         for strand_id in {block.address.strand_id for block in blocks}:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import attrs
 
+from qldb_stream.boto import code_of, may_pass
 from qldb_stream.clients.s3 import make_client
 from qldb_stream.errors import SinkUnavailableError, UsageError
 
@@ -61,7 +62,8 @@ class Objects:
         Read an object; None where there is none.
 
         Raises:
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         with self._translated():
             found = self._maybe(self._client.get_object, key)
@@ -74,7 +76,8 @@ class Objects:
         Read what an object says of itself, without its bytes; None where there is none.
 
         Raises:
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         with self._translated():
             found = self._maybe(self._client.head_object, key)
@@ -90,8 +93,8 @@ class Objects:
             The new object's etag; None when another one is there.
 
         Raises:
-            UsageError: the store does not know conditional writes.
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: the store does not know conditional writes, or refuses.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         from botocore.exceptions import ClientError
 
@@ -107,13 +110,15 @@ class Objects:
                     Metadata=dict(metadata or {}),
                     **condition,
                 )
-        except SinkUnavailableError as exc:
+        except (SinkUnavailableError, UsageError) as exc:
             cause = exc.__cause__
-            status = _status(cause) if isinstance(cause, ClientError) else 0
-            if condition and status == 501:  # noqa: PLR2004 - HTTP's "not implemented"
+            if not condition or not isinstance(cause, ClientError):
+                raise
+            status = _status(cause)
+            if status == 501:  # noqa: PLR2004 - HTTP's "not implemented"
                 raise UsageError(f"{self._sink}: the bucket {NO_CONDITIONS}") from cause
             # A bucket that is not there answers 404 as well, whatever was asked.
-            if condition and status in _LOST and _code(cause) != "NoSuchBucket":
+            if status in _LOST and code_of(cause) != "NoSuchBucket":
                 return None
             raise
         return str(answer["ETag"])
@@ -123,7 +128,8 @@ class Objects:
         Iterate over the keys that start with a prefix, in order.
 
         Raises:
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         with self._translated():
             pages = self._client.get_paginator("list_objects_v2")
@@ -135,7 +141,8 @@ class Objects:
         Remove an object; one that is not there is no error.
 
         Raises:
-            SinkUnavailableError: S3 refuses, or cannot be reached.
+            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            SinkUnavailableError: S3 cannot be reached, or not now.
         """
         with self._translated():
             self._client.delete_object(Bucket=self._bucket, Key=key)
@@ -146,7 +153,7 @@ class Objects:
         try:
             return ask(Bucket=self._bucket, Key=key)
         except ClientError as exc:
-            if _code(exc) in ("NoSuchKey", "404"):
+            if code_of(exc) in ("NoSuchKey", "404"):
                 return None
             raise
 
@@ -158,12 +165,12 @@ class Objects:
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as exc:
-            raise SinkUnavailableError(self._sink, str(exc)) from exc
+            if may_pass(exc) or isinstance(exc, Boto3Error):
+                raise SinkUnavailableError(self._sink, str(exc)) from exc
+            raise UsageError(
+                f"{self._sink}: {exc}; check the bucket, the credentials and what they may do"
+            ) from exc
 
 
 def _status(exc: Any) -> int:
     return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _code(exc: Any) -> str:
-    return str(exc.response.get("Error", {}).get("Code", ""))
