@@ -100,8 +100,8 @@ class BucketArchive:
         Give what the archive holds of a strand.
 
         Raises:
-            UsageError: the position is of another kind of archive, or a newer version.
-            UsageError: S3 refuses: no such bucket, no right, no credentials.
+            UsageError: the position is of another kind of archive, or a newer version; or S3
+                refuses: no such bucket, no right, no credentials.
             SinkUnavailableError: S3 cannot be reached, or not now.
         """
         return self._strand(strand_id).position
