@@ -34,7 +34,7 @@ from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._lease import Leases
 from qldb_stream.pipeline._owed import Copy, Owed
 from qldb_stream.pipeline._rules import DeliveryRules
-from qldb_stream.pipeline._setback import once_had
+from qldb_stream.pipeline._setback import once_had, others_have
 from qldb_stream.pipeline._target import Target
 from qldb_stream.report import (
     Gap,
@@ -291,7 +291,13 @@ class SinkDrain:
         had = once_had(self._inbox, self._target.name, strand_id)
         if had is not None and number <= had:
             return _Stop(StrandState.WAITING, number, _trimmed(number, had))
-        if self._inbox.next_stored(strand_id, number) is None:
+        stored = self._inbox.next_stored(strand_id, number)
+        if look.position is None:  # a new sink: what others have is not kept for it
+            last = others_have(self._inbox, strand_id)
+            if last is not None and number <= last:
+                last = last if stored is None else min(last, stored - 1)
+                return _Stop(StrandState.WAITING, number, _too_late(number, last))
+        if stored is None:
             return _Stop(StrandState.CURRENT, number)
         if self._gap_at(strand_id, number) is not None:
             return None  # what is behind the gap has come just now
@@ -363,6 +369,14 @@ class _OpenLeases(Leases):
     def open(self, strand_id: str) -> None:
         """Make sure that the lease still stands."""
         self.token(strand_id)
+
+
+def _too_late(first: int, last: int) -> str:
+    blocks = f"block {first} is" if first == last else f"blocks {first} to {last} are"
+    return (
+        f"{blocks} in the inbox no more: another sink had come so far before this one was there; "
+        "replay them into it from an archive, or read the stream again with a new inbox"
+    )
 
 
 def _trimmed(first: int, last: int) -> str:

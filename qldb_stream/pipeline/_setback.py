@@ -1,9 +1,10 @@
 """
-What a sink had before it was restored from an older state.
+What a sink lacks that the inbox let go: it was restored from an older state, or it is new.
 
 The inbox mirrors where a sink stands, and lets go what it has. A sink that is behind its mirror
 lacks what may be trimmed, so that nothing in the inbox says any more that it lacks anything.
-How far it once was is kept as a checkpoint, before the mirror follows it back.
+How far it once was is kept as a checkpoint, before the mirror follows it back. A sink that came
+when others had everything lacks the same; how far those are is in the inbox.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hashlib import sha256
 from qldb_stream.report import Position
 from qldb_stream.typing import Inbox
 
-__all__ = ["note_setback", "once_had"]
+__all__ = ["note_setback", "once_had", "others_have"]
 
 
 def note_setback(
@@ -44,6 +45,16 @@ def once_had(inbox: Inbox, sink: str, strand_id: str) -> int | None:
     """Give the number up to which a sink had a strand before it was set back; None if never."""
     value = inbox.checkpoint(_key(sink, strand_id))
     return None if value is None else int(value)
+
+
+def others_have(inbox: Inbox, strand_id: str) -> int | None:
+    """Give the highest number that any sink has of a strand; None where none has anything."""
+    numbers = [
+        position.sequence_no
+        for _sink, position in inbox.status().positions
+        if position.strand_id == strand_id
+    ]
+    return max(numbers, default=None)
 
 
 def _key(sink: str, strand_id: str) -> str:

@@ -19,7 +19,7 @@ from qldb_stream.events import (
     Undecodable,
 )
 from qldb_stream.inbox import InboxLimits, MemoryInbox, SqliteInbox
-from qldb_stream.pipeline import CheckpointedSink, RetryPolicy
+from qldb_stream.pipeline import CheckpointedSink, Pipeline, RetryPolicy
 from qldb_stream.report import (
     BatchDone,
     BlockDelivered,
@@ -379,6 +379,29 @@ def test_a_sink_that_was_restored_is_told_what_was_trimmed(last: int | None) -> 
     assert pipeline.run(BLOCKS[:10]).ok
     assert [StrandState.CURRENT] == states(pipeline.drain())
     assert BLOCKS[:12] == sink.blocks
+
+
+@pytest.mark.parametrize("more", [(), (10, 11)])
+def test_a_sink_that_comes_late_is_told_what_is_there_no_more(more: tuple[int, ...]) -> None:
+    """What others had was let go before it was there: it waits, where it was called current."""
+    inbox, late = MemoryInbox(), MemorySink()
+    make_pipeline(MemorySink(), inbox).handle_batch(items_of(*range(10)))
+    pipeline = Pipeline({"late": late}, inbox=inbox, start=0)
+    inbox.put(items_of(*more), 1.0)
+    (strand,) = pipeline.drain().strands
+    assert (StrandState.WAITING, 0) == (strand.state, strand.waits_for)
+    assert "blocks 0 to 9 are in the inbox no more" in strand.detail
+    assert pipeline.run(BLOCKS[:10]).ok
+    assert [StrandState.CURRENT] == states(pipeline.drain())
+    assert BLOCKS[: 10 + len(more)] == late.blocks
+
+
+def test_a_sink_that_begins_behind_all_others_lacks_nothing() -> None:
+    """Its start says that it wants nothing of what was let go."""
+    inbox = MemoryInbox()
+    make_pipeline(MemorySink(), inbox).handle_batch(items_of(*range(10)))
+    pipeline = Pipeline({"late": MemorySink()}, inbox=inbox, start=10)
+    assert [StrandState.CURRENT] == states(pipeline.drain())
 
 
 def test_what_a_block_redacts_is_gone_from_the_inbox(tmp_path: Path) -> None:
