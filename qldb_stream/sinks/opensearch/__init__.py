@@ -44,14 +44,15 @@ def open_opensearch(scheme: str, path: str, options: Mapping[str, str]) -> OpenS
             are no credentials.
     """
     from qldb_stream.sinks.opensearch._address import parse_address
-    from qldb_stream.sinks.opensearch._sink import OpenSearchSink
 
     address = parse_address(scheme, path, options)
     try:
         from qldb_stream.sinks.opensearch._client import Cluster
+        from qldb_stream.sinks.opensearch._sink import OpenSearchSink
     except ImportError as exc:
         raise UsageError(
-            "opensearch+https: needs the extra `opensearch`: pip install 'qldb-stream[opensearch]'"
+            f"opensearch+{scheme}: needs the extra `opensearch`: "
+            "pip install 'qldb-stream[opensearch]'"
         ) from exc
     cluster = Cluster(address)
     return OpenSearchSink(cluster, address.prefix, waits=options.get("refresh") == "wait")

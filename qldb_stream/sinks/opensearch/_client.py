@@ -8,6 +8,7 @@ messages; bodies of requests and answers stay out of the client's own log.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ _NOT_NOW: Final = (429, 502, 503, 504)
 _SERVICE: Final = "es"
 _PAGE: Final = 100  # documents of 128 KB, twice in Ion and JSON, make some 40 MB
 _CLOSED: Final = ("cluster_block_exception", "index_closed_exception")
+_KIND: Final = re.compile("[a-z0-9_]{1,80}")
 _THERE: Final = "resource_already_exists_exception"
 
 Stored = tuple[Mapping[str, Any], int, int]
@@ -229,7 +231,9 @@ class Cluster:
             return UsageError(f"{self.name}: its certificate is not trusted; see the option ca")
         if isinstance(exc, NoAnswerError):
             return SinkUnavailableError(self.name, f"no answer ({type(exc.info).__name__})")
-        status, kind = exc.status_code, exc.error
+        status, kind = exc.status_code, str(exc.error)
+        if not _KIND.fullmatch(kind):  # whatever answers there, its page is no word of OpenSearch's
+            kind = "without an error of OpenSearch's: is the URL its own?"
         if status in _NOT_NOW or kind in _CLOSED or int(status) >= 500:  # noqa: PLR2004 - HTTP's
             return SinkUnavailableError(self.name, f"{status} {kind}")
         if status in (401, 403):

@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,6 +150,26 @@ def test_errors_are_translated(
     with pytest.raises(error, match=str(status)) as info:
         ask(server)
     assert "secret" not in str(info.value)
+
+
+@pytest.mark.parametrize(("status", "error"), [(501, SinkUnavailableError), (405, UsageError)])
+def test_a_page_that_answers_is_not_shown(
+    server: Answers, status: int, error: type[QldbStreamError]
+) -> None:
+    """It is of whoever answers in OpenSearch's place, and may quote what was asked."""
+    server.status, server.body = status, b"<html>\n<p>secret</p>\n</html>"
+    with pytest.raises(error, match=f"{status} without an error of OpenSearch's") as info:
+        ask(server)
+    assert "secret" not in str(info.value)
+
+
+def test_without_opensearch_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a usage error, as with every other sink."""
+    monkeypatch.setitem(sys.modules, "opensearchpy", None)
+    for name in ("_client", "_sink", "_read"):
+        monkeypatch.delitem(sys.modules, f"qldb_stream.sinks.opensearch.{name}", raising=False)
+    with pytest.raises(UsageError, match=r"pip install 'qldb-stream\[opensearch\]'"):
+        open_sink("opensearch+http://127.0.0.1:9200/cars")
 
 
 def test_an_answer_that_is_none_is_unavailable(server: Answers) -> None:
