@@ -14,22 +14,32 @@ from qldb_stream.cli._filter_options import WatchedFilter
 from qldb_stream.cli._options import parse_time
 from qldb_stream.cli._output import count, print_json, print_verdict
 from qldb_stream.cli._signals import stop_on_signals
+from qldb_stream.cli._standard import complain
 from qldb_stream.errors import UsageError
 from qldb_stream.pipeline import Pipeline
 from qldb_stream.plugins import find_sink
 from qldb_stream.sinks.url import mask_url
 from qldb_stream.sources.kinesis import Begin, is_stream_url, open_stream
 
-__all__ = ["Live", "begin_option", "caught_up_option", "deliver_live", "find_live", "live_sinks"]
+__all__ = [
+    "Live",
+    "begin_option",
+    "caught_up_option",
+    "deliver_live",
+    "find_live",
+    "live_sinks",
+    "tell_wait",
+]
 
 
 def _parse_begin(
     context: click.Context, option: click.Parameter, value: str | None
 ) -> Begin | None:
-    """Read latest, trim_horizon or a time."""
-    if value == "latest":
+    """Read latest, trim_horizon or a time; AWS writes the words in capitals."""
+    word = "" if value is None else value.lower()
+    if word == "latest":
         return "latest"
-    if value == "trim_horizon":
+    if word == "trim_horizon":
         return "trim_horizon"
     try:
         return parse_time(context, option, value)
@@ -106,6 +116,11 @@ def live_sinks(
     }
 
 
+def tell_wait(sentence: str) -> None:
+    """Say on standard error what is waited for."""
+    complain(f"qldb-stream: {sentence}")
+
+
 def deliver_live(
     live: Live, make_pipeline: Callable[..., Pipeline], rules: WatchedFilter, *, as_json: bool
 ) -> int:
@@ -119,7 +134,11 @@ def deliver_live(
         assert inbox is not None, "find_live sees to it"
         begin = live.begin or "trim_horizon"
         with open_stream(
-            live.url, inbox, begin=begin, until_caught_up=live.until_caught_up
+            live.url,
+            inbox,
+            begin=begin,
+            until_caught_up=live.until_caught_up,
+            on_wait=tell_wait,
         ) as source:
             report = make_pipeline(inbox=inbox).consume(source, stop=stop)
             unreadable = source.unreadable

@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from qldb_stream.cli._inspect import describe, make_line
-from qldb_stream.cli._live import begin_option, caught_up_option
+from qldb_stream.cli._live import begin_option, caught_up_option, tell_wait
 from qldb_stream.cli._output import print_json
 from qldb_stream.cli._signals import stop_on_signals
 from qldb_stream.events import Undecodable
@@ -46,7 +46,13 @@ def tap(
     """
     has_unreadable = False
     with closing(MemoryInbox()) as inbox:  # leases and places of this process alone
-        source = open_stream(url, inbox, begin=begin or "latest", until_caught_up=until_caught_up)
+        source = open_stream(
+            url,
+            inbox,
+            begin=begin or "latest",
+            until_caught_up=until_caught_up,
+            on_wait=tell_wait,
+        )
         with source, stop_on_signals(source.stop):
             for item in source.items():
                 _print(item, with_data=with_data, as_json=as_json)

@@ -139,6 +139,23 @@ def test_a_stream_that_is_not_there(run: Run, aws: str) -> None:
     )
 
 
+def test_what_is_waited_for_is_told(tmp_path: Path, aws: str) -> None:
+    """A wrong region, or an endpoint that is down, was ten minutes of silence."""
+    nowhere = "kinesis://cars?endpoint_url=http://127.0.0.1:1&region=eu-west-1"
+    inbox = str(tmp_path / "inbox")
+    to = ("--to", f"jsonl:{tmp_path / 'copy'}", "--inbox", inbox, "--start", "0")
+    for command in (("tap", nowhere, "--from", "TRIM_HORIZON"), ("replay", nowhere, *to)):
+        with _start(*command) as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            process.terminate()
+            process.communicate()
+        assert "kinesis://cars" in line
+        assert line.endswith(
+            "EndpointConnectionError at http://127.0.0.1:1/; it is tried again for 600 s\n"
+        )
+
+
 def test_a_signal_ends_both_in_good_order(cars: str, tmp_path: Path) -> None:
     """Both end with 0; a replay has given back its leases and kept its places."""
     inbox_path = tmp_path / "a.inbox"

@@ -41,6 +41,7 @@ from qldb_stream.typing import Inbox
 
 __all__ = ["HeldShard", "Keeper"]
 
+_TELL_S: Final = 30.0  # of failing in a row, once reading has begun; before, at once
 _SURPLUS_LOOKS: Final = 2  # a worker that only looks at a place is counted by chance, once
 
 
@@ -83,6 +84,7 @@ class Keeper:
         settings: how often.
         clock: gives the time, seconds since 1970.
         chance: draws waits, and which shards are tried first.
+        on_wait: is told, once for each time that it lasts, what is waited for.
 
     Attributes:
         held: what this worker reads, by shard; replaced as a whole, never changed.
@@ -97,6 +99,7 @@ class Keeper:
         settings: KinesisSettings,
         clock: Callable[[], float],
         chance: Random,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self.held: Mapping[str, HeldShard] = {}
         self._stream: Final = stream
@@ -114,6 +117,8 @@ class Keeper:
         self._must_scan = True
         self._scan_s = 0.0
         self._failing_since_s: float | None = None
+        self._on_wait: Final = on_wait
+        self._has_told = False
 
     def tick(self) -> None:
         """
@@ -182,8 +187,16 @@ class Keeper:
             is_late = now_s - since_s > self._settings.patience_s
             if exc.disposition is not Disposition.RETRY or is_late:
                 raise
+            self._tell(exc, now_s - since_s)
         else:
-            self._failing_since_s = None
+            self._failing_since_s, self._has_told = None, False
+
+    def _tell(self, exc: QldbStreamError, failing_s: float) -> None:
+        """Say what is waited for: else a wrong region is ten minutes of silence."""
+        is_time = self._begun is None or failing_s >= _TELL_S
+        if self._on_wait is not None and is_time and not self._has_told:
+            self._has_told = True
+            self._on_wait(f"{exc}; it is tried again for {self._settings.patience_s:g} s")
 
     # --- where it begins -------------------------------------------------------------------
 

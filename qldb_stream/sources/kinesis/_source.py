@@ -39,6 +39,7 @@ def open_stream(
     begin: Begin = TRIM_HORIZON,
     until_caught_up: bool = False,
     settings: KinesisSettings | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> KinesisSource:
     """
     Open the data stream that a URL names, as a source.
@@ -51,6 +52,8 @@ def open_stream(
             inbox and stream, by who comes first.
         until_caught_up: end when every shard is read to where it was at the start, or later.
         settings: how often things are done.
+        on_wait: is told what is waited for, when nothing could be read yet or it lasts: one
+            sentence each time, from another thread.
 
     Raises:
         UsageError: it is no such URL, boto3 is not installed or has no region. Whether the
@@ -65,6 +68,7 @@ def open_stream(
         begin=begin,
         until_caught_up=until_caught_up,
         settings=settings,
+        on_wait=on_wait,
     )
 
 
@@ -81,6 +85,7 @@ class KinesisSource:
         settings: how often things are done.
         clock: gives the time, seconds since 1970; for tests.
         chance: draws waits; for tests.
+        on_wait: is told what is waited for, as `open_stream` says.
 
     Raises:
         UsageError: `begin` is no place to begin, or to come.
@@ -99,6 +104,7 @@ class KinesisSource:
         settings: KinesisSettings | None = None,
         clock: Callable[[], float] = time.time,
         chance: Random | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._stream: Final = Stream(client, name)
         self._inbox: Final = inbox
@@ -107,6 +113,7 @@ class KinesisSource:
         self._settings: Final = settings or KinesisSettings()
         self._clock: Final = clock
         self._chance: Final = chance or Random()  # noqa: S311 - spreads tries, hides nothing
+        self._on_wait: Final = on_wait
         self._stop: Final = _Stop()
         self._run: _Run | None = None
 
@@ -133,6 +140,7 @@ class KinesisSource:
             settings=self._settings,
             clock=self._clock,
             chance=self._chance,
+            on_wait=self._on_wait,
         )
         self._run = run = _Run(keeper, self._settings, self._stop, self._clock)
         return run.iterate(until_caught_up=self._until_caught_up)

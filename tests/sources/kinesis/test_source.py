@@ -223,10 +223,13 @@ def test_a_stream_that_cannot_be_read(feed: Feed, inbox: SqliteInbox, client: An
 
 def test_a_kinesis_that_cannot_be_reached(inbox: SqliteInbox, aws: str) -> None:
     """It is tried again for as long as patience lasts, then the caller hears of it."""
-    settings = attrs.evolve(FAST, patience_s=0.2)
+    settings, told = attrs.evolve(FAST, patience_s=0.2), list[str]()
     url = "kinesis://cars?endpoint_url=http://127.0.0.1:1&region=eu-west-1"
     with pytest.raises(SourceUnavailableError, match="EndpointConnectionError"):
-        list(open_stream(url, inbox, settings=settings).items())
+        list(open_stream(url, inbox, settings=settings, on_wait=told.append).items())
+    (sentence,) = told  # once, not at each try
+    assert "EndpointConnectionError" in sentence
+    assert sentence.endswith("; it is tried again for 0.2 s")
 
 
 def test_a_shard_that_fails_for_ever(feed: Feed, inbox: SqliteInbox) -> None:
