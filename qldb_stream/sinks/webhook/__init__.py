@@ -31,7 +31,7 @@ _OPTIONS: Final = (
     SinkOption("secret_env", "the variable that holds the secret", "QLDB_STREAM_WEBHOOK_SECRET"),
     SinkOption("secret_file", "a file that holds it instead; several, one a line, all sign"),
     SinkOption("body_bytes", "the largest body; a block with a larger one is refused", "8388608"),
-    SinkOption("timeout_s", "how long to wait for an answer, in seconds", "30"),
+    SinkOption("timeout_s", "how long to wait for a whole answer, in seconds", "30"),
 )
 _CA: Final = SinkOption(
     "ca", "file of the authorities that may have signed the server's certificate"

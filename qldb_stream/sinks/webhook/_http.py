@@ -24,6 +24,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
 from qldb_stream.errors import SinkUnavailableError, UsageError
+from qldb_stream.sinks.webhook._timed import make_pool
 
 __all__ = ["Answer", "Door", "Meaning"]
 
@@ -79,7 +80,7 @@ class Door:
         sink: what messages call whoever sends.
         url: where to.
         ca: file of authorities that are trusted instead of the system's.
-        timeout_s: how long to wait for each piece of an answer.
+        timeout_s: how long to wait for an answer, all of it.
 
     Raises:
         UsageError: the file of authorities cannot be read.
@@ -92,10 +93,7 @@ class Door:
             context = ssl.create_default_context(cafile=ca)
         except (OSError, ssl.SSLError) as exc:
             raise UsageError(f"{sink}: {ca!r} holds no certificates: {exc}") from exc
-        wait = urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s)
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=1, timeout=wait, retries=False, ssl_context=context
-        )
+        self._pool = make_pool(min(_CONNECT_S, timeout_s), timeout_s, context)
 
     def post(self, body: bytes, headers: Mapping[str, str], now_s: float) -> Answer:
         """
@@ -103,7 +101,7 @@ class Door:
 
         Raises:
             UsageError: the server's certificate is not trusted.
-            SinkUnavailableError: nobody answers, or not in time.
+            SinkUnavailableError: nobody answers, or not in time as a whole.
         """
         try:
             response = self._pool.request(

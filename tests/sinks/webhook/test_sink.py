@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -218,6 +219,41 @@ def _trickle(server: socket.socket) -> None:
                 while pause_s is not None:
                     time.sleep(pause_s)
                     connection.sendall(b"x")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_answer_that_drips_is_given_up(scheme: str, certificate: Path) -> None:
+    """A head that comes byte by byte, without end, is waited for as long as one that does not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_drip, args=(server, certificate, scheme == "https"))
+        thread.start()
+        port = server.getsockname()[1]
+        options = {"timeout_s": "1"} | ({"ca": str(certificate)} if scheme == "https" else {})
+        sink = open_sink(f"webhook+{scheme}://127.0.0.1:{port}/cars", **options)
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailableError, match="ReadTimeoutError"):
+            sink.apply(BLOCKS[:1], position_at(BLOCKS[0]), 0)
+        assert time.monotonic() - began < 4
+        sink.close()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def _drip(server: socket.socket, certificate: Path, is_tls: bool) -> None:  # noqa: FBT001 - a thread's
+    """Answer one request, a byte now and then, until nobody listens any more."""
+    connection, _ = server.accept()
+    if is_tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        connection = context.wrap_socket(connection, server_side=True)
+    with connection, suppress(OSError):
+        request = b""
+        while not request.endswith(b"}}"):
+            request += connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx-head: ")
+        for _ in range(200):
+            time.sleep(0.1)
+            connection.sendall(b"x")
 
 
 def test_nobody_there_and_no_answer(receiver: Receiver) -> None:
