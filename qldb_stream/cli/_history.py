@@ -35,7 +35,7 @@ from qldb_stream.errors import SavedDigestError, UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.ion import to_ascii_json, to_text
 from qldb_stream.parsers.digest import parse_address
-from qldb_stream.report import Outcome
+from qldb_stream.report import VERSION, Outcome
 
 __all__ = ["history"]
 
@@ -189,7 +189,7 @@ def _json_line(entry: HistoryEntry) -> str:
     table = entry.table
     said = json.dumps(
         {
-            "version": 1,
+            "version": VERSION,
             "type": "REVISION",
             "table": None if table is None else table.table_name,
             "table_id": None if table is None else table.table_id,
@@ -204,7 +204,7 @@ def _json_line(entry: HistoryEntry) -> str:
 
 def _summary(archive: Archive, asked: _Asked, outcomes: Counter[Outcome]) -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": VERSION,
         "type": "SUMMARY",
         "ok": not outcomes[Outcome.FAILED],
         "revisions": sum(outcomes.values()),
@@ -253,8 +253,7 @@ def _blame(found: Blame, archive: Archive, *, as_json: bool) -> int:
                 "archive": archive.built.as_json(),
                 "verified_now": archive.is_fresh,
                 "index_notes": archive.notes,
-            },
-            indent=None,
+            }
         )
     else:
         table = "(no table)" if found.table is None else found.table.table_name

@@ -105,7 +105,7 @@ def test_blame_names_statements(run: Run, told: Told) -> None:
     assert "UPDATE Person AS d BY id SET d = ? WHERE id = ?" in answer.out
     assert "or already with version 0, whose contents nobody has" in answer.out
     assert "the document was deleted in block" in answer.out
-    (found,) = lines(run("history", told.folder, "--document", told.document, "--blame", "--json"))
+    found = run("history", told.folder, "--document", told.document, "--blame", "--json").json()
     assert ["name", "n"] == [each["path"] for each in found["fields"]]
     assert [[0, 0]] * 2 == [each["open_versions"] for each in found["fields"]]
     assert (2, 1, "delete") == (found["last_version"], found["shown_version"], found["last_kind"])
@@ -134,7 +134,7 @@ def test_a_changed_document_is_a_problem(run: Run, told: Told) -> None:
     assert not summary["ok"]
     document = changed.document_id
     answer = run("history", told.folder, "--document", document, "--blame", "--json")
-    assert (1, False) == (answer.code, lines(answer)[0]["ok"])
+    assert (1, False) == (answer.code, answer.json()["ok"])
 
 
 def test_nothing_of_a_document_is_for_a_terminal_to_obey(run: Run, tmp_path: Path) -> None:

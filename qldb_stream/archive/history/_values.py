@@ -10,7 +10,7 @@ import attrs
 
 from qldb_stream.events import BlockAddress, BlockSummary, Revision, RevisionKind, TableInfo
 from qldb_stream.ion import IonSlice, to_slice, to_text
-from qldb_stream.report import Outcome
+from qldb_stream.report import VERSION, Outcome
 
 __all__ = ["Blame", "BlamedField", "HistoryEntry", "RevisionState", "worst"]
 
@@ -190,7 +190,7 @@ class Blame:
     def as_json(self) -> dict[str, Any]:
         """Give the object that `history --blame --json` prints."""
         return {
-            "version": 1,
+            "version": VERSION,
             "ok": self.outcome is not Outcome.FAILED,
             "outcome": self.outcome.value,
             "document_id": self.document_id,

@@ -8,6 +8,7 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from qldb_stream.archive.evidence import found_at
 from qldb_stream.archive.history import INDEX_NAME, open_archive
 from qldb_stream.archive.history._tree import Tree, path_of
 from qldb_stream.errors import UsageError
@@ -77,6 +78,18 @@ def test_a_document_is_proven_as_the_digest_saw_it(tmp_path: Path, ledger: Ledge
             last = SavedDigest(ledger.digest().digest)
             found = archive.proof(entry.document_id, None, last)
             assert (newest[entry.document_id], True) == (found.entry, found.holds)
+
+
+def test_evidence_can_be_made_of_it(tmp_path: Path, ledger: Ledger) -> None:
+    """Block and path are what `prove` takes where the archive is not read as a whole."""
+    keep_ledger(ledger, tmp_path)
+    digest = ledger.digest()
+    saved = SavedDigest(digest.digest, digest.tip)
+    with open_archive(tmp_path) as archive:
+        entry = next(archive.history())
+        proof = archive.proof(entry.document_id, entry.version, saved)
+    found = found_at(proof.block.checked, proof.entry.revision, proof.block_path, saved)
+    assert (digest.tip, proof.block_path) == (found.tip, found.block_path)
 
 
 def test_another_digest_is_not_led_to(tmp_path: Path, ledger: Ledger) -> None:
