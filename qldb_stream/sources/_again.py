@@ -14,18 +14,15 @@ from itertools import chain
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
 from qldb_stream.events import Event, Undecodable
-from qldb_stream.ion import MAX_VALUE_BYTES, SYSTEM_TABLE
-from qldb_stream.parsers.carrier import read_again
-from qldb_stream.parsers.export_walk import OWN_TABLES
+from qldb_stream.ion import MAX_VALUE_BYTES
 from qldb_stream.parsers.gunzip import is_gzip
 from qldb_stream.parsers.kinds import SNIFF_BYTES
-from qldb_stream.sources._caches import FrameCache, SymbolPlaces, TableCache
-from qldb_stream.sources._contents import read_events
+from qldb_stream.sources._caches import SymbolPlaces
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place, SymbolRow
 from qldb_stream.sources._meter import Progress
-from qldb_stream.sources._reading import Reading
+from qldb_stream.sources._reading import EventReader, Reading
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["OpenSource", "PlaceReader"]
@@ -106,8 +103,7 @@ class PlaceReader:
         self._pool = pool
         self._spool = spool
         self._carriers: dict[int, Readable] = {}
-        self._frames = FrameCache()
-        self._tables = TableCache(tables)
+        self._events = EventReader(tables)
 
     def read(self, place: Place) -> list[Event]:
         """
@@ -119,27 +115,14 @@ class PlaceReader:
         if not 0 <= place.file < len(self._files):
             raise SourceError(f"file {place.file}", "is not there")
         carrier = self._carrier(place.file)
-        if not 0 <= place.offset <= place.offset + place.length <= carrier.size:
-            raise SourceError(carrier.name, f"ends before byte {place.offset + place.length}")
+        end = place.offset + place.length
+        if not 0 <= place.offset <= end <= carrier.size or place.length > MAX_VALUE_BYTES:
+            raise SourceError(carrier.name, f"ends before byte {end}, or has nothing so long")
         try:
-            return self._read(carrier, place)
+            return self._events.read(carrier, place)
         except (DecodeError, UsageError, IndexError) as exc:
             wrong = f"has nothing that can be read at byte {place.offset}"
             raise SourceError(carrier.name, wrong) from exc
-
-    def _read(self, carrier: Readable, place: Place) -> list[Event]:
-        if place.length > MAX_VALUE_BYTES:
-            raise IndexError
-        if place.tables is not None:
-            table = SYSTEM_TABLE
-            if place.tables != OWN_TABLES:
-                table = self._tables.read(carrier, place.file, place.tables)
-            return list(read_events(carrier.read_at(place.offset, place.length), table))
-        if place.index is None:
-            data = read_again(carrier, place.offset, place.length, None)
-        else:
-            data = self._frames.read(carrier, place)[place.index]
-        return list(read_events(data, None))
 
     def _carrier(self, number: int) -> Readable:
         found = self._carriers.get(number)

@@ -13,7 +13,7 @@ from qldb_stream.parsers.export_walk import OWN_TABLES, FoundBlock, FoundTables
 from qldb_stream.parsers.gunzip import is_gzip
 from qldb_stream.parsers.kinds import SNIFF_BYTES
 from qldb_stream.parsers.manifest import FoundManifest
-from qldb_stream.sources._caches import FrameCache, TableCache
+from qldb_stream.sources._caches import FrameCache, SymbolPlaces, TableCache
 from qldb_stream.sources._contents import FoundEvent, Opened, iter_found, read_events
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
@@ -21,7 +21,7 @@ from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.typing import Item, Readable
 
-__all__ = ["FirstPass", "Reading"]
+__all__ = ["EventReader", "FirstPass", "Reading"]
 
 
 class RowTaker(Protocol):
@@ -146,8 +146,7 @@ class Reading:
         self._progress = progress
         self._first = FirstPass(files, pool, spool, index, progress)
         self._carriers = self._first.carriers
-        self._frames = FrameCache()
-        self._tables = TableCache(index)
+        self._events = EventReader(index)
         self.manifests = self._first.manifests
 
     def fill(self) -> Iterator[Undecodable]:
@@ -174,18 +173,33 @@ class Reading:
     def _read(self, place: Place) -> list[Event]:
         carrier = self._carriers[place.file]
         try:
-            if place.tables is not None:
-                return self._read_block(carrier, place, place.tables)
-            if place.index is None:
-                data = read_again(carrier, place.offset, place.length, None)
-            else:
-                data = self._frames.read(carrier, place)[place.index]
-            return list(read_events(data, None))
+            return self._events.read(carrier, place)
         except (DecodeError, IndexError) as exc:
             raise SourceError(carrier.name, "changed while it was read") from exc
 
-    def _read_block(self, carrier: Readable, place: Place, tables: int) -> list[Event]:
-        table = SYSTEM_TABLE
-        if tables != OWN_TABLES:
-            table = self._tables.read(carrier, place.file, tables)
-        return list(read_events(carrier.read_at(place.offset, place.length), table))
+
+class EventReader:
+    """Reads again what stands at a place, and keeps what was needed last for it."""
+
+    def __init__(self, tables: SymbolPlaces) -> None:
+        self._frames = FrameCache()
+        self._tables = TableCache(tables)
+
+    def read(self, carrier: Readable, place: Place) -> list[Event]:
+        """
+        Read a record, or a whole block.
+
+        Raises:
+            DecodeError: something else stands there now.
+            IndexError: the frame there has fewer records.
+        """
+        if place.tables is not None:
+            table = SYSTEM_TABLE
+            if place.tables != OWN_TABLES:
+                table = self._tables.read(carrier, place.file, place.tables)
+            return list(read_events(carrier.read_at(place.offset, place.length), table))
+        if place.index is None:
+            data = read_again(carrier, place.offset, place.length, None)
+        else:
+            data = self._frames.read(carrier, place)[place.index]
+        return list(read_events(data, None))

@@ -125,6 +125,19 @@ def test_all_forms_tell_the_same(tmp_path: Path) -> None:
     assert [told[0]] * 8 == told
 
 
+def test_json_exports_are_told_and_claim_no_more(tmp_path: Path) -> None:
+    """What JSON lost is not checkable; nothing fails, and ids, versions and hashes are the same."""
+    blocks = list(make_journal(5, blocks=30))
+    make_export(blocks, output_format="json").write(tmp_path)
+    expected = [r.hash for block in blocks for r in block.revisions if r.metadata is not None]
+    for _ in range(2):
+        with open_archive(tmp_path) as archive:
+            found = list(archive.history())
+            assert expected == [entry.revision.hash for entry in found]
+            assert {Outcome.VERIFIED, Outcome.NOT_CHECKABLE} == {e.state.outcome for e in found}
+            assert any("JSON export" in r for e in found for r in e.state.reasons)
+
+
 def test_a_mixture_of_sources_is_one_archive(tmp_path: Path) -> None:
     """Paths that overlap are asked as one; copies are told once."""
     blocks = list(make_journal(6, blocks=30))
