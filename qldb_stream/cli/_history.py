@@ -128,6 +128,8 @@ def history(  # noqa: PLR0913 - one for each option
     """
     if blame and document is None:
         raise UsageError("--blame needs --document ID: the fields of one document are blamed")
+    if blame and limit is not None:
+        raise UsageError("--limit counts revisions, and --blame shows fields: give one of them")
     place = _place(files, index, no_index=no_index)
     with (
         progress(prints_lines=True) as report_progress,

@@ -194,6 +194,7 @@ def test_wrong_questions_are_usage(run: Run, told: Told, tmp_path: Path) -> None
         (("history", told.folder, "--table", "Persons"), "it has: Person"),
         (("history", told.folder, "--document", "x"), "no document 'x'"),
         (("history", told.folder, "--blame"), "--blame needs --document"),
+        (("history", told.folder, "--document", "x", "--blame", "--limit", "2"), "give one"),
         (("history", tmp_path / "noise"), "noise"),
     ]
     for arguments, problem in cases:

@@ -76,8 +76,7 @@ def _state(
     own: list[Check], block: list[Check], chain: list[Check], *, in_conflict: bool, unasked: bool
 ) -> RevisionState:
     wrong = [check.detail for check in (*own, *block, *chain) if not _is_fine(check)]
-    of_revision = [check.outcome for check in own]
-    of_block = [check.outcome for check in block]
+    of_revision, of_block = _outcomes(own), _outcomes(block)
     if unasked:
         of_revision.append(Outcome.NOT_CHECKABLE)
         wrong.append(UNASKED)
@@ -85,11 +84,13 @@ def _state(
         of_block.append(Outcome.FAILED)
         wrong.append(_TWO)
     return RevisionState(
-        worst(of_revision),
-        worst(of_block),
-        worst(check.outcome for check in chain),
-        tuple(dict.fromkeys(wrong)),
+        worst(of_revision), worst(of_block), worst(_outcomes(chain)), tuple(dict.fromkeys(wrong))
     )
+
+
+def _outcomes(checks: list[Check]) -> list[Outcome]:
+    """Give how checks ended; where none was made nothing is proven."""
+    return [check.outcome for check in checks] or [Outcome.NOT_CHECKABLE]
 
 
 def _is_fine(check: Check) -> bool:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
@@ -15,6 +16,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.ion import IonSlice, iter_text, to_slice
 from qldb_stream.report import Outcome
+from qldb_stream.testing import make_export
 from qldb_stream.testing.stories import Story
 from tests.archive.history.support import keep, keep_ledger
 from tests.ledger.support import memory, run
@@ -165,6 +167,45 @@ def test_as_of_a_block_later_changes_do_not_count(tmp_path: Path) -> None:
             archive.blame(document, as_of=BlockAddress(story.strand_id, 0))
         with pytest.raises(UsageError, match="no document 'x'"):
             archive.blame("x")
+
+
+def test_a_document_of_two_strands_is_two(tmp_path: Path) -> None:
+    """Where an archive mixes ledgers that share a document's id, one of them must be named."""
+    story, document = tell({"a": 1})
+    blocks = story.blocks()
+    strand = "0" * 22
+    moved = [
+        attrs.evolve(
+            block,
+            summary=attrs.evolve(
+                block.summary, address=attrs.evolve(block.address, strand_id=strand)
+            ),
+            revisions=tuple(
+                attrs.evolve(r, address=attrs.evolve(r.address, strand_id=strand))
+                for r in block.revisions
+            ),
+        )
+        for block in blocks
+    ]
+    make_export(blocks).write(tmp_path / "one")
+    make_export(moved).write(tmp_path / "other")
+    with open_archive(tmp_path) as archive:
+        with pytest.raises(UsageError, match="is in two strands"):
+            archive.blame(document)
+        for strand_id in (strand, story.strand_id):
+            found = archive.blame(document, as_of=BlockAddress(strand_id, 9))
+            assert strand_id == found.last.address.strand_id
+
+
+def test_a_last_version_that_is_redacted_says_so(tmp_path: Path) -> None:
+    """Where the archive ends with a redacted version, the one before it is shown."""
+    story, document = tell({"a": 1}, {"a": 2}, {"a": 3})
+    story.redact(document, 1)
+    keep(story.blocks(erased=True)[:3], tmp_path)
+    with open_archive(tmp_path) as archive:
+        found = archive.blame(document)
+    assert {"a": 0} == by_path(found)
+    assert "version 1 is redacted; fields are shown as of version 0" in found.notes
 
 
 def test_many_revisions_are_let_go(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_a_wrong_index_cannot_vouch(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -295,6 +295,23 @@ def test_where_it_cannot_be_kept_it_goes_without(
             assert [True] == ["is not kept" in note for note in archive.notes]
             assert HASHES == hashes(archive)
     assert [] == list(folder.glob(".*"))
+
+
+def test_a_place_that_is_a_folder_by_now_is_named(tmp_path: Path) -> None:
+    """What stands in the index's place and cannot be replaced is an error that names it."""
+    folder = keep(BLOCKS, tmp_path / "archive")
+
+    def put_folder(_done: int, _total: int, _stage: str) -> None:
+        (folder / INDEX_NAME).mkdir(exist_ok=True)
+
+    with (
+        pytest.raises(SourceError, match="cannot be written"),
+        open_archive(folder, progress=put_folder),
+    ):
+        pass
+    assert [INDEX_NAME] == [path.name for path in folder.glob(".*")]
+    with pytest.raises(UsageError, match="is a folder"), open_archive(folder):
+        pass
 
 
 def test_a_source_that_fails_leaves_nothing(folder: Path) -> None:
