@@ -3,8 +3,10 @@ The objects of a journal export, block by block: where each stands, and what is 
 
 Strategy: an object is walked value by value through a bounded window; a value's own first
 bytes, or in text its brackets, say where it ends (facts 3.3). Blocks of Ion text, binary Ion
-and JSON lines are told apart block by block. Of binary Ion a block may need a symbol table that
-stands somewhere before it: the walk tells where, as a chain of tables, so that a block can be
+and JSON lines are told apart block by block. Text is slow to read, so a block that begins as the
+service writes it, has no other one inside and is followed by a value is not read here: only its
+address and hashes are picked out. Of binary Ion a block may need a symbol table that stands
+somewhere before it: the walk tells where, as a chain of tables, so that a block can be
 read again by itself. The first block behind a version marker brings its tables along.
 
 Rules: nothing is dropped in silence. What is no block is one `Undecodable`, from where it starts
@@ -16,48 +18,38 @@ its transaction), is one, and is of the same strand. What is looked at in vain i
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-import attrs
-
-from qldb_stream.errors import DecodeError, EnvelopeError, IonDecodeError
-from qldb_stream.events import Block, Undecodable
-from qldb_stream.ion import (
-    IVM,
-    MAX_TABLES,
-    SYSTEM_TABLE,
-    SymbolTable,
-    end_of_item,
-    iter_text,
-    next_value,
-)
+from qldb_stream.errors import DecodeError, IonDecodeError
+from qldb_stream.events import Block, BlockAddress, Undecodable
+from qldb_stream.ion import IVM, SYSTEM_TABLE, SymbolTable, end_of_item, next_value
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.effort import Effort
+from qldb_stream.parsers.export_places import (
+    OWN_TABLES,
+    TEXT_START,
+    FoundBlock,
+    FoundTables,
+    TablesInForce,
+    is_binary,
+    is_marker,
+    maybe_found,
+    place_of,
+    read_block,
+    read_tables,
+)
 from qldb_stream.parsers.items import shifted, skip_space
-from qldb_stream.parsers.json_export import is_json, parse_json_block
 from qldb_stream.parsers.text import look_for_end
 from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
 
-__all__ = [
-    "MAX_BLOCK_BYTES",
-    "OWN_TABLES",
-    "FoundBlock",
-    "FoundTables",
-    "iter_export_object",
-    "read_block",
-    "read_tables",
-]
+__all__ = ["MAX_BLOCK_BYTES", "iter_export_blocks", "iter_export_object"]
 
 MAX_BLOCK_BYTES: Final = 1 << 26
 """A transaction has 4 MiB at most (facts 5.8); text and its escapes make several times that."""
-
-OWN_TABLES: Final = -1
-"""In place of a number of tables: none are needed but what the bytes begin with."""
 
 _FIRST_BYTES: Final = 1 << 16
 _MORE_TIMES: Final = 4  # as much is held when that is too little
@@ -68,46 +60,17 @@ _BINARY_COST: Final = 8
 _TEXT_COST: Final = 64
 _TOKEN_COST: Final = 16
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_FIRST_BINARY: Final = 0xD0  # structs, annotations, the version marker; no text begins so
 _WRAPPERS: Final = range(0xE3, 0xEF)
 _ENDS: Final = 0x80  # the bit that ends a VarUInt
 _LEAST_EFFORT: Final = 1 << 11  # the smallest block of the service needs as much
 
-_TEXT_START: Final = re.compile(
-    rb"\{\s{0,64}[\"']?blockAddress[\"']?\s{0,64}:\s{0,64}\{[^{}]{0,256}\}\s{0,64},"
-    rb"\s{0,64}[\"']?transactionId[\"']?\s{0,64}:"
-)
+_NEXT_BYTES: Final = 64
 _START_BYTES: Final = 1024  # the longest such start
 _MARKER: Final = re.compile(re.escape(IVM))
 _FIRST_FIELDS: Final = ("blockAddress", "transactionId")
 _NO_VALUE: Final = re.compile(
     rb"(?:\s|\$ion_1_0\b|//[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+\Z"
 )
-
-
-@attrs.frozen
-class FoundTables:
-    """
-    Symbol tables that later blocks need: number `number` in their object, from 0.
-
-    `parent` is the number of those before them, which they add to; OWN_TABLES for none.
-    """
-
-    number: int
-    parent: int
-    offset: int
-    length: int
-
-
-@attrs.frozen
-class FoundBlock:
-    """A block, the bytes that have to be read to get it again, and the tables they need."""
-
-    block: Block
-    offset: int
-    length: int
-    tables: int = OWN_TABLES
 
 
 Found: TypeAlias = FoundBlock | FoundTables | Undecodable
@@ -125,9 +88,9 @@ def iter_export_object(
         effort: pays for what is looked at in vain; None for what the object's size is worth.
 
     Yields:
-        Each block; before the first block that needs tables from before it, these; in place
-        of what is no block an `Undecodable`, whose error's offset counts from the object's
-        start.
+        Each block, of which `read_block` may still find that its text is damaged; before the
+        first block that needs tables from before it, these; in place of what is no block an
+        `Undecodable`, whose error's offset counts from the object's start.
     """
     walk = _Walk(readable.name, effort or Effort(readable.size))
     start = 0
@@ -137,64 +100,31 @@ def iter_export_object(
             start = end
 
 
-def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
+def iter_export_blocks(
+    readable: Readable, *, seams: Sequence[int] = ()
+) -> Iterator[Block | Undecodable]:
     """
-    Read one block from its bytes alone, of any form.
+    Walk an export's object, and read its blocks on the way.
 
-    Args:
-        data: what `FoundBlock` says where it stands.
-        table: the symbols before it, for binary Ion.
-
-    Raises:
-        EnvelopeError: it is no block (facts 2.1), or not exactly one value.
-        IonDecodeError: not sound Ion.
+    Yields:
+        Each block, and in the place of what is none an `Undecodable`.
     """
-    if _is_binary(data, 0):
-        value, end, _ = next_value(data, 0, table)
-        if value is None or end != len(data):
-            raise EnvelopeError("block", "one value", "none" if value is None else "more")
-        return parse_block(value)
-    if not is_json(data):
-        return _read_text(data)
-    try:
-        return parse_json_block(data)
-    except IonDecodeError:
-        # Ion text may quote its names as JSON does; what is neither is told as JSON.
-        if b"{{" in data:
-            return _read_text(data)
-        raise
-
-
-def _read_text(data: bytes) -> Block:
-    values = list(iter_text(data))
-    if len(values) != 1:
-        raise EnvelopeError("block", "one value", f"{len(values)} values")
-    return parse_block(values[0])
-
-
-def read_tables(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> SymbolTable:
-    """
-    Read symbol tables from their bytes alone.
-
-    Args:
-        data: what `FoundTables` says where it stands.
-        table: the symbols before them.
-
-    Raises:
-        IonDecodeError: not sound Ion.
-    """
-    return next_value(data, 0, table)[2]
-
-
-def _is_binary(data: bytes, pos: int) -> bool:
-    if data.startswith(_BYTE_ORDER_MARK, pos):
-        return False
-    return data[pos] >= _FIRST_BINARY or _is_marker(data[pos : pos + len(IVM)])
-
-
-def _is_marker(data: bytes) -> bool:
-    """Tell a version marker, also when one of its bytes is damaged."""
-    return len(data) == len(IVM) and sum(map(operator.eq, data, IVM)) >= len(IVM) - 1
+    tables = {OWN_TABLES: SYSTEM_TABLE}
+    for found in iter_export_object(readable, seams=seams):
+        if isinstance(found, Undecodable):
+            yield found
+            continue
+        data = readable.read_at(found.offset, found.length)
+        if isinstance(found, FoundTables):
+            table = read_tables(data, tables[found.parent])
+            tables = {OWN_TABLES: SYSTEM_TABLE, found.number: table}  # those before are done with
+            continue
+        try:
+            yield read_block(data, tables[found.tables])
+        except DecodeError as exc:
+            kept = data if found.length <= _MAX_KEPT_BYTES else None
+            error = shifted(exc, found.offset)
+            yield Undecodable(readable.name, found.offset, found.length, error, kept)
 
 
 class _Walk:
@@ -203,36 +133,36 @@ class _Walk:
     def __init__(self, name: str, effort: Effort) -> None:
         self._name = name
         self._effort = effort
-        self._tables = _TablesInForce()
+        self._tables = TablesInForce()
         self._strand_id: str | None = None
 
     def run(self, readable: Readable, pos: int) -> Iterator[Found]:
         """Walk from a place where a value starts, or something that was cut off."""
         window = Window(readable)
         self._tables.reset(None)
-        is_binary: bool | None = None
+        in_binary: bool | None = None
         while True:
             index = window.seek(pos, _FIRST_BYTES)
-            if not is_binary:
+            if not in_binary:
                 pos = window.base + skip_space(window.data, index)
             if pos >= window.size:
                 return
             if pos - window.base == len(window.data):
                 continue
-            if is_binary is None:
-                is_binary = _is_binary(window.data, pos - window.base)
+            if in_binary is None:
+                in_binary = is_binary(window.data, pos - window.base)
             try:
-                if is_binary:
+                if in_binary:
                     pos, found = self._binary_at(window, pos)
                 else:
                     pos, found = self._text_at(window, pos)
             except DecodeError as exc:
                 self._tables.interrupt()
-                pos, damage = self._pass_damage(window, pos, exc, is_binary=is_binary)
+                pos, damage = self._pass_damage(window, pos, exc, in_binary=in_binary)
                 yield damage
                 continue
             if found is not None:
-                self._strand_id = found.block.address.strand_id
+                self._strand_id = found.address.strand_id
                 self._effort.earn(found.length)
                 yield from self._tables.take_told()
                 yield found
@@ -268,7 +198,7 @@ class _Walk:
             value = next_value(data, 0, self._tables.table)[0]
             if value is None:
                 return data[0] in _WRAPPERS
-            return self._is_ours(parse_block(value))
+            return self._is_ours(parse_block(value).address)
         except DecodeError:
             return False
 
@@ -279,13 +209,18 @@ class _Walk:
         end = self._text_end(window, pos)
         if end is None:
             return window.size, None
-        index = window.seek(pos, end - pos)
+        index = window.seek(pos, end - pos + _NEXT_BYTES)
+        data = window.data[index : index + end - pos]
+        if _starts_value(window, index + end - pos):
+            found = maybe_found(data, pos)
+            if found is not None:
+                return end, found
         try:
-            block = read_block(window.data[index : index + end - pos])
+            block = read_block(data)
         except DecodeError as exc:
             self._effort.spend(_TEXT_COST * (end - pos))
             raise shifted(exc, pos) from exc
-        return end, FoundBlock(block, pos, end - pos)
+        return end, place_of(block, pos, end - pos)
 
     def _text_end(self, window: Window, pos: int) -> int | None:
         """Find where a value of text ends; None when nothing comes but comments."""
@@ -293,13 +228,14 @@ class _Walk:
         while True:
             index = window.seek(pos, least)
             data = window.data
-            is_closed, place, tokens = look_for_end(data, index, len(data))
+            limit = min(len(data), index + MAX_BLOCK_BYTES)
+            is_closed, place, tokens = look_for_end(data, index, limit)
             if is_closed:
                 return window.base + place
             if window.at_end and _NO_VALUE.match(data, index):
                 return None
             self._effort.spend(place - index + _TOKEN_COST * tokens)
-            if window.at_end or place < len(data) or len(data) - index >= MAX_BLOCK_BYTES:
+            if window.at_end or place < limit or limit - index >= MAX_BLOCK_BYTES:
                 raise IonDecodeError(pos, "a text's brackets or quotes are not closed")
             least = min(_MORE_TIMES * max(least, len(data) - index), MAX_BLOCK_BYTES)
             self._effort.need(least, pos)
@@ -311,19 +247,19 @@ class _Walk:
             _, found = self._text_at(window, pos)
         except DecodeError:
             return False
-        return found is not None and self._is_ours(found.block)
+        return found is not None and self._is_ours(found.address)
 
     # --- after damage ---
 
-    def _is_ours(self, block: Block) -> bool:
+    def _is_ours(self, address: BlockAddress) -> bool:
         """Say whether a block may be the next one here, and not part of a document."""
-        return self._strand_id in (None, block.address.strand_id)
+        return self._strand_id in (None, address.strand_id)
 
     def _pass_damage(
-        self, window: Window, pos: int, error: DecodeError, *, is_binary: bool
+        self, window: Window, pos: int, error: DecodeError, *, in_binary: bool
     ) -> tuple[int, Undecodable]:
         """Find where the walk goes on, and make one value of what lies before."""
-        end = self._after_binary(window, pos) if is_binary else self._after_text(window, pos)
+        end = self._after_binary(window, pos) if in_binary else self._after_text(window, pos)
         length = end - pos
         data: bytes | None = None
         if length <= _MAX_KEPT_BYTES:
@@ -332,7 +268,7 @@ class _Walk:
         return end, Undecodable(self._name, pos, length, error, data)
 
     def _after_text(self, window: Window, origin: int) -> int:
-        for place in self._iter_starts(window, origin + 1, _TEXT_START):
+        for place in self._iter_starts(window, origin + 1, TEXT_START):
             if self._is_text_block(window, place):
                 return place
         return window.size
@@ -340,7 +276,7 @@ class _Walk:
     def _after_binary(self, window: Window, origin: int) -> int:
         is_table = False
         index = window.seek(origin, _FIRST_BYTES)
-        if _is_marker(window.data[index : index + len(IVM)]):
+        if is_marker(window.data[index : index + len(IVM)]):
             self._tables.reset((origin + len(IVM),) * 2)
             return origin + len(IVM)
         try:
@@ -379,63 +315,10 @@ class _Walk:
             pos = place + 1
 
 
-class _TablesInForce:
-    """
-    The symbol table in force in binary Ion, and where it stands.
-
-    Tables that stand together are told as one, when the second block comes that needs them.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0  # of tables that were told
-        self._told: list[FoundTables] = []
-        self.reset(None)
-
-    def reset(self, marker: tuple[int, int] | None) -> None:
-        """Forget all symbols, as a version marker does."""
-        self.table = SYSTEM_TABLE
-        self._number = OWN_TABLES  # of what was told and is in force
-        self._untold = marker  # where tables stand that were not told
-        self._is_fresh = marker is not None
-        self._is_used = False
-        self._in_a_row = 0
-
-    def declare(self, pos: int, end: int, table: SymbolTable) -> None:
-        """Take note of a symbol table."""
-        self._in_a_row += 1
-        if self._in_a_row > MAX_TABLES:
-            raise IonDecodeError(pos, f"more than {MAX_TABLES} symbol tables stand before a value")
-        if self._is_used:
-            self.interrupt()
-        start = pos if self._untold is None else self._untold[0]
-        if not table.copied and not self._is_fresh:
-            self._number, start = OWN_TABLES, pos  # it does not add to those before it
-        self._untold, self.table = (start, end), table
-
-    def placed(self, block: Block, pos: int, end: int) -> FoundBlock:
-        """Say what has to be read to read a block again."""
-        self._in_a_row = 0
-        if self._untold is not None and self._is_fresh and not self._is_used:
-            self._is_used = True
-            start = self._untold[0]
-            return FoundBlock(block, start, end - start)
-        self.interrupt()
-        return FoundBlock(block, pos, end - pos, self._number)
-
-    def take_told(self) -> list[FoundTables]:
-        """Hand over the tables that were told since the last call."""
-        told, self._told = self._told, []
-        return told
-
-    def interrupt(self) -> None:
-        """Tell tables by themselves: what comes next does not stand right behind them."""
-        if self._untold is None:
-            return
-        start, end = self._untold
-        self._told.append(FoundTables(self._count, self._number, start, end - start))
-        self._number = self._count
-        self._count += 1
-        self._untold, self._is_fresh, self._is_used = None, False, False
+def _starts_value(window: Window, index: int) -> bool:
+    """Say whether at an index of what is held a value of text starts, or nothing follows."""
+    index = skip_space(window.data, index)
+    return window.data[index : index + 1] == b"{" or (index == len(window.data) and window.at_end)
 
 
 def _value_at(window: Window, pos: int) -> bytes:

@@ -22,7 +22,7 @@ from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place, SymbolRow
 from qldb_stream.sources._meter import Progress
-from qldb_stream.sources._reading import EventReader, Reading
+from qldb_stream.sources._reading import EventReader, Reading, read_items
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["OpenSource", "PlaceReader"]
@@ -74,9 +74,9 @@ class OpenSource:
             self._pool.check_unchanged(self.files)
             for row in index.all_tables():
                 keep_tables(row)
-            for place, events in reading.walk_places():
-                for event in events:
-                    yield place, event
+            for place, items in reading.walk_places():
+                for item in items:
+                    yield place, item
             self._pool.check_unchanged(self.files)
 
     def reader(self, tables: SymbolPlaces) -> PlaceReader:
@@ -123,6 +123,15 @@ class PlaceReader:
         except (DecodeError, UsageError, IndexError) as exc:
             wrong = f"has nothing that can be read at byte {place.offset}"
             raise SourceError(carrier.name, wrong) from exc
+
+    def items(self, place: Place) -> list[Item]:
+        """
+        Read what stands at a place that the first pass has just found; see `read_items`.
+
+        Raises:
+            SourceError: something else stands there now, or the file fails.
+        """
+        return read_items(self._events, self._carrier(place.file), place)
 
     def _carrier(self, number: int) -> Readable:
         found = self._carriers.get(number)

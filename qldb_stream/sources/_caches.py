@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from qldb_stream.ion import SYSTEM_TABLE, SymbolTable
 from qldb_stream.parsers.carrier import read_again
-from qldb_stream.parsers.export_walk import OWN_TABLES, read_tables
+from qldb_stream.parsers.export_places import OWN_TABLES, read_tables
 from qldb_stream.parsers.kpl import deaggregate
 from qldb_stream.sources._index import Place
 from qldb_stream.typing import Readable

@@ -12,16 +12,12 @@ from typing import TypeAlias
 
 import attrs
 
-from qldb_stream.errors import DecodeError, ForeignFileError
-from qldb_stream.events import Block, Event, RevisionDetails, Undecodable
+from qldb_stream.errors import DecodeError, EnvelopeError, ForeignFileError
+from qldb_stream.events import Block, BlockAddress, Event, RevisionDetails, Undecodable
 from qldb_stream.ion import SymbolTable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records
-from qldb_stream.parsers.export_walk import (
-    FoundBlock,
-    FoundTables,
-    iter_export_object,
-    read_block,
-)
+from qldb_stream.parsers.export_places import FoundBlock, FoundTables, read_block
+from qldb_stream.parsers.export_walk import iter_export_object
 from qldb_stream.parsers.jsonl import is_jsonl, iter_jsonl_records
 from qldb_stream.parsers.kinds import Kind, kind_of
 from qldb_stream.parsers.manifest import MAX_MANIFEST_BYTES, FoundManifest, parse_manifest
@@ -103,20 +99,26 @@ def _iter_kind(opened: Opened, kind: Kind) -> Iterator[Found]:
         yield read_manifest(opened.readable)
 
 
-def read_events(data: bytes, tables: SymbolTable | None) -> Iterator[Event]:
+def read_events(
+    data: bytes, tables: SymbolTable | None, address: BlockAddress | None = None
+) -> list[Event]:
     """
-    Read again what was found.
+    Read what was found.
 
     Args:
         data: a record, or the bytes of a block.
         tables: of a block, what `FoundBlock.tables` leads to; None for a record.
+        address: which block it must be; None for any.
 
     Raises:
-        DecodeError: it is something else now.
+        DecodeError: it cannot be read, or is another block.
     """
     if tables is None:
-        return iter((parse_record(data),))
-    return events_of(read_block(data, tables))
+        return [parse_record(data)]
+    block = read_block(data, tables)
+    if address is not None and block.address != address:
+        raise EnvelopeError("blockAddress", "the address that stands first", "another one")
+    return list(events_of(block))
 
 
 def events_of(block: Block) -> Iterator[Event]:

@@ -9,7 +9,7 @@ longest item), the index's cache and what waits to be written to it (2,000 rows 
 block's), and the frames that were opened last. Gzip is undone into a temporary file.
 
 Bytes that cannot be read as a record come first, during the first pass; they have no
-place in the order of blocks.
+place in the order of blocks. A damaged block in the text of an export may come in its place.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ class FolderSource:
         Iterate over everything that the files hold.
 
         Yields:
-            What is undecodable, files that may not be read among it; then CONTROL records;
+            What is undecodable, files that may not be read among it (but a damaged block of an
+            export's text may come in its block's place); then CONTROL records;
             then, strand by strand and block by block, each summary before its revisions,
             copies side by side.
 

@@ -26,7 +26,8 @@ from typing import Final, TypeAlias
 import attrs
 
 from qldb_stream.errors import SourceError
-from qldb_stream.events import Block, BlockAddress, BlockSummary, ControlRecord, Event
+from qldb_stream.events import BlockAddress, BlockSummary, ControlRecord, Event
+from qldb_stream.parsers.export_places import FoundBlock
 
 __all__ = ["Index", "Place", "Rows", "SymbolRow"]
 
@@ -142,14 +143,13 @@ class Rows:
                 (strand_id, number, _REVISION, digest, file, offset, length, index, None)
             )
 
-    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+    def add_block(self, found: FoundBlock, file: int) -> None:
         """Note where a whole block of an export stands."""
-        address = block.address
-        leaves = b"".join([found.hash for found in block.revisions])
-        strand_id, number = address.strand_id, address.sequence_no
+        address = found.address
         self.has_blocks = True
+        place = (file, found.offset, found.length, found.tables)
         self.parts.append(
-            (strand_id, number, _BLOCK, block.block_hash, file, offset, length, tables, leaves)
+            (address.strand_id, address.sequence_no, _BLOCK, found.block_hash, *place, found.leaves)
         )
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
@@ -178,14 +178,14 @@ class Index:
         if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 
-    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+    def add_block(self, found: FoundBlock, file: int) -> None:
         """
         Note where a whole block of an export stands.
 
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        self._rows.add_block(block, file, offset, length, tables)
+        self._rows.add_block(found, file)
         if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UnreadableFileError
-from qldb_stream.events import Block, BlockAddress, Event, Undecodable
+from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.ion import SYSTEM_TABLE
 from qldb_stream.parsers.carrier import read_again
-from qldb_stream.parsers.export_walk import OWN_TABLES, FoundBlock, FoundTables
+from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, FoundTables
 from qldb_stream.parsers.gunzip import is_gzip
+from qldb_stream.parsers.items import shifted
 from qldb_stream.parsers.kinds import SNIFF_BYTES
 from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._caches import FrameCache, SymbolPlaces, TableCache
@@ -21,7 +22,9 @@ from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.typing import Item, Readable
 
-__all__ = ["EventReader", "FirstPass", "Reading"]
+__all__ = ["EventReader", "FirstPass", "Reading", "read_items"]
+
+_MAX_KEPT_BYTES: Final = 1 << 16  # of undecodable bytes; more are named, not held
 
 
 class RowTaker(Protocol):
@@ -30,7 +33,7 @@ class RowTaker(Protocol):
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """Note where an event stands."""
 
-    def add_block(self, block: Block, file: int, offset: int, length: int, tables: int) -> None:
+    def add_block(self, found: FoundBlock, file: int) -> None:
         """Note where a whole block of an export stands."""
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
@@ -120,7 +123,7 @@ class FirstPass:
             return
         self.found_bytes += found.length
         if isinstance(found, FoundBlock):
-            self._rows.add_block(found.block, file, found.offset, found.length, found.tables)
+            self._rows.add_block(found, file)
         else:
             self._rows.add(found.event, file, found.offset, found.length, found.index)
 
@@ -155,27 +158,20 @@ class Reading:
 
     def walk(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
         """Read every record and block again, in the order of the blocks, with its file's name."""
-        for place, events in self.walk_places():
+        for place, items in self.walk_places():
             name = self._files[place.file].name
-            for event in events:
-                yield name, place.address, event
+            for item in items:
+                yield name, place.address, item
 
-    def walk_places(self) -> Iterator[tuple[Place, list[Event]]]:
+    def walk_places(self) -> Iterator[tuple[Place, list[Item]]]:
         """Do the same, with the place of each record or block."""
         meter = Meter(self._progress, self._first.found_bytes, "read")
         done = 0
         for place in self._index.places():
             done += place.length
             meter.show(done)
-            yield place, self._read(place)
+            yield place, read_items(self._events, self._carriers[place.file], place)
         meter.end()
-
-    def _read(self, place: Place) -> list[Event]:
-        carrier = self._carriers[place.file]
-        try:
-            return self._events.read(carrier, place)
-        except (DecodeError, IndexError) as exc:
-            raise SourceError(carrier.name, "changed while it was read") from exc
 
 
 class EventReader:
@@ -197,9 +193,28 @@ class EventReader:
             table = SYSTEM_TABLE
             if place.tables != OWN_TABLES:
                 table = self._tables.read(carrier, place.file, place.tables)
-            return list(read_events(carrier.read_at(place.offset, place.length), table))
+            data = carrier.read_at(place.offset, place.length)
+            return read_events(data, table, place.address)
         if place.index is None:
             data = read_again(carrier, place.offset, place.length, None)
         else:
             data = self._frames.read(carrier, place)[place.index]
-        return list(read_events(data, None))
+        return read_events(data, None)
+
+
+def read_items(events: EventReader, carrier: Readable, place: Place) -> list[Item]:
+    """
+    Read what the first pass found; a block of text may be damaged, which shows only here.
+
+    Raises:
+        SourceError: something else stands there now.
+    """
+    try:
+        return [*events.read(carrier, place)]
+    except (DecodeError, IndexError) as exc:
+        if place.tables is None or isinstance(exc, IndexError):
+            raise SourceError(carrier.name, "changed while it was read") from exc
+        is_short = place.length <= _MAX_KEPT_BYTES
+        kept = carrier.read_at(place.offset, place.length) if is_short else None
+        error = shifted(exc, place.offset)
+        return [Undecodable(carrier.name, place.offset, place.length, error, kept)]

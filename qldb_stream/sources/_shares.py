@@ -157,8 +157,8 @@ class SharedReading:
                     yield Settled(address, *answer)
                     continue
                 for place in found:
-                    for event in reader.read(place):
-                        yield place.address, event
+                    for item in reader.items(place):
+                        yield place.address, item
         meter.end()
 
     def _iter_answers(
@@ -255,8 +255,9 @@ def _settle(groups: Sequence[_Group], look: Look) -> list[tuple[Any, int] | None
     answers: list[tuple[Any, int] | None] = []
     for address, places in groups:
         assert address is not None, "CONTROL is not shared"
-        events = [event for place in places for event in here.reader.read(place)]
-        answer = look(address, events)
+        items = [item for place in places for item in here.reader.items(place)]
+        events = [item for item in items if not isinstance(item, Undecodable)]
+        answer = look(address, events) if len(events) == len(items) else None
         answers.append(None if answer is None else (answer, len(events)))
     return answers
 

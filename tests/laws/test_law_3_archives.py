@@ -15,9 +15,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from qldb_stream.events import Block, BlockSummary, RevisionDetails, Undecodable
+from qldb_stream.events import Block, BlockSummary, RevisionDetails
 from qldb_stream.ion import HashTree
-from qldb_stream.parsers.export_walk import FoundBlock, iter_export_object
+from qldb_stream.parsers.export_walk import iter_export_blocks
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.pipeline import Checks, verify_source
 from qldb_stream.report import Level, Outcome, ProblemCode, VerifyReport
@@ -51,13 +51,7 @@ def exported(output_format: ExportFormat) -> bytes:
 
 def read(data: bytes) -> list[Item | Block]:
     """Read an object: its blocks, and what cannot be read."""
-    found: list[Item | Block] = []
-    for each in iter_export_object(BytesReadable(data, "object")):
-        if isinstance(each, FoundBlock):
-            found.append(each.block)
-        elif isinstance(each, Undecodable):
-            found.append(each)
-    return found
+    return list(iter_export_blocks(BytesReadable(data, "object")))
 
 
 def bare(items: Sequence[Item | Block]) -> list[object]:

@@ -15,7 +15,8 @@ from qldb_stream.events import Block, Undecodable
 from qldb_stream.formulas import summary_recomputes
 from qldb_stream.ion import loads, to_json, to_slice
 from qldb_stream.parsers.export import parse_export
-from qldb_stream.parsers.export_walk import FoundBlock, iter_export_object, read_block
+from qldb_stream.parsers.export_places import FoundBlock, read_block
+from qldb_stream.parsers.export_walk import iter_export_object
 from qldb_stream.parsers.json_export import MAX_DIGITS, is_json, parse_json_block
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.pipeline import verify_source
@@ -182,7 +183,7 @@ def test_damage_in_a_line_costs_that_line() -> None:
     for wrong in (LINES[3][:-200], LINES[3][200:], b'{"blockAddress": }', b"garbage", b"{}"):
         data = b"\n".join([*LINES[:3], wrong, *LINES[4:]])
         found = list(iter_export_object(BytesReadable(data, "x")))
-        blocks = [one.block for one in found if isinstance(one, FoundBlock)]
+        blocks = [one for one in found if isinstance(one, FoundBlock)]
         (damage,) = [one for one in found if isinstance(one, Undecodable)]
         assert [0, 1, 2, *range(4, 40)] == [block.address.sequence_no for block in blocks]
         assert len(b"\n".join(LINES[:3])) + 1 == damage.offset

@@ -20,7 +20,7 @@ from qldb_stream.archive.history._schema import APPLICATION_ID, SCHEMA, SHAPES, 
 from qldb_stream.archive.history._states import table_of
 from qldb_stream.archive.history._tree import Tree
 from qldb_stream.errors import DecodeError
-from qldb_stream.events import Block, BlockAddress, Need, Revision
+from qldb_stream.events import Block, BlockAddress, Need, Revision, Undecodable
 from qldb_stream.partiql import maybe_ddl
 from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
 from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore
@@ -69,7 +69,7 @@ def _checked(core: PipelineCore, source: OpenSource, writer: _Writer) -> Iterato
             yield from _ready(core)
         last = address or last
         core.feed(item)
-        if place is not None:
+        if place is not None and not isinstance(item, Undecodable):
             writer.add_place(place)
     core.close()
     yield from _ready(core)

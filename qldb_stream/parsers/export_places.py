@@ -1,0 +1,244 @@
+"""
+Where the blocks of an export's object stand, and how each is read by itself.
+
+A place is what has to be read again: the bytes of a block, and for binary Ion the number of the
+symbol tables before it that it needs. These are told as chains, since a table may add to those in
+force (Ion 1.0 symbols specification). `export_walk` finds places.
+"""
+
+from __future__ import annotations
+
+import binascii
+import operator
+import re
+from typing import Final
+
+import attrs
+
+from qldb_stream.errors import EnvelopeError, IonDecodeError
+from qldb_stream.events import Block, BlockAddress
+from qldb_stream.ion import IVM, MAX_TABLES, SYSTEM_TABLE, SymbolTable, iter_text, next_value
+from qldb_stream.parsers.block import parse_block
+from qldb_stream.parsers.json_export import is_json, parse_json_block
+
+__all__ = [
+    "OWN_TABLES",
+    "TEXT_START",
+    "FoundBlock",
+    "FoundTables",
+    "TablesInForce",
+    "is_binary",
+    "is_marker",
+    "maybe_found",
+    "place_of",
+    "read_block",
+    "read_tables",
+]
+
+OWN_TABLES: Final = -1
+"""In place of a number of tables: none are needed but what the bytes begin with."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_FIRST_BINARY: Final = 0xD0  # structs, annotations, the version marker; no text begins so
+
+TEXT_START: Final = re.compile(
+    rb"\{\s{0,64}[\"']?blockAddress[\"']?\s{0,64}:\s{0,64}\{[^{}]{0,256}\}\s{0,64},"
+    rb"\s{0,64}[\"']?transactionId[\"']?\s{0,64}:"
+)
+"""How a block of Ion text or JSON starts, in its first two fields."""
+
+# A block's first fields as the service writes them, in Ion or JSON.
+_DIGEST: Final = rb"([A-Za-z0-9+/]{43}=)"
+_HEAD: Final = re.compile(
+    rb"""
+    \{\s?"?blockAddress"?\s?:\s?\{\s?"?strandId"?\s?:\s?"([A-Za-z0-9-]{22})"\s?,
+    \s?"?sequenceNo"?\s?:\s?(0|[1-9][0-9]{0,17})\s?\}\s?,
+    \s?"?transactionId"?\s?:\s?"[A-Za-z0-9-]{22}"\s?,
+    \s?"?blockTimestamp"?\s?:\s?"?[0-9T:.Z+-]{1,40}"?\s?,
+    \s?"?blockHash"?\s?:\s?(?:\{\{\s?DIGEST\s?\}\}|"DIGEST")\s?,
+    """.replace(b"DIGEST", _DIGEST),
+    re.VERBOSE,
+)
+_ION_LEAF: Final = re.compile(rb"\bhash\s?:\s?\{\{\s?" + _DIGEST + rb"\s?\}\}")
+_JSON_LEAF: Final = re.compile(rb"\"hash\"\s?:\s?\"" + _DIGEST + rb"\"")
+
+
+@attrs.frozen
+class FoundTables:
+    """
+    Symbol tables that later blocks need: number `number` in their object, from 0.
+
+    `parent` is the number of those before them, which they add to; OWN_TABLES for none.
+    """
+
+    number: int
+    parent: int
+    offset: int
+    length: int
+
+
+@attrs.frozen
+class FoundBlock:
+    """
+    Where a block stands: the bytes that have to be read to get it, and the tables they need.
+
+    `leaves` are the hashes that it lists, 32 bytes each, one after the other. Of text they may
+    hold others besides, which documents have in fields of that name.
+    """
+
+    address: BlockAddress
+    block_hash: bytes
+    leaves: bytes = attrs.field(repr=False)
+    offset: int
+    length: int
+    tables: int = OWN_TABLES
+
+
+def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
+    """
+    Read one block from its bytes alone, of any form.
+
+    Args:
+        data: what `FoundBlock` says where it stands.
+        table: the symbols before it, for binary Ion.
+
+    Raises:
+        EnvelopeError: it is no block (facts 2.1), or not exactly one value.
+        IonDecodeError: not sound Ion.
+    """
+    if is_binary(data, 0):
+        value, end, _ = next_value(data, 0, table)
+        if value is None or end != len(data):
+            raise EnvelopeError("block", "one value", "none" if value is None else "more")
+        return parse_block(value)
+    if not is_json(data):
+        return _read_text(data)
+    try:
+        return parse_json_block(data)
+    except IonDecodeError:
+        # Ion text may quote its names as JSON does; what is neither is told as JSON.
+        if b"{{" in data:
+            return _read_text(data)
+        raise
+
+
+def _read_text(data: bytes) -> Block:
+    values = list(iter_text(data))
+    if len(values) != 1:
+        raise EnvelopeError("block", "one value", f"{len(values)} values")
+    return parse_block(values[0])
+
+
+def read_tables(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> SymbolTable:
+    """
+    Read symbol tables from their bytes alone.
+
+    Args:
+        data: what `FoundTables` says where it stands.
+        table: the symbols before them.
+
+    Raises:
+        IonDecodeError: not sound Ion.
+    """
+    return next_value(data, 0, table)[2]
+
+
+def is_binary(data: bytes, pos: int) -> bool:
+    """Tell binary Ion from text by what stands at a position."""
+    if data.startswith(_BYTE_ORDER_MARK, pos):
+        return False
+    return data[pos] >= _FIRST_BINARY or is_marker(data[pos : pos + len(IVM)])
+
+
+def is_marker(data: bytes) -> bool:
+    """Tell a version marker, also when one of its bytes is damaged."""
+    return len(data) == len(IVM) and sum(map(operator.eq, data, IVM)) >= len(IVM) - 1
+
+
+def place_of(block: Block, offset: int, length: int, tables: int = OWN_TABLES) -> FoundBlock:
+    """Say where a block stands that was read."""
+    leaves = b"".join([revision.hash for revision in block.revisions])
+    return FoundBlock(block.address, block.block_hash, leaves, offset, length, tables)
+
+
+def maybe_found(data: bytes, offset: int) -> FoundBlock | None:
+    """
+    Find a block in text without reading all of it, where it begins as the service writes it.
+
+    What comes after its hash may still be damaged: whoever reads it finds that.
+
+    Args:
+        data: from its opening bracket to its closing one.
+        offset: where it stands.
+
+    Returns:
+        None for what has to be read to tell, as where a second block starts inside.
+    """
+    head = _HEAD.match(data)
+    if head is None or TEXT_START.search(data, 1):
+        return None
+    strand_id, number, in_ion, in_json = head.group(1, 2, 3, 4)
+    pattern = _ION_LEAF if in_json is None else _JSON_LEAF
+    leaves = b"".join([binascii.a2b_base64(found) for found in pattern.findall(data, head.end())])
+    address = BlockAddress(strand_id.decode(), int(number))
+    block_hash = binascii.a2b_base64(in_ion or in_json)
+    return FoundBlock(address, block_hash, leaves, offset, len(data))
+
+
+class TablesInForce:
+    """
+    The symbol table in force in binary Ion, and where it stands.
+
+    Tables that stand together are told as one, when the second block comes that needs them.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0  # of tables that were told
+        self._told: list[FoundTables] = []
+        self.reset(None)
+
+    def reset(self, marker: tuple[int, int] | None) -> None:
+        """Forget all symbols, as a version marker does."""
+        self.table = SYSTEM_TABLE
+        self._number = OWN_TABLES  # of what was told and is in force
+        self._untold = marker  # where tables stand that were not told
+        self._is_fresh = marker is not None
+        self._is_used = False
+        self._in_a_row = 0
+
+    def declare(self, pos: int, end: int, table: SymbolTable) -> None:
+        """Take note of a symbol table."""
+        self._in_a_row += 1
+        if self._in_a_row > MAX_TABLES:
+            raise IonDecodeError(pos, f"more than {MAX_TABLES} symbol tables stand before a value")
+        if self._is_used:
+            self.interrupt()
+        start = pos if self._untold is None else self._untold[0]
+        if not table.copied and not self._is_fresh:
+            self._number, start = OWN_TABLES, pos  # it does not add to those before it
+        self._untold, self.table = (start, end), table
+
+    def placed(self, block: Block, pos: int, end: int) -> FoundBlock:
+        """Say what has to be read to read a block again."""
+        self._in_a_row = 0
+        if self._untold is not None and self._is_fresh and not self._is_used:
+            self._is_used = True
+            start = self._untold[0]
+            return place_of(block, start, end - start)
+        self.interrupt()
+        return place_of(block, pos, end - pos, self._number)
+
+    def take_told(self) -> list[FoundTables]:
+        """Hand over the tables that were told since the last call."""
+        told, self._told = self._told, []
+        return told
+
+    def interrupt(self) -> None:
+        """Tell tables by themselves: what comes next does not stand right behind them."""
+        if self._untold is None:
+            return
+        start, end = self._untold
+        self._told.append(FoundTables(self._count, self._number, start, end - start))
+        self._number = self._count
+        self._count += 1
+        self._untold, self._is_fresh, self._is_used = None, False, False
