@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from qldb_stream.events import BlockSummary, Revision, RevisionDetails
@@ -28,3 +29,18 @@ def test_a_block_is_its_summary_and_its_revisions() -> None:
         assert block.summary == summary
         full: list[Revision] = [r for r in block.revisions if r.metadata is not None]
         assert full == [d.revision for d in details if isinstance(d, RevisionDetails)]
+
+
+def test_what_came_from_an_export_has_no_stream() -> None:
+    """Its records name none, and say where a document lost its types."""
+    block = next(block for block in JOURNAL if any(one.data_ion for one in block.revisions))
+    (revision, *_) = [one for one in block.revisions if one.data_ion is not None]
+    for from_json in (False, True):
+        event = RevisionDetails(None, attrs.evolve(revision, from_json=from_json))
+        for _ in range(2):  # with and without a template
+            found = parse_record(to_record(event).buf)
+            assert event == found
+            assert isinstance(found, RevisionDetails)
+            assert from_json == found.revision.from_json
+    summary = attrs.evolve(block.summary, stream_arn=None)
+    assert summary == parse_record(to_record(summary).buf)

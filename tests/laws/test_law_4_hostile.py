@@ -16,9 +16,13 @@ from qldb_stream.events import BlockSummary, RevisionDetails, Undecodable
 from qldb_stream.ion import ion_hash, loads
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records
 from qldb_stream.parsers.export import parse_export
+from qldb_stream.parsers.export_walk import iter_export_blocks
 from qldb_stream.parsers.firehose import parse_firehose_object
+from qldb_stream.parsers.json_export import parse_json_block
+from qldb_stream.parsers.kinds import kind_of
 from qldb_stream.parsers.kinesis import parse_kinesis_event
 from qldb_stream.parsers.kpl import deaggregate
+from qldb_stream.parsers.manifest import parse_manifest
 from qldb_stream.parsers.record import parse_record
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.testing import (
@@ -91,6 +95,10 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "get_records": lambda data: drain(parse_kinesis_event(get_records_answer([data]))),
     "Lambda": lambda data: drain(parse_kinesis_event(lambda_event([data]))),
     "carrier": lambda data: drain(iter_user_records(BytesReadable(data, "test"))),
+    "an export's object": lambda data: drain(iter_export_blocks(BytesReadable(data, "test"))),
+    "a JSON export": parse_json_block,
+    "a manifest": parse_manifest,
+    "kind_of": kind_of,
 }
 
 

@@ -170,6 +170,39 @@ def test_tables_are_read_in_any_order() -> None:
     index.close()
 
 
+@pytest.mark.parametrize("length", [0, 1 << 17])
+def test_a_damaged_block_of_text_is_told_where_it_belongs(tmp_path: Path, length: int) -> None:
+    """It is found when it is read, costs itself, and hides no copy of it."""
+    made = make_export(BLOCKS, "ion-text", object_blocks=60)
+    lines = made.objects[made.keys[0]].splitlines(keepends=True)
+    start = sum(map(len, lines[:30]))
+    lines[30] = lines[30].replace(b"}}", b"}} ", 1)[:-2] + b",x:1 2" + b" " * length + b"}\n"
+    (tmp_path / "damaged").write_bytes(b"".join(lines))
+    (place, damage), *_ = [
+        (place, item)
+        for place, item in open_source(tmp_path).placed_items()
+        if isinstance(item, Undecodable)
+    ]
+    assert place == BLOCKS[30].address
+    assert (start, len(lines[30]) - 1) == (damage.offset, damage.length)
+    assert (damage.data is None) == bool(length)
+    report = verify_source(open_source(tmp_path))
+    assert 59 == report.blocks
+    (tmp_path / "sound").write_bytes(firehose_object(JOURNAL.iter_records()))
+    report = verify_source(open_source(tmp_path))
+    assert (60, 1) == (report.blocks, len(report.problems))
+
+
+def test_a_block_that_says_two_addresses_is_told(tmp_path: Path) -> None:
+    """The first pass saw the first of them; a name may not be given twice."""
+    block = make_export(BLOCKS[30:31], "ion-text")
+    data = block.objects[block.keys[0]].strip()
+    again = data[:-1] + b',blockAddress:{strandId:"x",sequenceNo:1}}'
+    (tmp_path / "twice").write_bytes(again)
+    (damage,) = problems_of(open_source(tmp_path))
+    assert "blockAddress" in damage[1]
+
+
 # --- manifests -----------------------------------------------------------------------------
 
 
