@@ -175,6 +175,30 @@ def test_text_between_blocks_is_told() -> None:
     assert (len(lines[0]), 6) == (damage.offset, damage.length)
 
 
+@pytest.mark.parametrize("form", [FORMS[0], FORMS[2]])
+@pytest.mark.parametrize("junk", [b"x", b"\xff", b"\x0f"])
+def test_blocks_behind_long_damage_are_found(
+    form: tuple[ExportFormat, SymbolTables], junk: bytes
+) -> None:
+    """It may be longer than what is held; what is long is named and not kept."""
+    data = OBJECTS[form]
+    blocks, damages = walk(data + junk * 3_000_000 + data)
+    assert [*range(12), *range(12)] == numbers(blocks)
+    assert (len(data), None) == (damages[0].offset, damages[0].data)
+
+
+def test_values_that_are_too_long_or_cut_off_are_told() -> None:
+    """Neither is read; what lies behind the first one is searched."""
+    data = OBJECTS["ion-binary", "own"]
+    long = b"\xde\x7f\x7f\x7f\xff"
+    blocks, (damage,) = walk(data + long + data)
+    assert [*range(12), *range(12)] == numbers(blocks)
+    assert (len(data), len(long)) == (damage.offset, damage.length)
+    assert "longer than" in str(damage.error)
+    _, (damage,) = walk(data + b"\xde\x01\x80")
+    assert "cut off" in str(damage.error)
+
+
 def test_a_symbol_table_in_text_is_told() -> None:
     """QLDB writes none; what it stands before is read where it needs none."""
     table = b'$ion_symbol_table::{symbols:["a"]}\n'
@@ -225,6 +249,19 @@ def test_bytes_of_one_block_hold_one() -> None:
     for wrong in (data + data, IVM, b"{} {}", b"1 2", b"{a:1} {a:1}"):
         with pytest.raises((EnvelopeError, IonDecodeError)):
             read_block(wrong)
+
+
+def test_appending_tables_are_bounded_by_what_stands_between_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Long objects may add a table before each block; what counts is how much each byte copies."""
+    data = OBJECTS["ion-binary", "appending"]
+    monkeypatch.setattr("qldb_stream.ion._tables.MAX_COPIED_SYMBOLS", 200)
+    assert (list(range(12)), []) == (numbers(walk(data)[0]), walk(data)[1])
+    monkeypatch.setattr("qldb_stream.parsers.export_places._FREE_COPIES", 0)
+    monkeypatch.setattr("qldb_stream.parsers.export_places._COPIES_PER_BYTE", 0)
+    _, damages = walk(data)
+    assert "copy too many symbols" in str(damages[0].error)
 
 
 def test_too_many_tables_in_a_row_are_refused() -> None:
