@@ -66,12 +66,12 @@ class Loss:
     values: Callable[[Any], Iterable[Any]]
 
 
-def iter_losses(value: IonSlice) -> Iterator[tuple[Loss, list[Any]]]:
+def iter_losses(value: IonSlice) -> Iterator[tuple[Loss, Iterator[Any]]]:
     """
     Iterate over the losses that a scalar may be due to, with what was there before.
 
     Yields:
-        A loss, and its values in the order of their rules, each once.
+        A loss, and its values in the order of their rules, lazily.
 
     Raises:
         IonDecodeError: the value's bytes are not sound.
@@ -81,14 +81,12 @@ def iter_losses(value: IonSlice) -> Iterator[tuple[Loss, list[Any]]]:
     for loss in LOSSES:
         if value.is_null:
             if loss.types is _NULLS:
-                yield loss, [null for null in loss.values(None) if null.ion_type is not ion_type]
+                yield loss, (null for null in loss.values(None) if null.ion_type is not ion_type)
         elif ion_type in loss.types:
             if decoded is _NOT_SO:
                 bare = IonSlice(value.buf, value.value_start(), value.end, value.symbols)
                 decoded = bare.decode()
-            found = [known for known in loss.values(decoded) if known is not _NOT_SO]
-            if found:
-                yield loss, found
+            yield loss, (known for known in loss.values(decoded) if known is not _NOT_SO)
 
 
 def kind_of(value: IonSlice) -> str:

@@ -39,6 +39,7 @@ _INDEX: Final = re.compile(r"\[[0-9]+\]")
 _MOST_ANNOTATIONS: Final = 64
 _SYSTEM_SYMBOLS: Final = 10
 
+_FEW_OPTIONS: Final = 3  # that are made for each value before anything else is tried
 _MAX_OPTIONS: Final = 40  # of a value, where several change at once
 _OPTION_BYTES: Final = 256  # what making one costs
 
@@ -191,13 +192,15 @@ class _Search:
                 yield {node.index: candidate}
 
     def _several(self) -> Iterator[Changes]:
-        """Change several values by rules; not where making the rules costs too much."""
-        options = {
-            node.index: tuple(islice(_iter_options(node), _MAX_OPTIONS))
-            for node in self._tree.nodes
-        }
-        if self._effort.spend(_OPTION_BYTES * sum(map(len, options.values()))):
-            yield from _iter_several(_fields(self._tree, options))
+        """Change several values by rules: first by few of each, then by all that are known."""
+        for most in (_FEW_OPTIONS, _MAX_OPTIONS):
+            options = {
+                node.index: tuple(islice(_iter_options(node), most)) for node in self._tree.nodes
+            }
+            if not self._effort.spend(_OPTION_BYTES * sum(map(len, options.values()))):
+                return
+            fields = _fields(self._tree, options)
+            yield from _iter_likely(fields) if most == _FEW_OPTIONS else _iter_several(fields)
 
     def _accidents(self) -> Iterator[Changes]:
         """Change one value by accidents, the cheaper ones to try first."""
@@ -285,15 +288,18 @@ def _fields(tree: HashTree, options: Mapping[int, Sequence[Candidate]]) -> list[
     ]
 
 
+def _iter_likely(fields: Sequence[_Field]) -> Iterator[Changes]:
+    """Change all fields of some kinds by the likeliest rules, then each one field otherwise."""
+    chosen, ranks = _kinds_and_ranks(fields, _LIKELY_CHOICES)
+    for rank in ranks:
+        yield _base(chosen, rank)
+    for rank in ranks[:_FEW_OPTIONS]:
+        yield from _iter_one_deviating(_base(chosen, rank), fields, _FEW_OPTIONS)
+
+
 def _iter_several(fields: Sequence[_Field]) -> Iterator[Changes]:
     """Change all fields of some kinds by a rule each; then so, and one or two fields otherwise."""
-    kinds: dict[str, list[_Field]] = {}
-    for field in fields:
-        kinds.setdefault(field.kind, []).append(field)
-    names = sorted(kinds, key=_likelihood)[:_MAX_KINDS]
-    chosen = [kinds[name] for name in names]
-    orders = [_order_of_rules(name, kinds[name]) for name in names]
-    ranks = list(islice(_iter_ranks(orders), _MAX_CHOICES))
+    chosen, ranks = _kinds_and_ranks(fields, _MAX_CHOICES)
     # A few by rules alone, these with one field otherwise, then all the rest.
     for first, last in ((0, _LIKELY_CHOICES), (_LIKELY_CHOICES, _MAX_CHOICES)):
         for rank in ranks[first:last]:
@@ -305,6 +311,18 @@ def _iter_several(fields: Sequence[_Field]) -> Iterator[Changes]:
     for rank in ranks[:_LIKELY_CHOICES]:
         for deviating in combinations(fields[:_MAX_FIELDS], 2):
             yield from _iter_deviations(_base(chosen, rank), deviating)
+
+
+def _kinds_and_ranks(
+    fields: Sequence[_Field], most: int
+) -> tuple[list[list[_Field]], list[tuple[int, ...]]]:
+    """Sort fields by kind, and choose for each kind a rule, the likelier choices first."""
+    kinds: dict[str, list[_Field]] = {}
+    for field in fields:
+        kinds.setdefault(field.kind, []).append(field)
+    names = sorted(kinds, key=_likelihood)[:_MAX_KINDS]
+    orders = [_order_of_rules(name, kinds[name]) for name in names]
+    return [kinds[name] for name in names], list(islice(_iter_ranks(orders), most))
 
 
 def _likelihood(kind: str) -> int:
