@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
+import click
 
 from qldb_stream.errors import SavedDigestError, UsageError
 from qldb_stream.parsers.digest import (
@@ -14,7 +16,32 @@ from qldb_stream.parsers.digest import (
     parse_digest,
 )
 
-__all__ = ["read_digest"]
+__all__ = ["digest_option", "read_digest", "read_digests", "tip_option"]
+
+digest_option = click.option(
+    "--digest",
+    "digests",
+    multiple=True,
+    metavar="FILE|BASE64",
+    help="Compare with a digest saved earlier: what the console saved, GetDigest's answer, or "
+    "base64; or BASE64@STRAND:N itself. Several may be given.",
+)
+
+tip_option = click.option(
+    "--tip", metavar="STRAND:N", help="Its tip, where the digest does not say it."
+)
+
+
+def read_digests(given: Sequence[str], tip: str | None) -> tuple[SavedDigest, ...]:
+    """
+    Read what `--digest` names, any number of times.
+
+    Raises:
+        UsageError: as `read_digest`; or a tip that goes with none or several.
+    """
+    if tip is not None and len(given) != 1:
+        raise UsageError(f"--tip goes with one --digest, found {len(given)}")
+    return tuple([read_digest(one, tip)[0] for one in given])
 
 
 def read_digest(given: str, tip: str | None) -> tuple[SavedDigest, bytes]:

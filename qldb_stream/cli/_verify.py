@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from qldb_stream.cli._digests import digest_option, read_digests, tip_option
+from qldb_stream.cli._digest import digest_option, read_digests, tip_option
 from qldb_stream.cli._html import check_page, html_option, write_page
 from qldb_stream.cli._input import open_files, shown_names
 from qldb_stream.cli._options import files_argument, json_option

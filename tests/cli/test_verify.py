@@ -280,7 +280,8 @@ def test_a_digest_that_is_not_confirmed(run: Run, archive: Path, digest: str, st
     [
         ("--digest", "nonsense"),
         ("--digest", "."),
-        ("--digest", saved(3), "--tip", f"{JOURNAL.strand_id}:3"),
+        ("--digest", saved(3), "--tip", f"{JOURNAL.strand_id}:4"),
+        ("--digest", saved(3), "--digest", saved(4), "--tip", f"{JOURNAL.strand_id}:3"),
         ("--tip", f"{JOURNAL.strand_id}:3"),
         ("--digest", saved(3).partition("@")[0], "--tip", "three"),
         ("--digest", "x\0"),
