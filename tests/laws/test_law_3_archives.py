@@ -93,6 +93,7 @@ def test_flipped_bits_of_an_export_are_found(output_format: ExportFormat) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_each_flipped_bit_of_an_export_is_found(output_format: ExportFormat) -> None:
     """Each one in its object, one at a time."""
@@ -207,6 +208,7 @@ def test_flipped_bits_of_a_json_export_are_found() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_each_flipped_bit_of_a_json_export_is_found() -> None:
     """Each one in its object, one at a time."""
     assert [] == list(missed_in_json(range(8 * len(exported("json")))))

@@ -56,7 +56,7 @@ class Loss:
     """
     A way in which a value lost what it was.
 
-    `types` are what is found afterwards. `values` gives, of a decoded value, what may have
+    `types` are what is found afterwards; none stand for null of any type. `values` gives, of a decoded value, what may have
     been there before, by rule.
     """
 
@@ -80,7 +80,7 @@ def iter_losses(value: IonSlice) -> Iterator[tuple[Loss, Iterator[Any]]]:
     decoded: Any = _NOT_SO
     for loss in LOSSES:
         if value.is_null:
-            if loss.types is _NULLS:
+            if not loss.types:
                 yield loss, (null for null in loss.values(None) if null.ion_type is not ion_type)
         elif ion_type in loss.types:
             if decoded is _NOT_SO:
@@ -329,7 +329,7 @@ _SYMBOLS: Final = frozenset((IonType.SYMBOL,))
 _BLOBS: Final = frozenset((IonType.BLOB,))
 _CLOBS: Final = frozenset((IonType.CLOB,))
 _BOOLS: Final = frozenset((IonType.BOOL,))
-_NULLS: Final[frozenset[IonType]] = frozenset(IonType)
+_NULLS: Final[frozenset[IonType]] = frozenset()  # null is what they have in common, not a type
 
 LOSSES: Final = (
     Loss("FLOAT_FOR_DECIMAL", _FLOATS, "a decimal, not a float", _of_float),

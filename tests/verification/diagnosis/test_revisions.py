@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from qldb_stream.errors import DecodeError
-from qldb_stream.events import Block, Revision
+from qldb_stream.events import Block, Revision, TransactionInfo
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import dot
-from qldb_stream.ion import IonSlice, iter_text, load_slice, to_slice
-from qldb_stream.report import Evidence, FieldChange
+from qldb_stream.ion import IonSlice, iter_text, load_slice, to_json, to_slice
+from qldb_stream.report import Evidence, FieldChange, Outcome, ProblemCode
 from qldb_stream.testing import flip_bit
 from qldb_stream.verification import Effort, Efforts, verify_block
 from qldb_stream.verification._evidence import BlockEvidence
@@ -24,10 +25,12 @@ from tests.verification.blocks import (
     INSERT,
     SEVERAL,
     WRONG,
+    garbage,
     with_data,
     with_metadata,
     with_revision,
     with_statements,
+    with_summary,
 )
 
 DOCUMENT = """{
@@ -309,3 +312,34 @@ def test_a_document_of_a_json_export_is_rebuilt() -> None:
 def test_a_document_of_a_json_export_that_was_changed() -> None:
     """It is not rebuilt, and stays what it is: not checkable."""
     assert None is rebuild_revision(as_json(sku="B-2", amount=Decimal("9999.99")), Effort(1 << 26))
+
+
+def test_documents_that_the_block_names() -> None:
+    """Each once, whoever names it; none where transactionInfo cannot be read."""
+    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(INSERT.summary).document_ids())
+    broken = with_summary(INSERT, transaction_info=TransactionInfo(garbage()))
+    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(broken.summary).document_ids())
+
+
+def test_a_root_over_what_is_no_digest() -> None:
+    """Whatever stands among the leaves, the question has an answer."""
+    leaves = tuple(attrs.evolve(leaf, hash=b"short") for leaf in SEVERAL.summary.revision_summaries)
+    first = attrs.evolve(leaves[0], hash=WRONG)
+    evidence = BlockEvidence(with_summary(SEVERAL, revision_summaries=(first, *leaves[1:])).summary)
+    assert not evidence.root_fits(WRONG, bytes(32))
+    assert not evidence.root_fits(b"unknown", bytes(32))
+
+
+def test_a_check_of_a_json_export_through_a_block() -> None:
+    """As rebuilt it is VERIFIED and says so; what does not fit is not checkable, never failed."""
+    data = INSERT.revisions[0].data_ion
+    assert data is not None
+    text = json.loads(to_json(data), parse_float=Decimal)
+    sound = with_revision(INSERT, data_ion=to_slice(text), from_json=True)
+    [check] = [c for c in verify_block(sound, efforts=Efforts()).checks if c.diagnosis is not None]
+    assert (Outcome.VERIFIED, ProblemCode.REVISION_HASH) == (check.outcome, check.name)
+    assert check.message.startswith("as rebuilt: ")
+    changed = with_revision(INSERT, data_ion=to_slice(text | {"name": "?"}), from_json=True)
+    found = verify_block(changed, efforts=Efforts())
+    assert found.ok
+    assert Outcome.NOT_CHECKABLE in {c.outcome for c in found.checks}
