@@ -56,8 +56,8 @@ class Loss:
     """
     A way in which a value lost what it was.
 
-    `types` are what is found afterwards; none stand for null of any type. `values` gives, of a decoded value, what may have
-    been there before, by rule.
+    `types` are what is found afterwards; none stand for null of any type. `values` gives, of a
+    decoded value, what may have been there before, by rule.
     """
 
     code: str
