@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import attrs
 import pytest
 
@@ -16,6 +18,7 @@ from qldb_stream.report import (
     StrandReport,
     VerifyReport,
 )
+from qldb_stream.report.html import verify_page
 
 STRAND = "AAAAAAAAAAAAAAAAAAAAAA"
 WHOLE = StrandReport(STRAND, 0, 9, (), bytes(32))
@@ -133,3 +136,16 @@ def test_many_changes_are_counted() -> None:
     diagnosis = Diagnosis(Evidence.REVISION_HASH, changes)
     assert diagnosis.sentence.endswith("`data.lines[2].x` is a decimal, and 2 more")
     assert "data" == diagnosis.field
+
+
+def test_the_page_has_digests_and_no_values() -> None:
+    """What was compared is there with why; values of a diagnosis are nowhere."""
+    change = FieldChange("data.amount", "X", "a decimal, not a float", "decimal", "987.65")
+    diagnosis = Diagnosis(Evidence.REVISION_HASH, (change,))
+    message = f"wrong; {diagnosis.sentence}"
+    problem = Problem(ProblemCode.REVISION_HASH, message, STRAND, 3, "D", "data.amount", diagnosis)
+    report = attrs.evolve(with_digest(DigestState.DIFFERS), problems=(problem,))
+    page = verify_page(report, ["archive"], made_at=datetime(2026, 11, 28, tzinfo=UTC), maker="m")
+    assert "DIFFERS" in page
+    assert "data.amount" in page
+    assert "987.65" not in page
