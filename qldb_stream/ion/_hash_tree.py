@@ -140,6 +140,7 @@ class HashTree:
             32 bytes, SHA-256.
         """
         changed = sorted({*exchanged, *renamed})
+        self.work += sum(map(len, renamed.values()))
         return sha256(self._form(self.nodes[0], changed, exchanged, renamed)).digest()
 
     def _add(self, path: str, name: str | None, name_part: bytes, value: IonSlice) -> HashNode:
@@ -181,8 +182,10 @@ class HashTree:
             changed, node.end
         ):
             form = self._changed_form(node, changed, exchanged, renamed)
+        if own is not None:
+            form = own(form)
         self.work += _TRY_BYTES + len(form)
-        return form if own is None else own(form)
+        return form
 
     def _changed_form(
         self,

@@ -72,6 +72,7 @@ class BlockEvidence:
         """Give the hashes that the block lists for a document."""
         return frozenset(self._leaves.get(document_id, ()))
 
+    @cached_property
     def document_ids(self) -> Sequence[str]:
         """Give the documents that the block names anywhere, each once."""
         info = self.summary.transaction_info

@@ -33,6 +33,7 @@ _DIGITS: Final = "0123456789"
 _NUMBERS: Final = frozenset((IonType.INT, IonType.DECIMAL, IonType.TIMESTAMP))
 _MOST_DIGITS: Final = 40
 _MOST_NAMES: Final = 200
+_LONGEST_NAME: Final = 200  # of which each bit is tried
 _SYSTEM_SYMBOLS: Final = 10  # $0 to $9 are Ion's own
 
 
@@ -75,7 +76,8 @@ def iter_names(node: HashNode) -> Iterator[tuple[str, bytes]]:
     found = [text for text in texts if text is not None and text != own]
     if own:
         found += [own.lower(), own.upper(), own[:1].swapcase() + own[1:], own.strip()]
-        found += list(_iter_flipped(own))
+        if len(own) <= _LONGEST_NAME:
+            found += list(_iter_flipped(own))
     for text in dict.fromkeys(found):
         if text != own:
             yield text, name_form(text)

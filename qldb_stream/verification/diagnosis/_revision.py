@@ -32,6 +32,7 @@ _REBUILD_EFFORT: Final = 1 << 19  # for each revision of a JSON export, of which
 _LEAF_BYTES: Final = 64
 _MAX_VERSION: Final = 1000
 _MAX_DOCUMENTS: Final = 100
+_MAX_STATEMENTS: Final = 5  # that changed one document; each has up to a hundred literals
 _MAX_TIMES: Final = 300  # milliseconds before a block's time; a commit takes some tens
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,11 +72,8 @@ def diagnose_revision(
         one_only=True,
     )
     if not changes and revision.data_ion is not None:
-        literals = [
-            literal
-            for statement in evidence.statements_of(revision.document_id)
-            for literal in statement.literals
-        ]
+        statements = evidence.statements_of(revision.document_id)[:_MAX_STATEMENTS]
+        literals = [literal for statement in statements for literal in statement.literals]
         changes = search(
             revision.data_ion,
             lambda digest: target.fits(metadata_hash, digest),
@@ -166,7 +164,7 @@ def _iter_metadata(node: HashNode, evidence: BlockEvidence) -> Iterator[Candidat
     if node.name == "txId":
         yield Candidate.of(node, "REPEATED", _REPEATED, summary.transaction_id)
     elif node.name == "id":
-        for document_id in evidence.document_ids()[:_MAX_DOCUMENTS]:
+        for document_id in evidence.document_ids[:_MAX_DOCUMENTS]:
             yield Candidate.of(node, "REPEATED", _REPEATED, document_id)
     elif node.name == "version":
         for version in range(_MAX_VERSION):

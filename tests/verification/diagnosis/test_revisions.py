@@ -316,9 +316,9 @@ def test_a_document_of_a_json_export_that_was_changed() -> None:
 
 def test_documents_that_the_block_names() -> None:
     """Each once, whoever names it; none where transactionInfo cannot be read."""
-    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(INSERT.summary).document_ids())
+    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(INSERT.summary).document_ids)
     broken = with_summary(INSERT, transaction_info=TransactionInfo(garbage()))
-    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(broken.summary).document_ids())
+    assert [INSERT.revisions[0].document_id] == list(BlockEvidence(broken.summary).document_ids)
 
 
 def test_a_root_over_what_is_no_digest() -> None:
@@ -343,3 +343,26 @@ def test_a_check_of_a_json_export_through_a_block() -> None:
     found = verify_block(changed, efforts=Efforts())
     assert found.ok
     assert Outcome.NOT_CHECKABLE in {c.outcome for c in found.checks}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"x" * 100_000: 1},
+        {"a": "x" * 100_000},
+        {"a": b"\xff" * 100_000},
+        {"a": "é" * 60_000},
+        {str(n): n for n in range(4000)},
+        [[[{"a": [n]}] for n in range(300)]],
+        {"a": "9" * 100_000},
+        {"a": "A" * 100_001},
+        {"a": [f"2020-01-01T00:00:{n % 60:02}Z" for n in range(1000)]},
+    ],
+)
+def test_documents_made_to_be_dear(document: Any) -> None:
+    """Their diagnosis ends within its bound, which counts what each try costs."""
+    effort = Effort(1 << 22)
+    revision = revision_of(to_slice(document))
+    assert None is diagnose_revision(revision, BlockEvidence(INSERT.summary), effort)
+    assert None is rebuild_revision(attrs.evolve(revision, from_json=True), effort)
+    assert effort.left > -(1 << 21)
