@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 REGION = "eu-west-1"
 EXPORT = "arn:aws:iam::123456789012:role/an-export"
 # By stack, what moto's CloudFormation ends at: the dashboard refers to alarms, and it makes none;
-# of load balancers it knows those for HTTP ("protocol 'TCP' must be one of 'HTTP, HTTPS'"). It makes
-# no Aurora cluster either: the restore into one is looked at in test_restore_stack.py alone.
+# of load balancers it knows those for HTTP ("protocol 'TCP' must be one of 'HTTP, HTTPS'"). It
+# makes no Aurora cluster either: the restore into one is looked at in test_restore_stack.py alone.
 TAKEN_OUT = {
     "qldb-stream-server": {
         "AWS::CloudWatch::Dashboard",
