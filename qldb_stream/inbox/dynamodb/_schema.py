@@ -13,6 +13,7 @@ from typing import Any, Final
 from qldb_stream.errors import InboxFileError, UsageError
 from qldb_stream.inbox.dynamodb._calls import Calls, make_client
 from qldb_stream.inbox.dynamodb._keys import HASH_KEY, META, RANGE_KEY, TTL_ATTRIBUTE
+from qldb_stream.inbox.dynamodb._problems import translate
 from qldb_stream.inbox.dynamodb._table import Table
 from qldb_stream.inbox.dynamodb._values import Item, Value, need
 from qldb_stream.ledger import Environment
@@ -57,7 +58,7 @@ def create_table(
         InboxUnavailableError: DynamoDB cannot be reached.
     """
     used = client or make_client("dynamodb", region=region, endpoint_url=endpoint_url)
-    from botocore.exceptions import WaiterError
+    from botocore.exceptions import BotoCoreError, WaiterError
 
     calls = Calls(f"dynamodb:{table}", Environment())
     try:
@@ -71,6 +72,8 @@ def create_table(
             )
     except WaiterError as exc:
         raise InboxFileError(calls.name, "the table does not become active; look at it") from exc
+    except BotoCoreError as exc:  # the waiter's own calls
+        raise translate(calls.name, "dynamodb:DescribeTable", exc) from exc
     finally:
         if client is None:
             used.close()

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from qldb_stream.errors import CarrierError, InboxFileError, UsageError
+from qldb_stream.errors import CarrierError, InboxFileError, InboxUnavailableError, UsageError
 from qldb_stream.events import Undecodable
 from qldb_stream.inbox import open_inbox
 from qldb_stream.inbox.dynamodb import (
@@ -58,6 +59,15 @@ def test_making_is_refused(dynamodb: str, faults: Faults) -> None:
     )
     with pytest.raises(InboxFileError, match="dynamodb:CreateTable is not allowed"):
         create_table("never-made", endpoint_url=dynamodb)
+
+
+def test_a_connection_that_ends_while_the_table_is_made(dynamodb: str, faults: Faults) -> None:
+    """What fails in between is an error of ours, too, and may be tried again."""
+    faults.before = lambda operation, _count: (
+        ConnectionClosedError(endpoint_url="x") if operation == "DescribeTable" else None
+    )
+    with pytest.raises(InboxUnavailableError, match="DescribeTable failed"):
+        create_table("half-made", endpoint_url=dynamodb)
 
 
 def test_names(dynamodb: str) -> None:
