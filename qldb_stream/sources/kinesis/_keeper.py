@@ -22,7 +22,7 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.errors import Disposition, QldbStreamError, StaleTokenError
+from qldb_stream.errors import Disposition, QldbStreamError, SourceUnavailableError, StaleTokenError
 from qldb_stream.report import Lease
 from qldb_stream.sources.kinesis._client import Stream
 from qldb_stream.sources.kinesis._flight import Progress
@@ -196,7 +196,10 @@ class Keeper:
         is_time = self._begun is None or failing_s >= _TELL_S
         if self._on_wait is not None and is_time and not self._has_told:
             self._has_told = True
-            self._on_wait(f"{exc}; it is tried again for {self._settings.patience_s:g} s")
+            said = str(exc)
+            if isinstance(exc, SourceUnavailableError):  # it would say: start again later
+                said = f"{exc.source} is not available: {exc.problem}"
+            self._on_wait(f"{said}; it is tried again for {self._settings.patience_s:g} s")
 
     # --- where it begins -------------------------------------------------------------------
 
