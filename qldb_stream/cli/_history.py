@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -131,11 +132,10 @@ def history(  # noqa: PLR0913 - one for each option
     if blame and limit is not None:
         raise UsageError("--limit counts revisions, and --blame shows fields: give one of them")
     place = _place(files, index, no_index=no_index)
-    with (
-        progress(prints_lines=True) as report_progress,
-        open_files(files, report_progress) as source,
-        archive_over(source, place) as archive,
-    ):
+    with ExitStack() as stack:
+        with progress() as report_progress:  # the first question's; what follows are lines
+            source = stack.enter_context(open_files(files, report_progress))
+            archive = stack.enter_context(archive_over(source, place))
         if not archive.built.blocks:
             raise UsageError(nothing_readable(shown_names(files), []))
         try:

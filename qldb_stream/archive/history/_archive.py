@@ -32,6 +32,7 @@ from qldb_stream.archive.history._values import Blame, HistoryEntry
 from qldb_stream.errors import ArchiveIndexError, SourceError, UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.parsers.digest import SavedDigest
+from qldb_stream.report import ProblemCode
 from qldb_stream.sources import FolderSource, OpenSource, Progress, open_source
 
 __all__ = ["Archive", "Moment", "archive_over", "open_archive"]
@@ -44,6 +45,7 @@ T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _NAMED: Final = 20
+_HIDING: Final = (ProblemCode.INCOMPLETE.value, ProblemCode.UNDECODABLE.value)
 
 
 @contextmanager
@@ -383,7 +385,7 @@ class Archive:
             names = sorted({each.info.table_name for each in known})
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             listed = ", ".join(names[:_NAMED]) + more or "none"
-            raise UsageError(f"no table {table!r} in the archive; it has: {listed}")
+            raise UsageError(f"no table {table!r} in the archive; it has: {listed}{self._caveat()}")
         return found
 
     def _siblings(self, tables: Iterable[Table]) -> list[Table]:
@@ -401,7 +403,13 @@ class Archive:
         for _ in self._index.spots(_numbers(tables), document_id):
             return
         where = "" if tables is None else f" in table {tables[0].info.table_name}"
-        raise UsageError(f"the archive has no document {document_id!r}{where}")
+        raise UsageError(f"the archive has no document {document_id!r}{where}{self._caveat()}")
+
+    def _caveat(self) -> str:
+        """Say what an absence rests on, where that is not the whole archive."""
+        found = [code for code in _HIDING if code in self.built.problems]
+        lost = f"; {' and '.join(found)} blocks or bytes are not told: verify it" if found else ""
+        return ("" if self.is_fresh else ", as its index says") + lost
 
     def _until(self, as_of: Moment) -> BlockAddress | int:
         if isinstance(as_of, BlockAddress):

@@ -344,7 +344,9 @@ def _condition(tabs: Sequence[int] | None, document_id: str | None) -> tuple[str
         parts.append("document = ?")
         values.append(document_id)
     if tabs is not None:
-        parts.append(f"tab IN ({', '.join('?' * len(tabs))})")
+        # With the plus SQLite looks a document up by its id, not through all of its table.
+        tab = "tab" if document_id is None else "+tab"
+        parts.append(f"{tab} IN ({', '.join('?' * len(tabs))})")
         values += tabs
     return " AND ".join(parts), values
 

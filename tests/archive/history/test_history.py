@@ -254,6 +254,22 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
         )
 
 
+def test_an_absence_says_what_it_rests_on(folder: Path) -> None:
+    """From an index of earlier, and where blocks are not whole, absence is not all of the truth."""
+    story, _first, _second, old, _new = tell()
+    blocks = story.blocks()
+    lost = attrs.evolve(blocks[1], revisions=())  # its summary alone
+    keep([blocks[0], lost, *blocks[2:]], folder)
+    said = []
+    for _ in range(2):
+        with open_archive(folder) as archive, pytest.raises(UsageError) as error:
+            archive.document(old)
+        said.append(str(error.value))
+    lacks = f"the archive has no document {old!r}"
+    told = "; INCOMPLETE blocks or bytes are not told: verify it"
+    assert [f"{lacks}{told}", f"{lacks}, as its index says{told}"] == said
+
+
 def test_memory_does_not_grow_with_the_answer(folder: Path) -> None:
     """Telling a history of 15 MB holds a fraction of it at any time."""
     story = Story(8)
