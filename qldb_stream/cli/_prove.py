@@ -16,17 +16,21 @@ from qldb_stream.archive.evidence import (
     find_in_answer,
     find_revision,
     make_evidence,
+    maybe_find_by_index,
     open_signer,
     parse_answer,
     verify_proof,
 )
-from qldb_stream.cli._digest import read_digest
+from qldb_stream.archive.history import archive_over
+from qldb_stream.cli._digest import read_digest, tip_option
 from qldb_stream.cli._input import open_files
 from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, count, print_json, print_verdict
 from qldb_stream.cli._progress import progress
+from qldb_stream.cli._standard import complain
 from qldb_stream.errors import UsageError
 from qldb_stream.parsers.digest import SavedDigest
+from qldb_stream.sources import FolderSource
 
 __all__ = ["prove"]
 
@@ -36,6 +40,8 @@ Examples:
   qldb-stream prove archive/ --document JUJgkIcNbhS2goq8RqLuZ4 --digest digest.json -o evidence.zip
   qldb-stream prove archive/ --document JUJgkIcNbhS2goq8RqLuZ4 --version 3 --digest digest.json \\
       -o evidence.zip --sign key.pem --only-document
+  qldb-stream prove archive/ --document JUJgkIcNbhS2goq8RqLuZ4 --digest digest.json \\
+      -o evidence.zip --index archive.index
   qldb-stream prove --answer block.json --answer revision.json --digest digest.json
 """
 
@@ -49,7 +55,7 @@ Examples:
 @click.option(
     "--digest", "digest", required=True, metavar="FILE|BASE64", help="The digest that was saved."
 )
-@click.option("--tip", metavar="STRAND:N", help="Its tip, where the digest does not say it.")
+@tip_option
 @click.option(
     "-o", "--output", metavar="ZIP", type=click.Path(dir_okay=False), help="The bundle to write."
 )
@@ -65,6 +71,12 @@ Examples:
     type=click.Path(),
     help="What GetBlock or GetRevision answered, with its Proof.",
 )
+@click.option(
+    "--index",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Find it by this index instead of reading all; it is made where there is none.",
+)
 @json_option
 def prove(  # noqa: PLR0913 - the options of the command
     *,
@@ -77,6 +89,7 @@ def prove(  # noqa: PLR0913 - the options of the command
     sign: str | None,
     only_document: bool,
     answers: tuple[str, ...],
+    index: Path | None,
     as_json: bool,
 ) -> int:
     """
@@ -99,7 +112,7 @@ def prove(  # noqa: PLR0913 - the options of the command
     if answers:
         found = _find_in(answers, document_id, saved, version)
     else:
-        found = _find(files, document_id, saved, version)
+        found = _find(files, index, document_id, saved, version)
     evidence = make_evidence(found, raw, only_document=only_document, signer=signer)
     _write(output, evidence.to_zip())
     if as_json:
@@ -110,12 +123,30 @@ def prove(  # noqa: PLR0913 - the options of the command
 
 
 def _find(
-    files: tuple[str, ...], document_id: str, saved: SavedDigest, version: int | None
+    files: tuple[str, ...],
+    index: Path | None,
+    document_id: str,
+    saved: SavedDigest,
+    version: int | None,
 ) -> FoundRevision:
     if saved.tip is None:
         raise UsageError("the digest does not say its tip: give --tip STRAND:N")
     with progress() as report_progress, open_files(files, report_progress) as source:
+        if index is not None:
+            found = _find_by_index(source, index, document_id, saved, version)
+            if found is not None:
+                return found
         return find_revision(source, document_id, saved, version=version)
+
+
+def _find_by_index(
+    source: FolderSource, index: Path, document_id: str, saved: SavedDigest, version: int | None
+) -> FoundRevision | None:
+    with archive_over(source, index) as archive:
+        found = maybe_find_by_index(archive, document_id, saved, version=version)
+        for note in archive.notes:
+            complain(f"qldb-stream prove: {note}")
+        return found
 
 
 def _find_in(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,38 @@ def test_a_digest_on_the_command_line(run: Run, folder: Path, form: str) -> None
     command = ("prove", "archive", "--document", DOCUMENT, "-o", "e.zip", "--digest")
 
     assert 0 == run(*command, *form.split()).code
+
+
+def test_by_an_index(run: Run, folder: Path) -> None:
+    """An index finds the same proof; where it finds none, reading all says why."""
+    command = ("prove", "archive", "--document", DOCUMENT, "--digest", "digest.json")
+    assert 0 == run(*command, "-o", "read.zip").code
+    for name in ("made.zip", "used.zip"):
+        answer = run(*command, "-o", name, "--index", "index", "--json")
+        assert (0, "") == (answer.code, answer.err)
+        assert verify.check_bundle(verify.open_bundle(name), DIGEST.digest)["ok"]
+        assert 30 == answer.json()["report"]["archive"]["blocks"]
+    read, used = (verify.open_bundle(name) for name in ("read.zip", "used.zip"))
+    assert {"SHA256SUMS", "report.json", "evidence.html"} == {
+        name for name in read if read[name] != used[name]
+    }
+
+    unknown = ("prove", "archive", "--document", "0" * 22, "--digest", "digest.json")
+    answer = run(*unknown, "-o", "e.zip", "--index", "index")
+    assert (1, True) == (answer.code, "has no document" in answer.err)
+
+
+def test_a_wrong_index_makes_no_proof(run: Run, folder: Path) -> None:
+    """Hashes of an index that were changed do not lead to the digest: all is read instead."""
+    command = ("prove", "archive", "--document", DOCUMENT, "--digest", "digest.json")
+    assert 0 == run(*command, "-o", "first.zip", "--index", "index").code
+    with closing(sqlite3.connect("index")) as db, db:
+        db.execute("UPDATE block SET nodes = zeroblob(length(nodes))")
+    answer = run(*command, "-o", "second.zip", "--index", "index", "--json")
+
+    assert 0 == answer.code
+    assert "not_checkable" in answer.json()["report"]["archive"]  # what only reading all tells
+    assert 0 == verify.main(["second.zip", "--digest", BASE64])
 
 
 def test_what_cannot_be_proven_exits_with_1(run: Run, folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from qldb_stream.archive.evidence._answers import Answer, parse_answer, verify_proof
 from qldb_stream.archive.evidence._bundle import Evidence, make_evidence
 from qldb_stream.archive.evidence._given import find_in_answer, found_at
+from qldb_stream.archive.evidence._indexed import maybe_find_by_index
 from qldb_stream.archive.evidence._search import FoundRevision, check_found, find_revision
 from qldb_stream.archive.evidence._sign import Signer, open_signer
 
@@ -24,6 +25,7 @@ __all__ = [
     "find_revision",
     "found_at",
     "make_evidence",
+    "maybe_find_by_index",
     "open_signer",
     "parse_answer",
     "verify_proof",

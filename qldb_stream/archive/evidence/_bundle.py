@@ -153,6 +153,8 @@ def _report(found: FoundRevision, *, only_document: bool) -> dict[str, Any]:
     if unknown:
         left_out.append(f"{len(unknown)} fields that no hash covers and that QLDB did not document")
     checked = ["the bundle, by its own verify.py, against the digest that was given"]
+    if found.counted is not None:
+        checked.insert(0, "the revision's block; counts of the archive are those of its index")
     if found.report is not None:
         checked.insert(0, "every hash that can be recomputed of every whole block of the archive")
         checked.insert(1, "the digest, recomputed from all block hashes from block 0 to its tip")
@@ -163,7 +165,7 @@ def _report(found: FoundRevision, *, only_document: bool) -> dict[str, Any]:
         "not_proven": list(verify.PROVES_NOT),
         "left_out": left_out,
         "later_revisions_in_archive": found.later if found.report is not None else None,
-        "archive": None if found.report is None else _archive(found.report),
+        "archive": found.counted if found.report is None else _archive(found.report),
         "made_with": {"qldb-stream": version("qldb-stream"), "amazon.ion": version("amazon.ion")},
     }
 

@@ -146,7 +146,7 @@ def _told(report: Mapping[str, Any]) -> Markup:
             "Revisions verified": archive["revisions"],
             "Level": archive["level"],
             "Problems": _counts(archive["problems"]),
-            "Not checkable": _counts(archive["not_checkable"]),
+            "Not checkable": _counts(archive.get("not_checkable", {})),
             "Later revisions of it": report["later_revisions_in_archive"],
             "Strands, and their blocks": "; ".join(strands),
         }

@@ -8,7 +8,8 @@ the one of `verify`: what it finds wrong goes into the report.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
@@ -39,6 +40,7 @@ class FoundRevision:
         tip: the last block that the digest covers.
         report: what verifying the archive found; None when it was not read as a whole.
         later: how many later revisions of the document the archive holds.
+        counted: what an index says of the archive, where that was not read for this.
     """
 
     block: Block
@@ -48,6 +50,7 @@ class FoundRevision:
     tip: BlockAddress
     report: VerifyReport | None = None
     later: int = 0
+    counted: Mapping[str, Any] | None = None
 
 
 def find_revision(
