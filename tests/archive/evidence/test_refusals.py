@@ -5,12 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
+from hypothesis import given, strategies as st
 
-from qldb_stream.archive.evidence import verify
+from qldb_stream import hashing
+from qldb_stream.archive.evidence import FoundRevision, make_evidence, verify
+from qldb_stream.errors import ProofRefusedError
 from qldb_stream.events import RevisionKind
 from qldb_stream.ion import IonSlice, iter_elements, iter_text, load_slice, read_struct, to_slice
-from tests.archive.evidence.support import JOURNAL, bundle, saved
+from tests.archive.evidence.support import JOURNAL, bundle, one_of, saved
 
 DIGEST = saved(JOURNAL).digest
 Fields = dict[str, Any]
@@ -163,3 +167,104 @@ def test_odd_numbers_are_read_or_refused(hexadecimal: str) -> None:
         return
     (back,) = iter_text(written)
     assert load_slice(stream) == back
+
+
+def document(value: object) -> FoundRevision:
+    """A block of one revision with a document, sealed as the formulas say, and its digest."""
+    _, revision = one_of(JOURNAL, RevisionKind.UPDATE)
+    block, _ = one_of(JOURNAL, RevisionKind.UPDATE)
+    assert revision.metadata is not None
+    data = to_slice(value)
+    sealed = attrs.evolve(
+        revision, data_ion=data, hash=hashing.dot(revision.metadata.ion.hash(), data.hash())
+    )
+    entries = (sealed.hash, bytes(31) + b"\1")
+    root = hashing.merkle_root(entries)
+    block_hash = hashing.dot(root, block.summary.previous_block_hash)
+    summary = attrs.evolve(
+        block.summary,
+        entries_hash_list=entries,
+        entries_hash=root,
+        block_hash=block_hash,
+        transaction_info=None,
+        redaction_info=None,
+    )
+    whole = attrs.evolve(block, summary=summary, revisions=(sealed,))
+    return FoundRevision(whole, sealed, (), block_hash, block.address)
+
+
+def at_zero(found: FoundRevision) -> FoundRevision:
+    """The same as block 0, which is all that its digest covers."""
+    first = attrs.evolve(found.block.address, sequence_no=0)
+    revision = attrs.evolve(found.revision, address=first)
+    summary = attrs.evolve(found.block.summary, address=first)
+    block = attrs.evolve(found.block, summary=summary, revisions=(revision,))
+    return attrs.evolve(found, block=block, revision=revision, tip=first)
+
+
+def nested(levels: int) -> object:
+    """A list in a list, so often."""
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"deep": nested(190)},
+        {"wide": list(range(20_000))},
+        {"text": "<script>&\"'\x00\u202e\n</pre>", "'odd' name": None},
+        {"big": 7**5000, "small": Decimal("0.000000000000000000000000000000000000001")},
+    ],
+)
+def test_documents_of_any_kind(value: object) -> None:
+    """Deep, wide, odd and large documents are proven, and their page stays a page."""
+    made = make_evidence(at_zero(document(value)), b"")
+    page = made.files["evidence.html"].decode()
+
+    assert "document" == made.proven["state"]
+    assert "<script>" not in page
+    assert "\u202e" not in page
+
+
+def test_what_its_reader_does_not_take_is_refused() -> None:
+    """A document that verify.py would not read makes no bundle, with the reason."""
+    moment = text(f"{{t:2020-01-01T00:00:00.{'1' * 1100}Z}}")
+    with pytest.raises(ProofRefusedError, match="timestamp"):
+        make_evidence(at_zero(document(moment)), b"")
+
+
+def test_a_path_of_another_length_is_refused() -> None:
+    """A block number that the path does not fit makes no bundle."""
+    with pytest.raises(ProofRefusedError, match="another length"):
+        make_evidence(document({"n": 1}), b"")
+
+
+def test_a_block_that_does_not_list_its_revisions_is_refused() -> None:
+    """Where the root of the revisions is no entry there is no path."""
+    found = at_zero(document({"n": 1}))
+    summary = attrs.evolve(found.block.summary, entries_hash_list=(bytes(32),))
+    block = attrs.evolve(found.block, summary=summary)
+    with pytest.raises(ProofRefusedError, match="not among its entries"):
+        make_evidence(attrs.evolve(found, block=block), b"")
+
+
+@given(st.binary(max_size=300), st.integers(0, 60_000))
+def test_any_zip_is_read_or_refused(data: bytes, place: int) -> None:
+    """Random bytes, and random bytes in a bundle, are refused and nothing else."""
+    good = bundle().to_zip()
+    for hostile in (data, b"PK\3\4" + data, good[:place] + data + good[place:]):
+        if hostile != good:
+            with pytest.raises(verify.RefusedError):
+                verify.unpack(hostile)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x, max_size=3)))
+def test_any_proof_is_refused(value: object) -> None:
+    """Claims of any other kind are refused and nothing else."""
+    with pytest.raises(verify.RefusedError):
+        verify.read_claims(verify.canonical({"block_path": value, "revision_path": value}))
+    with pytest.raises(verify.RefusedError):
+        verify.read_claims(verify.canonical(value))
