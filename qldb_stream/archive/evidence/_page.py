@@ -28,6 +28,10 @@ __all__ = ["write_page"]
 # Longer documents are for the files beside the page.
 _SHOWN_CHARACTERS: Final = 200_000
 
+_INTRODUCTION: Final = (
+    "This page is for reading. What proves the revision is verify.py with a digest that comes "
+    "from elsewhere; this page can be changed as any other can."
+)
 _KINDS: Final = {
     "document": "The document, as it was journaled:",
     "deleted": "This revision deletes the document; there are no contents.",
@@ -52,10 +56,7 @@ def write_page(
     """
     title = f"Evidence for document {claims['document_id']}, version {claims['revision_version']}"
     parts = [
-        make_text(
-            "This page is for reading. What proves the revision is verify.py with a digest that "
-            "comes from elsewhere; this page can be changed as any other can."
-        ),
+        Markup(f"<p>{make_text(_INTRODUCTION)}</p>"),
         _what(found, claims),
         _document(found),
         _how(),
