@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from benchmarks import (
+    archive,
     aws,
     imports,
     inbox,
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "inbox": inbox.run,
     "observe": observe.run,
     "relational": relational.run,
+    "archive": archive.run,
     "aws": aws.run,
     "imports": imports.run,
 }
