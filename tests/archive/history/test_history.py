@@ -138,6 +138,30 @@ def test_json_exports_are_told_and_claim_no_more(tmp_path: Path) -> None:
             assert any("JSON export" in r for e in found for r in e.state.reasons)
 
 
+def test_a_damaged_copy_is_told_by_the_good_one(tmp_path: Path) -> None:
+    """A block of a text export cannot be read; where records have it too, it is told from them."""
+    blocks = list(make_journal(5, blocks=30))
+    export = make_export(blocks, output_format="ion-text")
+    export.write(tmp_path / "text")
+    data = next(path for path in (tmp_path / "text").rglob("*") if b"txTime" in _bytes(path))
+    at = data.read_bytes().index(b"txTime")
+    data.write_bytes(_bytes(data)[: at + 7] + b"@" + _bytes(data)[at + 8 :])
+    expected = [r.hash for block in blocks for r in block.revisions if r.metadata is not None]
+    for _ in range(2):
+        with open_archive(tmp_path) as archive:
+            assert len(expected) > sum(1 for _ in archive.history())
+            assert {"UNDECODABLE"} <= set(archive.built.problems)
+    keep(blocks, tmp_path / "records")
+    for is_fresh in (True, False):
+        with open_archive(tmp_path) as archive:
+            assert expected == [entry.revision.hash for entry in archive.history()]
+            assert is_fresh == archive.is_fresh
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
 def test_a_mixture_of_sources_is_one_archive(tmp_path: Path) -> None:
     """Paths that overlap are asked as one; copies are told once."""
     blocks = list(make_journal(6, blocks=30))
