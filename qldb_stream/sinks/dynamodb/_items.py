@@ -87,6 +87,11 @@ class Keys:
         """Give the key of a revision; keys sort as versions do."""
         return self.document(document_id), f"V#{version:012d}"
 
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Give the sort keys that all revisions of a document lie between."""
+        return "V#", "V$"
+
     def blocks(self, strand_id: str, sequence_no: int) -> str:
         """Give the partition of a block, which a thousand share."""
         return f"{self.prefix}B#{strand_id}#{sequence_no // _BLOCKS_A_PARTITION}"
@@ -173,7 +178,7 @@ def redacted_item(item: Item) -> Item:
     kept = {n: v for n, v in item.items() if n in _KEY_NAMES or n.startswith(OWN)}
     for name in (ION, DATA, ION_ONLY):
         kept.pop(name, None)
-    if item["qldb_kind"]["S"] in _WITH_DATA:
+    if item.get("qldb_kind", {}).get("S") in _WITH_DATA:
         kept["qldb_kind"] = {"S": RevisionKind.REDACTED.value}
     return kept
 

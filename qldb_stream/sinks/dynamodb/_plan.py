@@ -37,6 +37,8 @@ __all__ = [
     "Group",
     "count_documents",
     "current_keys",
+    "erasure_of",
+    "erasures_by",
     "fits",
     "plan_block",
     "plan_erasure",
@@ -114,10 +116,9 @@ def redacted_keys(keys: Keys, blocks: Sequence[Block]) -> list[Key]:
     """Give the keys of all items that these blocks' redactions may change."""
     found: dict[Key, None] = {}
     for block in blocks:
-        info = block.summary.redaction_info
-        for asked in () if info is None else info.revisions:
-            found[keys.history(asked.document_id, asked.version)] = None
-            found[keys.current(asked.document_id)] = None
+        for _, _, document_id, version in erasures_by(block):
+            found[keys.history(document_id, version)] = None
+            found[keys.current(document_id)] = None
     return list(found)
 
 
@@ -144,15 +145,13 @@ def plan_block(keys: Keys, block: Block, erased: Collection[Erasure], seen: Seen
     changes: Changes = {}
     for revision in block.revisions:
         if revision.metadata is not None:
-            made = history_item(keys, block, revision, is_erased=_key(block, revision) in erased)
+            is_erased = erasure_of(block, revision) in erased
+            made = history_item(keys, block, revision, is_erased=is_erased)
             changes[key_of(made)] = Change.put(made)
             change = _write_current(keys, made, revision)
             if not _is_newer(seen(change.key), change):
                 changes[change.key] = change
-    info = block.summary.redaction_info
-    for asked in () if info is None else info.revisions:
-        at = asked.block_address
-        erasure = (at.strand_id, at.sequence_no, asked.document_id, asked.version)
+    for erasure in erasures_by(block):
         changes |= plan_erasure(keys, erasure, _over(changes, seen))
     item = block_item(keys, block)
     changes[key_of(item)] = Change.put(item)
@@ -172,7 +171,18 @@ def plan_erasure(keys: Keys, erasure: Erasure, seen: Seen) -> Changes:
     return {change.key: change for change in made}
 
 
-def _key(block: Block, revision: Revision) -> Erasure:
+def erasures_by(block: Block) -> list[Erasure]:
+    """Give what a block redacts."""
+    info = block.summary.redaction_info
+    return [
+        (at.strand_id, at.sequence_no, asked.document_id, asked.version)
+        for asked in (() if info is None else info.revisions)
+        for at in (asked.block_address,)
+    ]
+
+
+def erasure_of(block: Block, revision: Revision) -> Erasure:
+    """Name a revision, which must have metadata, as its redaction does."""
     metadata, address = revision.metadata, block.address
     assert metadata is not None
     return address.strand_id, address.sequence_no, metadata.id, metadata.version

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import attrs
 
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import RevisionKind
 from qldb_stream.ion import loads
 from qldb_stream.report import StoredRevision
-from qldb_stream.sinks._relational import plain
+from qldb_stream.sinks._relational import Erasure, plain
 from qldb_stream.sinks.dynamodb._items import CURRENT, DATA, ION, ION_ONLY, OWN, Item
 from qldb_stream.sinks.dynamodb._values import comparable, readable
 
-__all__ = ["stored_revision"]
+__all__ = ["in_block", "maybe_erasure", "revisions_of", "stored_revision"]
+
+
+def in_block(found: StoredRevision, strand_id: str, sequence_no: int) -> StoredRevision:
+    """Give a revision as one of the block that names it, if it says none: then it is altered."""
+    if found.strand_id == strand_id and found.sequence_no >= 0:
+        return found
+    return attrs.evolve(
+        found, strand_id=strand_id, sequence_no=sequence_no, kind=RevisionKind.SYSTEM
+    )
+
+
+def maybe_erasure(strand_id: str, note: Item) -> Erasure | None:
+    """Read from its key what a note says to be redacted; None where somebody else wrote it."""
+    number, _, revision = str(note["sk"]["S"]).partition("#")
+    document_id, _, version = revision.rpartition("#")
+    if not (number.isdecimal() and version.isdecimal()):
+        return None
+    return strand_id, int(number), document_id, int(version)
+
+
+def revisions_of(block: Item | None) -> list[tuple[str, int]]:
+    """Give the revisions that a block's item names, by document and version; others' words not."""
+    listed = [] if block is None else block.get("qldb_revisions", {}).get("L", [])
+    named = [one.get("L", []) for one in listed]
+    return sorted(
+        (pair[0]["S"], int(pair[1]["N"]))
+        for pair in named
+        if [set(member) for member in pair] == _PAIR and pair[1]["N"].isdecimal()
+    )
 
 
 def stored_revision(item: Item) -> StoredRevision:
@@ -31,7 +62,7 @@ def stored_revision(item: Item) -> StoredRevision:
         _number(item, "qldb_version"),
         _kind(item),
         bytes(item.get("qldb_hash", {}).get("B", b"")),
-        None if data_hash is None else bytes(data_hash["B"]),
+        None if data_hash is None else bytes(data_hash.get("B", b"")),
         _data(item),
         _masked(item),
     )
@@ -91,4 +122,8 @@ def _text(item: Item, name: str) -> str:
 
 
 def _number(item: Item, name: str) -> int:
-    return int(item.get(name, {}).get("N", -1))
+    text = str(item.get(name, {}).get("N", ""))
+    return int(text) if text.isdecimal() else -1
+
+
+_PAIR: Final = [{"S"}, {"N"}]

@@ -49,7 +49,8 @@ from qldb_stream.sinks.dynamodb._plan import (
     plan_erasure,
     redacted_keys,
 )
-from qldb_stream.sinks.dynamodb._read import stored_revision
+from qldb_stream.sinks.dynamodb._read import in_block, maybe_erasure, revisions_of, stored_revision
+from qldb_stream.sinks.dynamodb._repair import find_strays, plan_repair
 from qldb_stream.sinks.dynamodb._table import READ_TOGETHER, LostError, RefusedError, Table
 
 __all__ = ["DynamodbSink"]
@@ -90,7 +91,7 @@ class _Run:
 
 class DynamodbSink:
     """
-    Write blocks into a table of DynamoDB; readable and erasing.
+    Write blocks into a table of DynamoDB; readable, erasing and to be repaired.
 
     Args:
         table: the table; it must have the string keys `pk` and `sk`.
@@ -168,6 +169,27 @@ class DynamodbSink:
                 except (RefusedError, TooLargeError) as exc:
                     raise UsageError(f"{self._table.name} cannot erase: {_why(exc)}") from exc
 
+    def repair(self, blocks: Sequence[Block], token: int) -> None:
+        """
+        Write applied blocks anew, each in a transaction; others are passed over.
+
+        It reads the whole table once, for what is current without a history.
+
+        Raises:
+            StaleTokenError: a higher token has been used on a strand; nothing of it changes.
+            SinkRefusedError: the table will never take a block; the others are written.
+            UsageError: there is no such table, or it may not be written.
+            SinkUnavailableError: DynamoDB cannot be used now; what was written stays so.
+        """
+        strands: dict[str, list[Block]] = {}
+        for block in blocks:
+            strands.setdefault(block.address.strand_id, []).append(block)
+        refused: list[SinkRefusedError] = []
+        for strand_id, mine in strands.items():
+            self._repair(self._current(strand_id, token), mine, token, refused)
+        if refused:
+            raise refused[0]
+
     def expect(self, blocks: Iterable[Block]) -> Iterator[StoredRevision]:
         """
         Iterate over what the history holds of these blocks when they are applied.
@@ -190,17 +212,22 @@ class DynamodbSink:
         for start in self._keys.windows(low, high):
             partition = self._keys.blocks(strand_id, start)
             blocks = self._table.query(partition, number_key(low), number_key(high))
-            named = [one for block in blocks for one in _revisions_of(block)]
+            named = [
+                (int(block["sk"]["S"]), *one)
+                for block in blocks
+                if block["sk"]["S"].isdecimal()  # others' items may be beside them
+                for one in revisions_of(block)
+            ]
             for at in range(0, len(named), READ_TOGETHER):
-                yield from self._read(named[at : at + READ_TOGETHER])
+                yield from self._read(strand_id, named[at : at + READ_TOGETHER])
 
     def current(self, strand_id: str) -> Iterator[StoredRevision]:
         """Iterate over the newest revision of each document; it reads the whole table."""
         condition = "sk = :current AND begins_with(pk, :document) AND qldb_strand_id = :strand"
         values = {
-            ":current": CURRENT,
-            ":document": self._keys.document(""),
-            ":strand": strand_id,
+            ":current": {"S": CURRENT},
+            ":document": {"S": self._keys.document("")},
+            ":strand": {"S": strand_id},
         }
         for item in self._table.scan(condition, values):
             yield stored_revision(item)
@@ -321,6 +348,31 @@ class DynamodbSink:
         number = run.target.sequence_no if address is None else address.sequence_no
         raise SinkRefusedError(self._table.name, run.target.strand_id, number, _why(exc)) from exc
 
+    # --- repairs ---------------------------------------------------------------------------
+
+    def _repair(
+        self, strand: _Strand, blocks: Sequence[Block], token: int, refused: list[SinkRefusedError]
+    ) -> None:
+        """Write blocks of a strand anew, where they were applied, and note what is refused."""
+        position = strand.position
+        applied = [] if position is None else [b for b in blocks if not position.pending([b])]
+        if not applied:
+            return
+        numbers = [block.address.sequence_no for block in applied]
+        erased = self._notes(strand.strand_id, min(numbers), max(numbers))
+        strays = find_strays(self._table, self._keys, strand.strand_id, numbers)
+        for number, block in zip(numbers, applied, strict=True):
+            try:
+                changes = plan_repair(self._table, self._keys, block, erased, strays)
+                for part in Group([block], changes).parts():
+                    made = {change.key: change for change in part}
+                    strand = self._commit(strand, made, position, token)
+            except (RefusedError, TooLargeError, DecodeError, IonEncodeError) as exc:
+                name = self._table.name
+                refused.append(SinkRefusedError(name, strand.strand_id, number, _why(exc)))
+                continue
+            self._documents += count_documents(block)
+
     def _wanted(self, stored: Position | None, pending: Sequence[Block]) -> list[Key]:
         """Give the keys of what must be known before blocks can be planned, each once."""
         wanted = dict.fromkeys(redacted_keys(self._keys, pending))
@@ -343,15 +395,8 @@ class DynamodbSink:
     def _notes(self, strand_id: str, first: int, last: int) -> frozenset[Erasure]:
         partition = self._keys.notes(strand_id)
         found = self._table.query(partition, number_key(first), number_key(last + 1))
-        return frozenset(
-            (
-                strand_id,
-                int(item["qldb_sequence_no"]["N"]),
-                item["qldb_document_id"]["S"],
-                int(item["qldb_version"]["N"]),
-            )
-            for item in found
-        )
+        erasures = (maybe_erasure(strand_id, item) for item in found)
+        return frozenset(erasure for erasure in erasures if erasure is not None)
 
     def _erase(self, strand: _Strand, erasures: Sequence[Erasure], token: int) -> _Strand:
         wanted: dict[Key, None] = {}
@@ -367,16 +412,15 @@ class DynamodbSink:
             return strand
         return self._commit(strand, changes, strand.position, token)
 
-    def _read(self, named: Sequence[tuple[str, int]]) -> Iterator[StoredRevision]:
-        keys = [self._keys.history(*name) for name in named]
-        found = self._table.get_many(keys)
-        return (stored_revision(found[key]) for key in keys if key in found)
-
-
-def _revisions_of(block: Item) -> list[tuple[str, int]]:
-    """Give the revisions that a block's item names, by document and version."""
-    named = (one["L"] for one in block["qldb_revisions"]["L"])
-    return sorted((document["S"], int(version["N"])) for document, version in named)
+    def _read(
+        self, strand_id: str, named: Sequence[tuple[int, str, int]]
+    ) -> Iterator[StoredRevision]:
+        """Read revisions by block, document and version; two blocks may name the same."""
+        keys = [self._keys.history(document_id, version) for _, document_id, version in named]
+        found = self._table.get_many(list(dict.fromkeys(keys)))
+        for key, (number, *_) in zip(keys, named, strict=True):
+            if key in found:
+                yield in_block(stored_revision(found[key]), strand_id, number)
 
 
 def _why(exc: Exception) -> str:

@@ -15,6 +15,7 @@ from qldb_stream import boto
 from qldb_stream.errors import SinkUnavailableError, UsageError
 from qldb_stream.sinks.dynamodb._items import Item, Key, key_of
 from qldb_stream.sinks.dynamodb._plan import Change
+from qldb_stream.sinks.dynamodb._values import AttributeValue
 
 __all__ = ["READ_TOGETHER", "LostError", "RefusedError", "Table", "open_table"]
 
@@ -125,9 +126,17 @@ class Table:
                 found[key_of(item)] = item
         return found
 
-    def query(self, partition: str, first: str, last: str) -> Iterator[Item]:
+    def query(
+        self, partition: str, first: str, last: str, *, newest_first: int = 0
+    ) -> Iterator[Item]:
         """
         Iterate over a partition's items from one sort key to another, in order.
+
+        Args:
+            partition: all of whose items have this.
+            first: the lowest sort key.
+            last: the highest, included.
+            newest_first: if not 0, from the highest down, so many to a request.
 
         Raises:
             UsageError, SinkUnavailableError: see the module.
@@ -140,18 +149,18 @@ class Table:
                 ":first": {"S": first},
                 ":last": {"S": last},
             },
+            **({"ScanIndexForward": False, "Limit": newest_first} if newest_first else {}),
         )
 
-    def scan(self, condition: str, values: Mapping[str, str]) -> Iterator[Item]:
+    def scan(self, condition: str, values: Mapping[str, AttributeValue]) -> Iterator[Item]:
         """
         Read the whole table for the items that meet a condition.
 
         Raises:
             UsageError, SinkUnavailableError: see the module.
         """
-        texts = {name: {"S": text} for name, text in values.items()}
         yield from self._pages(
-            self._client.scan, FilterExpression=condition, ExpressionAttributeValues=texts
+            self._client.scan, FilterExpression=condition, ExpressionAttributeValues=dict(values)
         )
 
     def transact(self, changes: Sequence[Change], position: Item, expected: int | None) -> None:
