@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import UsageError
 
-__all__ = ["code_of", "is_passing", "make_client", "may_pass", "told"]
+__all__ = ["code_of", "is_passing", "make_client", "may_pass", "place_of", "told"]
 
 # https://docs.aws.amazon.com/general/latest/gr/api-retries.html and the services' references.
 _PASSING: Final = re.compile(
@@ -65,12 +65,15 @@ def make_client(
     try:
         import boto3
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, NoRegionError
     except ImportError as exc:
         raise UsageError(f"{lack}: pip install 'qldb-stream[aws]'") from exc
     try:
         config = Config(**settings) if settings else None
         return boto3.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    except NoRegionError as exc:
+        problem = f"{failed}: no region is known; set AWS_DEFAULT_REGION, or region in the URL"
+        raise UsageError(f"{problem} where it takes that") from exc
     except (BotoCoreError, ValueError) as exc:  # ValueError: an endpoint that is no URL
         raise UsageError(f"{failed}: {exc}") from exc
 
@@ -107,6 +110,12 @@ def told(exc: BaseException) -> str:
         return f"{call}: {code_of(exc)}"
     place = getattr(exc, "kwargs", {}).get("endpoint_url")
     return code_of(exc) if place is None else f"{code_of(exc)} at {str(place).partition('?')[0]}"
+
+
+def place_of(client: Any) -> str:
+    """Say where a client asks; what is not found there is, more often than not, elsewhere."""
+    meta = client.meta
+    return f"in {meta.region_name} at {meta.endpoint_url}"
 
 
 def _response_of(exc: BaseException) -> Mapping[str, Any] | None:

@@ -192,7 +192,7 @@ def test_clients_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, aws: str) 
     with pytest.raises(UsageError, match="cannot make a client for Kinesis"):
         connect_kinesis(endpoint_url="no URL")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(UsageError, match="region"):
+    with pytest.raises(UsageError, match="no region is known; set AWS_DEFAULT_REGION"):
         connect_kinesis()
     assert connect_kinesis(region="eu-west-1") is not None
     monkeypatch.setitem(sys.modules, "boto3", None)

@@ -90,7 +90,7 @@ class Calls:
                 if failed:
                     raise FailedConditionError(failed) from exc
                 if attempt == ATTEMPTS or not is_transient(exc):
-                    raise translate(self.name, operation, exc) from exc
+                    raise translate(self.name, operation, exc, _place(function)) from exc
             self.pause(attempt)
             attempt += 1
 
@@ -110,6 +110,12 @@ class Calls:
     def new_id(self) -> str:
         """Give a new id."""
         return self._environment.new_id()
+
+
+def _place(function: Callable[..., Any]) -> str:
+    """Say where a client's method asks; nothing for what only calls one, for an object's bytes."""
+    client = getattr(function, "__self__", None)
+    return "" if client is None else boto.place_of(client)
 
 
 def _failed_conditions(exc: Exception) -> tuple[int, ...]:

@@ -24,8 +24,8 @@ _FOR_GOOD: Final[Mapping[str, str]] = {
     "ItemCollectionSizeLimitExceededException": "the table has a local index, which limits a "
     "strand to 10 GB; make a table without",
     "NoSuchBucket": "the bucket is not there; make it, or name another with ?bucket=",
-    "ResourceNotFoundException": "there is no such table; make it with ?create=yes, or by the CDK "
-    "app",
+    "ResourceNotFoundException": "there is no such table {place}; make it with "
+    "?create=yes, or by the CDK app",
     "UnrecognizedClientException": _CREDENTIALS,
     "InvalidSignatureException": _CREDENTIALS,
     "ExpiredTokenException": "the credentials have expired; get new ones",
@@ -47,8 +47,8 @@ def is_transient(exc: Exception) -> bool:
     return may_pass(exc) or bool(_REASONS.intersection(reasons_of(exc)))
 
 
-def translate(name: str, operation: str, exc: Exception) -> QldbStreamError:
-    """Give our error for one of botocore's; it quotes no request."""
+def translate(name: str, operation: str, exc: Exception, place: str) -> QldbStreamError:
+    """Give our error for one of botocore's, of a call to some place; it quotes no request."""
     code = code_of(exc)
     assert code != "ParamValidationError", f"{operation} cannot be sent: {code}"
     if is_transient(exc):
@@ -57,4 +57,4 @@ def translate(name: str, operation: str, exc: Exception) -> QldbStreamError:
         problem = f"{operation} was not sent: no credentials for AWS, or no such set-up ({code})"
         return InboxFileError(name, f"{problem}; see AWS_PROFILE and the like")
     problem = _FOR_GOOD.get(code, "{operation} was refused: {code}")
-    return InboxFileError(name, problem.format(operation=operation, code=code))
+    return InboxFileError(name, problem.format(operation=operation, code=code, place=place))

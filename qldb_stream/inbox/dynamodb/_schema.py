@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from qldb_stream.boto import place_of
 from qldb_stream.errors import InboxFileError, UsageError
 from qldb_stream.inbox.dynamodb._calls import Calls, make_client
 from qldb_stream.inbox.dynamodb._keys import HASH_KEY, META, RANGE_KEY, TTL_ATTRIBUTE
@@ -73,7 +74,7 @@ def create_table(
     except WaiterError as exc:
         raise InboxFileError(calls.name, "the table does not become active; look at it") from exc
     except BotoCoreError as exc:  # the waiter's own calls
-        raise translate(calls.name, "dynamodb:DescribeTable", exc) from exc
+        raise translate(calls.name, "dynamodb:DescribeTable", exc, place_of(used)) from exc
     finally:
         if client is None:
             used.close()

@@ -34,8 +34,8 @@ _OWNERS: Final = {
     "AccessDeniedException": "allow the caller to read and write the table",
     "InvalidSignatureException": "check the credentials and the region",
     "KMSAccessDeniedException": "allow the caller to use the table's key",
-    "ResourceNotFoundException": "make the table, with the string keys pk and sk, or give "
-    "create=yes",
+    "ResourceNotFoundException": "there is no such table {place}; make it, with the "
+    "string keys pk and sk, or give create=yes",
     "UnrecognizedClientException": "check the credentials and the region",
 }
 """Errors that are for people to mend, and how."""
@@ -227,7 +227,7 @@ class Table:
         try:
             yield
         except ClientError as exc:
-            raise _translate(self.name, exc) from exc
+            raise _translate(self.name, exc, boto.place_of(self._client)) from exc
         except BotoCoreError as exc:
             if boto.may_pass(exc):
                 raise SinkUnavailableError(self.name, boto.told(exc)) from exc
@@ -258,7 +258,7 @@ def _key(key: Key) -> Item:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
 
-def _translate(sink: str, exc: Any) -> Exception:
+def _translate(sink: str, exc: Any, place: str) -> Exception:
     """Say what an error means; DynamoDB's own texts may quote a document, and stay out."""
     code = boto.code_of(exc)
     reasons = [str(reason.get("Code")) for reason in exc.response.get("CancellationReasons", ())]
@@ -268,7 +268,7 @@ def _translate(sink: str, exc: Any) -> Exception:
         return SinkUnavailableError(sink, code)
     if code in ("ValidationException", "ItemCollectionSizeLimitExceededException"):
         return RefusedError(_INVALID)
-    return UsageError(f"{sink}: {code}: {_OWNERS.get(code, _ANY)}")
+    return UsageError(f"{sink}: {code}: {_OWNERS.get(code, _ANY).format(place=place)}")
 
 
 _INVALID: Final = (

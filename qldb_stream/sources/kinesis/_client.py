@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
-from qldb_stream.boto import code_of, may_pass, told
+from qldb_stream.boto import code_of, may_pass, place_of, told
 from qldb_stream.errors import SourceUnavailableError, UsageError
 from qldb_stream.sources.kinesis._values import Answer, Checkpoint, Group, Shard, StreamFacts
 
@@ -167,7 +167,7 @@ class Stream:
             with self._translated():
                 yield
         except NotThereError as exc:
-            raise UsageError(f"{self} is not there") from exc
+            raise UsageError(f"{self} is not there {place_of(self._client)}") from exc
         except (IteratorExpiredError, PlaceGoneError) as exc:
             raise UsageError(f"{self} cannot be read: {exc.__cause__}") from exc
 

@@ -61,7 +61,7 @@ def test_it_is_repeated_so_often(dynamodb: str, table: str, faults: Faults) -> N
 
 REFUSED = {
     "AccessDeniedException": "dynamodb:GetItem is not allowed; the role needs",
-    "ResourceNotFoundException": "no such table; make it with",
+    "ResourceNotFoundException": r"no such table in [a-z0-9-]+ at http://.*; make it with",
     "ValidationException": "expected a table with the keys pk and sk",
     "ExpiredTokenException": "have expired",
     "SomethingNew": "was refused: SomethingNew",
