@@ -34,6 +34,8 @@ INDEX_NAME: Final = ".qldb-stream-index"
 _OPEN_FILES: Final = 64
 """How many files are held open at once; far below every system's limit (often 256)."""
 
+_STREAM: Final = "kinesis://"
+
 
 @attrs.frozen
 class FoundFile:
@@ -85,12 +87,18 @@ def find_files(paths: Sequence[str | Path], names: Mapping[Path, str] | None = N
             below = walk.visit(path, number, is_named=is_named)
         except OSError as exc:
             if is_named:
-                raise UsageError(f"cannot read {show_path(path)}: {exc.strerror}") from exc
+                raise UsageError(_cannot_read(paths[number], path, exc)) from exc
             error = UnreadableFileError(str(exc.strerror))
             unreadable.append(Undecodable(show_path(path), 0, 0, error))
             continue
         waiting += [(path / name, number, False) for name in reversed(below)]
     return FoundFiles(tuple(walk.files), walk.passed_over, tuple(unreadable))
+
+
+def _cannot_read(named: str | Path, path: Path, error: OSError) -> str:
+    if str(named).startswith(_STREAM):  # and no folder of that name is here
+        return f"{named} is a data stream, which has no end: `tap` and `replay` read one, alone"
+    return f"cannot read {show_path(path)}: {error.strerror}"
 
 
 def show_path(path: Path) -> str:

@@ -81,6 +81,12 @@ def test_folders_may_nest_more_deeply_than_python_recurses(tmp_path: Path) -> No
         os.chdir(here)
 
 
+def test_a_data_stream_is_no_file() -> None:
+    """Who names one is told which commands read it, and not that a file is missing."""
+    with pytest.raises(UsageError, match=r"kinesis://cars is a data stream.*`tap` and `replay`"):
+        find_files(["kinesis://cars"])
+
+
 @pytest.mark.parametrize("name", ["absent", "dangling"])
 def test_what_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     """A path that leads nowhere is the caller's mistake; below a folder it is a problem."""
