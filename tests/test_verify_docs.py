@@ -27,7 +27,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     digest = base64.b64encode(JOURNAL.digest()).decode()
     Path("ledger-digest.json").write_text(f"{digest}@{JOURNAL.strand_id}:19")
     commands = re.findall(r"^qldb-stream (verify .*)$", TEXT, re.MULTILINE)
-    assert 3 == len(commands)
+    assert 4 == len(commands)
     for command in commands:
         assert 0 == main(command.split()), command
 
