@@ -12,6 +12,7 @@ import attrs
 import pytest
 from botocore.exceptions import ClientError
 
+from qldb_stream.cli import main
 from qldb_stream.errors import SinkRefusedError, StaleTokenError
 from qldb_stream.events import Block
 from qldb_stream.reconcile import ContentReport
@@ -140,6 +141,16 @@ def test_any_damage_is_repaired(tmp_path: Path, seed: int) -> None:
         assert left.ok, left
 
 
+def test_the_command_repairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`diff` names what differs and ends with 1; with `--repair` it ends with 0."""
+    source_of(tmp_path / "in", BLOCKS)
+    with table_of() as table:
+        by_hand(table, "CURRENT", lambda _: None)
+        command = ["diff", str(tmp_path / "in"), "--with", f"dynamodb:{table}"]
+        assert (1, 0, 0) == (main(command), main([*command, "--repair"]), main(command))
+    assert "current_missing" in capsys.readouterr().out
+
+
 def test_revisions_that_others_add_are_never_current(tmp_path: Path) -> None:
     """A newer version that no block names stands in no current item, and what was named goes."""
     source = source_of(tmp_path / "in", BLOCKS)
@@ -161,6 +172,9 @@ def test_revisions_that_others_add_are_never_current(tmp_path: Path) -> None:
             _, _, left = repair(sink, source)
             assert left.ok, left
             client().put_item(TableName=table, Item=block)
+            for pk in (at[0], f"R#{STRAND}"):  # and what is none of the sink's
+                strange = {"pk": {"S": pk}, "sk": {"S": f"{at[1]}#x"}}
+                client().put_item(TableName=table, Item=block | strange)
             found, _, left = repair(sink, source)
         assert {"extra"} <= codes(found)
         assert left.ok, left
