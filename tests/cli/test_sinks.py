@@ -22,6 +22,11 @@ def test_every_sink_is_listed(run: Run) -> None:
     assert ("exactly once", "at least once") == (guarantees["ion"], guarantees["webhook+https"])
 
 
+def test_what_a_table_of_dynamodb_is_named_by(run: Run) -> None:
+    """Its name: there is no path."""
+    assert run("sinks", "describe", "dynamodb").out.startswith("dynamodb:TABLE")
+
+
 @pytest.mark.parametrize("scheme", list(load_plugins().sink_types))
 def test_every_sink_is_described(run: Run, scheme: str) -> None:
     """Each option has its summary, default and choices."""

@@ -66,4 +66,4 @@ def qldb_stream_register_sinks() -> Sequence[SinkType]:
         SinkOption("create", "yes: make the table where there is none", "no", ("yes", "no")),
     )
     summary = "a DynamoDB table: current documents, and history with its proof"
-    return [SinkType("dynamodb", open_dynamodb, summary, options)]
+    return [SinkType("dynamodb", open_dynamodb, summary, options, form="TABLE")]

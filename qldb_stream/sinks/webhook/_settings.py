@@ -95,6 +95,11 @@ def _read_secrets(scheme: str, options: Mapping[str, str]) -> tuple[bytes, ...]:
     text = os.environ.get(name, "") if file is None else _read_file(scheme, file)
     where = f"the variable {name}" if file is None else f"the file {file!r}"
     found = text.split()
+    if not found:
+        raise UsageError(
+            f"{scheme}: {where} holds no secret; put the receiver's there, to sign requests with, "
+            "or name another place by secret_env or secret_file"
+        )
     if not 1 <= len(found) <= _MAX_SECRETS:
         raise UsageError(
             f"{scheme}: {where} holds {len(found)} secrets; put 1 to {_MAX_SECRETS} there"

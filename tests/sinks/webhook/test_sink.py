@@ -315,7 +315,7 @@ def test_signatures() -> None:
         ("webhook+https://x/?timeout_s=x", "timeout_s is a number from 1"),
         ("webhook+https://x/?ca=/nowhere", "there is no file"),
         ("webhook+https://x/?secret_env=A&secret_file=B", "not both"),
-        ("webhook+https://x/?secret_env=NOBODY_SET_THIS", "holds 0 secrets"),
+        ("webhook+https://x/?secret_env=NOBODY_SET_THIS", "NOBODY_SET_THIS holds no secret"),
         ("webhook+https://x/?secret_file=/nowhere", "cannot be read"),
     ],
 )
