@@ -24,13 +24,10 @@ ARCH ?= arm64
 EXTRAS ?= qldb,postgres
 
 # The tests that touch Ion values or pyqldb: what the second environment, with amazon.ion 0.9.3, repeats.
-ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/reconcile tests/testing \
-	tests/verification tests/laws tests/sinks tests/clients tests/server tests/drivers tests/test_events.py
-# What they test is not Ion: the kit, and services that get JSON.
-NOT_ION := --ignore-glob='*/test_kit*.py' $(addprefix --ignore=tests/sinks/,dynamodb events kafka messages opensearch webhook)
-
-help:  ## print what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tests/verification tests/laws \
+	tests/clients tests/server tests/drivers tests/test_events.py $(wildcard tests/sinks/test_ledger*.py) \
+	tests/sinks/test_qldb.py tests/sinks/parquet/test_columns.py tests/sinks/relational/test_documents.py \
+	tests/archive/history
 
 demo: .dev  ## run the main job once: a ledger's journal replayed into another, verified, compared
 	@$(BIN)/qldb-stream demo $(ARGS)
@@ -47,7 +44,7 @@ lint: .dev  ## ruff, mypy --strict and the import contracts
 	$(BIN)/lint-imports
 
 test-qldb: .qldb  ## the tests that touch Ion values or pyqldb, on amazon.ion 0.9.3
-	.venv-qldb/bin/python -m pytest -q $(SPREAD) -m "not soak and not node" $(NOT_ION) $(ION_TESTS) $(ARGS)
+	.venv-qldb/bin/python -m pytest -q $(SPREAD) -m "not soak and not node" $(ION_TESTS) $(ARGS)
 
 test-cdk:  ## the deployment on AWS: synthesized, checked by cdk-nag, created in moto; needs npm
 	@if command -v npm >/dev/null || [ "$$CI" = true ]; then $(MAKE) --no-print-directory .test-cdk; \

@@ -4,6 +4,7 @@ Fixtures and rules that every test shares.
 - `vectors` is the folder with genuine QLDB bytes; it is never copied into the project.
 - `aws` is the URL of a server of moto's, and an environment in which boto3 can use it.
 - Where a skipped test is a failure (CI, or QLDB_STREAM_NO_SKIP=1), a skip becomes one here.
+- Long runs are not counted for coverage, which makes them half as long again.
 - Hypothesis runs without deadlines, because a shared machine's clock proves nothing, and
   prints the blob that repeats a failure.
 """
@@ -30,8 +31,28 @@ settings.register_profile(
     # A generator that is slow on a busy machine says nothing about the law under test.
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("ci", parent=settings.get_profile("dev"), database=None)
+# CI has other examples each time, so what it leaves out today it tries another day.
+settings.register_profile("ci", parent=settings.get_profile("dev"), database=None, max_examples=50)
 settings.load_profile(os.environ.get("QLDB_STREAM_HYPOTHESIS", "ci" if IN_CI else "dev"))
+
+
+# Whole systems, the kit, laws: what they run shorter tests run too, and coverage counts it there.
+UNCOUNTED = (
+    "tests/drivers/",
+    "tests/examples/",
+    "tests/laws/",
+    "tests/soak/",
+    "tests/system/",
+    "tests/testing/kit/",
+    "/test_kit",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that coverage does not look at."""
+    for item in items:
+        if any(part in item.nodeid for part in UNCOUNTED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from infra.tests.conftest import resources
+from infra.tests.moto_aws import Clients, serve_aws
 
 # moto names in a warning what it leaves out; the test below says it too.
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
-REGION = "eu-west-1"
 STACK = "plain-stream"
 NOT_PLAYED = {
     "AWS::CDK::Metadata",
@@ -36,44 +34,18 @@ NOT_PLAYED = {
     "AWS::SNS::TopicPolicy",
 }
 
-Clients = Callable[[str], Any]
-
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    """A maker of clients of an AWS that moto plays on loopback."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=f"http://{host}:{port}",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-
-    yield client
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def created(clients: Clients, templates: dict[str, dict[str, Any]]) -> Clients:
-    """The same, after a bootstrap and the creation of the plain deployment's stack."""
-    clients("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
-    clients("s3").create_bucket(
-        Bucket=f"cdk-hnb659fds-assets-123456789012-{REGION}",
-        CreateBucketConfiguration={"LocationConstraint": REGION},
-    )
+def created(templates: dict[str, dict[str, Any]]) -> Iterator[Clients]:
+    """A maker of clients of an AWS, after the creation of the plain deployment's stack."""
     template = json.loads(json.dumps(templates[STACK]))
     for name in resources(template, "AWS::CloudWatch::Dashboard"):
         del template["Resources"][name]
-    clients("cloudformation").create_stack(
-        StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
-    )
-    return clients
+    with serve_aws() as clients:
+        clients("cloudformation").create_stack(
+            StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+        )
+        yield clients
 
 
 def _really_there(clients: Clients) -> dict[str, int]:

@@ -12,15 +12,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.request import Request, urlopen
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from infra.tests.moto_aws import Clients, serve_aws
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
-REGION = "eu-west-1"
 EXPORT = "arn:aws:iam::123456789012:role/an-export"
 # By stack, what moto's CloudFormation ends at: the dashboard refers to alarms, and it makes none;
 # of load balancers it knows those for HTTP ("protocol 'TCP' must be one of 'HTTP, HTTPS'"). It
@@ -50,8 +48,6 @@ NOT_COUNTED = {
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
 }
-
-Clients = Callable[[str], Any]
 
 
 def _inline_policies(iam: Any) -> list[str]:
@@ -138,24 +134,9 @@ ASKED: Mapping[str, tuple[str, Callable[[Any], list[Any]]]] = {
 
 @pytest.fixture
 def clients() -> Iterator[Clients]:
-    """A maker of clients of an AWS that moto plays on loopback; bootstrapped, and else empty."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # noqa: S310 - it is ours
-
-    def client(service: str) -> Any:
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        return boto3.client(service, region_name=REGION, endpoint_url=url, **keys)
-
-    client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
-    client("s3").create_bucket(
-        Bucket=f"cdk-hnb659fds-assets-123456789012-{REGION}",
-        CreateBucketConfiguration={"LocationConstraint": REGION},
-    )
-    yield client
-    server.stop()
+    """A maker of clients of an AWS that is empty."""
+    with serve_aws() as client:
+        yield client
 
 
 @pytest.mark.parametrize("stack", sorted(TAKEN_OUT))
