@@ -87,7 +87,8 @@ class BucketReader:
         """
         Write an object into a file; where its body breaks off, go on from there.
 
-        `tell` is told how many more bytes have come; what it raises ends the download.
+        `tell` is told how many more bytes have come; what it raises, a SourceError apart, ends
+        the download.
 
         Returns:
             Its entity tag, which is another one when the object is.

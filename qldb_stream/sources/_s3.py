@@ -125,6 +125,10 @@ def fetched(
         yield _Fetch(Path(folder), tell).run(objects)
 
 
+class _GivenUpError(Exception):
+    """Nobody wants the rest any more; no error of S3, which would be tried again."""
+
+
 class _Fetch:
     """One run over all objects of a source, by several threads."""
 
@@ -172,7 +176,7 @@ class _Fetch:
     def _took(self, count: int) -> None:
         with self._lock:
             if self._is_over:
-                raise SourceError("the archive", "is not read on")
+                raise _GivenUpError
             self._tell(count)
 
 

@@ -133,6 +133,20 @@ def test_a_body_that_breaks_off_is_read_on(
         breaking().download(StoredObject(bucket, "long"), tmp_path / "object")
 
 
+def test_a_download_that_is_given_up_ends_at_once(bucket: str, tmp_path: Path) -> None:
+    """What the one raises who is told of the bytes is no error of S3's, and not tried again."""
+    put(bucket, "key", b"0123456789")
+    told: list[int] = []
+
+    def give_up(count: int) -> None:
+        told.append(count)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        BucketReader().download(StoredObject(bucket, "key"), tmp_path / "object", give_up)
+    assert [10] == told
+
+
 def test_an_object_that_becomes_another(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
