@@ -53,14 +53,14 @@ class OpenSource:
         self._spool = Spool()
 
     def read(
-        self, keep_tables: Callable[[SymbolRow], object]
+        self, keep_tables: Callable[[SymbolRow], object] | None = None
     ) -> Iterator[tuple[Place | None, Item]]:
         """
         Iterate like `FolderSource.items`, with the place of each item; None where it has none.
 
         Args:
             keep_tables: is told, before the first place, where symbol tables stand that
-                reading a place again may need.
+                reading a place again may need; None where none is read again.
 
         Raises:
             SourceError: a file changed or failed while it was read, or there is no room
@@ -72,8 +72,9 @@ class OpenSource:
             for undecodable in chain(self._unreadable, reading.fill(), broken):
                 yield None, undecodable
             self._pool.check_unchanged(self.files)
-            for row in index.all_tables():
-                keep_tables(row)
+            if keep_tables is not None:
+                for row in index.all_tables():
+                    keep_tables(row)
             for place, items in reading.walk_places():
                 for item in items:
                     yield place, item

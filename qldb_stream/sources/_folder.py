@@ -192,18 +192,13 @@ class FolderSource:
 
         That is the name of one of `carriers`, or of something else that could not be read.
         """
-        with ExitStack() as stack:
-            pool = stack.enter_context(closing(FilePool()))
-            spool = stack.enter_context(closing(Spool()))
-            index = stack.enter_context(closing(Index()))
-            files, unread = stack.enter_context(self._fetched())
-            reading = Reading(files, pool, spool, index, self._progress)
-            broken = self._broken(reading, files, index)
-            for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
-                yield undecodable.source, None, undecodable
-            pool.check_unchanged(files)
-            yield from reading.walk()
-            pool.check_unchanged(files)
+        with self.opened() as source:
+            for place, item in source.read():
+                if place is None:
+                    assert isinstance(item, Undecodable)
+                    yield item.source, None, item
+                else:
+                    yield source.files[place.file].name, place.address, item
 
     def shared_items(
         self, jobs: int, look: Look

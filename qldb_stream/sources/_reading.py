@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UnreadableFileError
-from qldb_stream.events import BlockAddress, Event, Undecodable
+from qldb_stream.events import Event, Undecodable
 from qldb_stream.ion import SYSTEM_TABLE
 from qldb_stream.parsers.carrier import read_again
 from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, FoundTables
@@ -156,15 +156,8 @@ class Reading:
         """Note where every record and block stands; yield what is none."""
         return self._first.fill()
 
-    def walk(self) -> Iterator[tuple[str, BlockAddress | None, Item]]:
-        """Read every record and block again, in the order of the blocks, with its file's name."""
-        for place, items in self.walk_places():
-            name = self._files[place.file].name
-            for item in items:
-                yield name, place.address, item
-
     def walk_places(self) -> Iterator[tuple[Place, list[Item]]]:
-        """Do the same, with the place of each record or block."""
+        """Read every record and block again, in the order of the blocks, with its place."""
         meter = Meter(self._progress, self._first.found_bytes, "read")
         done = 0
         for place in self._index.places():

@@ -17,6 +17,7 @@ from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.export import parse_export
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.testing import Journal, JournalShape, make_journal
+from qldb_stream.testing.exports import exported_block
 from qldb_stream.testing.strategies import journals
 from qldb_stream.verification import ChainVerifier
 from tests.ledger.support import make_cars, run
@@ -26,38 +27,7 @@ MARKER: Final = b"\xe0\x01\x00\xea"
 
 def as_export(block: Block) -> bytes:
     """Write a block in the form of exports, from what a stream said about it."""
-    summary = block.summary
-    fields: dict[str, Any] = {
-        "blockAddress": _address(summary.address),
-        "transactionId": summary.transaction_id,
-        "blockTimestamp": summary.block_timestamp,
-        "blockHash": summary.block_hash,
-        "entriesHash": summary.entries_hash,
-        "previousBlockHash": summary.previous_block_hash,
-        "entriesHashList": list(summary.entries_hash_list),
-    }
-    if summary.transaction_info is not None:
-        fields["transactionInfo"] = summary.transaction_info.ion
-    if summary.redaction_info is not None:
-        fields["redactionInfo"] = summary.redaction_info.ion
-    if block.revisions:
-        fields["revisions"] = [_revision(revision) for revision in block.revisions]
-    return dumps(fields)
-
-
-def _address(address: BlockAddress) -> dict[str, Any]:
-    return {"strandId": address.strand_id, "sequenceNo": address.sequence_no}
-
-
-def _revision(revision: Any) -> dict[str, Any]:
-    if revision.metadata is None:
-        return {"hash": revision.hash}
-    fields = {"blockAddress": _address(revision.address), "hash": revision.hash}
-    if revision.data_ion is not None:
-        fields["data"] = revision.data_ion
-    if revision.data_hash is not None:
-        fields["dataHash"] = revision.data_hash
-    return fields | {"metadata": revision.metadata.ion}
+    return exported_block(block).to_bytes()
 
 
 def essence(block: Block) -> Any:
