@@ -88,7 +88,8 @@ class FoundBlock:
     Where a block stands: the bytes that have to be read to get it, and the tables they need.
 
     `leaves` are the hashes that it lists, 32 bytes each, one after the other. Of text they may
-    hold others besides, which documents have in fields of that name.
+    hold others besides, which documents have in fields of that name. `block` is what was read
+    to find it, None where only these parts were.
     """
 
     address: BlockAddress
@@ -97,6 +98,7 @@ class FoundBlock:
     offset: int
     length: int
     tables: int = OWN_TABLES
+    block: Block | None = attrs.field(default=None, eq=False, repr=False)
 
 
 def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
@@ -168,7 +170,7 @@ def is_marker(data: bytes) -> bool:
 def place_of(block: Block, offset: int, length: int, tables: int = OWN_TABLES) -> FoundBlock:
     """Say where a block stands that was read."""
     leaves = b"".join([revision.hash for revision in block.revisions])
-    return FoundBlock(block.address, block.block_hash, leaves, offset, length, tables)
+    return FoundBlock(block.address, block.block_hash, leaves, offset, length, tables, block)
 
 
 def maybe_found(data: bytes, offset: int) -> FoundBlock | None:

@@ -42,10 +42,10 @@ class PlacedSource(Protocol):
 
 @runtime_checkable
 class SharedSource(Protocol):
-    """A sorted source that several processes can read together."""
+    """A sorted source whose blocks can be settled as they are found, by several processes too."""
 
     def shared_items(
-        self, jobs: int, look: Callable[[BlockAddress, Sequence[Event]], Any]
+        self, jobs: int, look: Callable[[BlockAddress, Block | Sequence[Event]], Any]
     ) -> Iterator[Any]:
         """Iterate like `placed_items`, or over values with `address`, `answer` and `events`."""
 

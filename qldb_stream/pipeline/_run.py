@@ -191,7 +191,7 @@ def iter_checked(
     source: Input,
     *,
     position_of: Callable[[str], Position | None] = lambda _strand_id: None,
-    jobs: int = 1,
+    jobs: int = 0,
 ) -> Iterator[CheckedBlock]:
     """
     Feed a source to a core, to its end, and iterate over what comes out.
@@ -200,8 +200,8 @@ def iter_checked(
         core: fresh, and made for the order in which the source's items come.
         source: what is fed.
         position_of: is asked for what a sink has of a strand, once for each strand.
-        jobs: how many processes verify. With more than one, what comes out of blocks that are
-            sound is a stub of each: its address, time and hashes.
+        jobs: how many processes verify, where blocks themselves are not needed: what comes out
+            of sound ones may be a stub, with their address, time and hashes. 0 for all of each.
 
     Yields:
         Each whole block with its verdict; `core.report()` sums up what is past.
@@ -210,7 +210,7 @@ def iter_checked(
         QldbStreamError: what `Pipeline.run` raises, the sink's own errors apart.
     """
     place: BlockAddress | None = None
-    for found in _iter_shared(source, jobs) if jobs > 1 else iter_placed(source):
+    for found in _iter_shared(source, jobs) if jobs else iter_placed(source):
         if not isinstance(found, tuple):
             core.pass_sound(found.answer, found.events)
             yield from _ready(core)
@@ -233,6 +233,8 @@ def iter_checked(
 
 def _iter_shared(source: Input, jobs: int) -> Iterator[Any]:
     if not isinstance(source, SharedSource):
+        if jobs == 1:
+            return iter_placed(source)
         raise UsageError(
             f"several processes cannot share {type(source).__name__}: files and folders are shared"
         )

@@ -1,10 +1,10 @@
 """
-What one process says of a block to another: that it is whole and sound, and what links it.
+What is said of a block where it is found: that it is whole and sound, and what links it.
 
 Most blocks of most archives are so. Of everything else (a part is missing, two copies differ, a
 hash fails, a document is redacted or came as JSON, a delete fits no rule) nothing is said: the
-process that holds the chain reads such a block itself and judges it as ever. So a report is the
-same however many processes there are.
+one who holds the chain reads such a block anew and judges it as ever. So a report is the same
+whoever settled what, and however many processes there are.
 """
 
 from __future__ import annotations
@@ -63,10 +63,16 @@ class SoundBlock:
         return Block(summary, ())
 
 
-def maybe_sound(address: BlockAddress, events: Sequence[Event]) -> SoundBlock | None:
-    """Say of the events of one block that they are a sound one; None where anything is to tell."""
+def maybe_sound(address: BlockAddress, found: Block | Sequence[Event]) -> SoundBlock | None:
+    """
+    Say of a block that it is sound; None where anything is to tell.
+
+    Args:
+        address: where it is to stand.
+        found: the block as an export has it, or all events of one.
+    """
     try:
-        block = _maybe_whole(events)
+        block = _maybe_own(found) if isinstance(found, Block) else _maybe_whole(found)
     except QldbStreamError:
         return None
     if block is None or block.address != address or not _is_plain(block):
@@ -84,6 +90,13 @@ def maybe_sound(address: BlockAddress, events: Sequence[Event]) -> SoundBlock | 
         tuple([c for c in verification.checks if c.outcome is Outcome.NOT_CHECKABLE]),
         verification.delete_rule,
     )
+
+
+def _maybe_own(block: Block) -> Block | None:
+    """Give a block of an export in which each revision has its own place; else it is joined."""
+    leaves = {revision.hash for revision in block.revisions}
+    is_own = all(revision.address == block.address for revision in block.revisions)
+    return block if is_own and len(leaves) == len(block.revisions) else None
 
 
 def _maybe_whole(events: Sequence[Event]) -> Block | None:

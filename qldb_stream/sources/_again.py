@@ -91,7 +91,11 @@ class OpenSource:
 
 
 class PlaceReader:
-    """Reads again what stands at a place; files in gzip are undone when they are first needed."""
+    """
+    Reads again what stands at a place.
+
+    Files in gzip are undone when they are first needed, but for those that are in `carriers`.
+    """
 
     def __init__(
         self,
@@ -99,11 +103,12 @@ class PlaceReader:
         pool: FilePool,
         spool: Spool,
         tables: SymbolPlaces,
+        carriers: Sequence[Readable] = (),
     ) -> None:
         self._files = files
         self._pool = pool
         self._spool = spool
-        self._carriers: dict[int, Readable] = {}
+        self._carriers = dict(enumerate(carriers))
         self._events = EventReader(tables)
 
     def read(self, place: Place) -> list[Event]:

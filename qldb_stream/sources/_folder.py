@@ -38,7 +38,8 @@ from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.sources._promises import broken_names, broken_promises
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, fetched, find_objects, is_s3
-from qldb_stream.sources._shares import Look, Settled, SharedReading
+from qldb_stream.sources._settle import Look, Settled
+from qldb_stream.sources._shares import SharedReading
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["Carrier", "FolderSource", "Progress", "open_source"]
@@ -204,13 +205,13 @@ class FolderSource:
         self, jobs: int, look: Look
     ) -> Iterator[Settled | tuple[BlockAddress | None, Item]]:
         """
-        Iterate like `placed_items`, with the help of other processes.
+        Iterate like `placed_items`, over blocks that are settled where they are found.
 
         Args:
-            jobs: how many processes, at least one.
-            look: is called in them with each block's address and events; what it answers comes
-                in place of the events. None leaves them to the caller. A function of a module,
-                whose answers can be pickled.
+            jobs: how many processes; with one it is the caller's own.
+            look: is called with each block's address, and the block or its events; what it
+                answers comes in their place. None leaves them to the caller. A function of a
+                module, whose answers can be pickled.
 
         Raises:
             SourceError: as `items`.
@@ -222,13 +223,13 @@ class FolderSource:
             index = stack.enter_context(closing(Index()))
             files, unread = stack.enter_context(self._fetched())
             reading = stack.enter_context(
-                SharedReading(files, pool, spool, index, self._progress, jobs)
+                SharedReading(files, pool, spool, index, self._progress, jobs, look)
             )
             broken = self._broken(reading, files, index)
             for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
                 yield None, undecodable
             pool.check_unchanged(files)
-            yield from reading.walk(look)
+            yield from reading.walk()
             pool.check_unchanged(files)
 
     @contextmanager

@@ -47,7 +47,7 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
 CREATE TABLE part (
     strand TEXT, number INTEGER, kind INTEGER, hash BLOB,
-    file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB
+    file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB, answer BLOB
 );
 CREATE TABLE leaf (hash BLOB, strand TEXT, number INTEGER);
 CREATE TABLE symbols (
@@ -71,9 +71,11 @@ WHERE kind = {_REVISION}
 DROP TABLE leaf;
 """  # noqa: S608 - the only value in it is a constant of this module
 
+_INSERT: Final = "INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?,?)"
+
 # The hash puts copies side by side; the rest makes the order the same in every run.
 _IN_ORDER: Final = """
-SELECT strand, number, kind, file, start, length, place FROM part
+SELECT strand, number, kind, file, start, length, place, answer FROM part
 ORDER BY strand, number, kind, hash, file, start, place
 """
 
@@ -94,7 +96,8 @@ class Place:
     `index` counts the records of an aggregate; None where the bytes are the record's
     own. `address` is None for CONTROL, which belongs to no block. `tables` is the number of
     the symbol tables that a whole block of an export needs, as `parsers.export_walk` counts
-    them; None for a record.
+    them; None for a record. `answer` is what was said of a whole block when it was found, as it
+    was given to `add_block`.
     """
 
     file: int
@@ -103,12 +106,13 @@ class Place:
     index: int | None
     address: BlockAddress | None
     tables: int | None = None
+    answer: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 SymbolRow: TypeAlias = tuple[int, int, int, int, int]
 """Where symbol tables stand: file, their number and that of those before them, offset, length."""
 
-_Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None]
+_Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None, bytes | None]
 
 
 class Rows:
@@ -126,12 +130,11 @@ class Rows:
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """Note where an event stands."""
         if isinstance(event, ControlRecord):
-            self.parts.append(("", -1, _CONTROL, b"", file, offset, length, index, None))
+            self._append("", -1, _CONTROL, b"", (file, offset, length, index))
         elif isinstance(event, BlockSummary):
             strand_id, number = event.address.strand_id, event.address.sequence_no
-            self.parts.append(
-                (strand_id, number, _SUMMARY, event.block_hash, file, offset, length, index, None)
-            )
+            place = (file, offset, length, index)
+            self._append(strand_id, number, _SUMMARY, event.block_hash, place)
             for revision in event.revision_summaries:
                 self.leaves.append((revision.hash, strand_id, number))
         else:
@@ -139,18 +142,25 @@ class Rows:
             strand_id, number = address.strand_id, address.sequence_no
             digest = event.revision.hash
             self.has_revisions = True
-            self.parts.append(
-                (strand_id, number, _REVISION, digest, file, offset, length, index, None)
-            )
+            self._append(strand_id, number, _REVISION, digest, (file, offset, length, index))
 
-    def add_block(self, found: FoundBlock, file: int) -> None:
-        """Note where a whole block of an export stands."""
+    def _append(
+        self,
+        strand_id: str,
+        number: int,
+        kind: int,
+        digest: bytes,
+        place: tuple[int, int, int, int | None],
+    ) -> None:
+        self.parts.append((strand_id, number, kind, digest, *place, None, None))
+
+    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
+        """Note where a whole block of an export stands, and what is said of it."""
         address = found.address
         self.has_blocks = True
         place = (file, found.offset, found.length, found.tables)
-        self.parts.append(
-            (address.strand_id, address.sequence_no, _BLOCK, found.block_hash, *place, found.leaves)
-        )
+        block = (address.strand_id, address.sequence_no, _BLOCK, found.block_hash)
+        self.parts.append((*block, *place, found.leaves, answer))
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
         """Note where symbol tables stand that blocks of a file need."""
@@ -178,14 +188,14 @@ class Index:
         if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 
-    def add_block(self, found: FoundBlock, file: int) -> None:
+    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
         """
-        Note where a whole block of an export stands.
+        Note where a whole block of an export stands, and what is said of it.
 
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        self._rows.add_block(found, file)
+        self._rows.add_block(found, file, answer)
         if len(self._rows) >= _ROWS_PER_INSERT:
             self._insert()
 
@@ -293,14 +303,14 @@ class Index:
             self._database.executescript(_PLACE)
             rows = self._database.execute(_IN_ORDER)
         address: BlockAddress | None = None
-        for strand_id, number, kind, file, offset, length, index in rows:
+        for strand_id, number, kind, file, offset, length, index, answer in rows:
             if kind == _CONTROL:
                 yield Place(file, offset, length, index, None)
                 continue
             if address is None or address.sequence_no != number or address.strand_id != strand_id:
                 address = BlockAddress(strand_id, number)
             if kind == _BLOCK:
-                yield Place(file, offset, length, None, address, index)
+                yield Place(file, offset, length, None, address, index, answer)
             else:
                 yield Place(file, offset, length, index, address)
 
@@ -314,7 +324,7 @@ class Index:
         self._has_revisions |= rows.has_revisions
         with _translated():
             self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?)", rows.parts)
+            self._database.executemany(_INSERT, rows.parts)
             self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", rows.leaves)
             self._database.executemany("INSERT INTO symbols VALUES (?,?,?,?,?)", rows.symbols)
             self._database.execute("COMMIT")

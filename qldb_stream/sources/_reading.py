@@ -20,6 +20,7 @@ from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
+from qldb_stream.sources._settle import Look, settle
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["EventReader", "FirstPass", "Reading", "read_items"]
@@ -33,8 +34,8 @@ class RowTaker(Protocol):
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """Note where an event stands."""
 
-    def add_block(self, found: FoundBlock, file: int) -> None:
-        """Note where a whole block of an export stands."""
+    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
+        """Note where a whole block of an export stands, and what is said of it."""
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
         """Note where symbol tables stand that blocks of a file need."""
@@ -51,6 +52,7 @@ class FirstPass:
         rows: take down where things stand.
         progress: is told how the pass goes on.
         number: of the first file, among all of a source.
+        look: is asked what becomes of a whole block that is found.
 
     Attributes:
         carriers: the files' contents, decompressed.
@@ -67,6 +69,7 @@ class FirstPass:
         progress: Progress | None,
         *,
         number: int = 0,
+        look: Look | None = None,
     ) -> None:
         self._files = files
         self._pool = pool
@@ -74,6 +77,7 @@ class FirstPass:
         self._rows = rows
         self._progress = progress
         self._number = number
+        self._look = look
         self.carriers: list[Readable] = []
         self.manifests: list[FoundManifest] = []
         self.found_bytes = 0
@@ -102,7 +106,7 @@ class FirstPass:
                     continue
                 if is_plain:
                     meter.show(done + found.offset)
-                self._add(number, found)
+                self._add(number, found, opened.readable)
             yield from opened.problems
             done += file.size
         meter.end()
@@ -117,13 +121,16 @@ class FirstPass:
         head = found.readable.read_at(0, SNIFF_BYTES)
         return Opened(found.readable, head, found.seams, found.problems)
 
-    def _add(self, file: int, found: FoundEvent | FoundBlock | FoundTables) -> None:
+    def _add(
+        self, file: int, found: FoundEvent | FoundBlock | FoundTables, carrier: Readable
+    ) -> None:
         if isinstance(found, FoundTables):
             self._rows.add_tables(file, found.number, found.parent, found.offset, found.length)
             return
         self.found_bytes += found.length
         if isinstance(found, FoundBlock):
-            self._rows.add_block(found, file)
+            answer = None if self._look is None else settle(self._look, found, carrier)
+            self._rows.add_block(found, file, answer)
         else:
             self._rows.add(found.event, file, found.offset, found.length, found.index)
 

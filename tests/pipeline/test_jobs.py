@@ -5,17 +5,18 @@ from __future__ import annotations
 import gzip
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from qldb_stream.errors import UsageError, WorkerDiedError
-from qldb_stream.events import BlockAddress, Event
+from qldb_stream.events import Block, BlockAddress, Event
 from qldb_stream.pipeline import Checks, Pipeline, verify_source
 from qldb_stream.sources import open_source
 from qldb_stream.testing import flip_bit, make_delivery, make_journal, records, write_archive
 from qldb_stream.testing.exports import make_export
+from qldb_stream.typing import Item
 
 JOURNAL = make_journal(11, blocks=60)
 BLOCKS = list(JOURNAL)
@@ -50,6 +51,23 @@ def with_everything(folder: Path) -> Path:
     return folder
 
 
+class Unsettled:
+    """A source of which every block is judged where the chain is held."""
+
+    bounded = True
+
+    def __init__(self, folder: Path) -> None:
+        self._source = open_source(folder)
+
+    def items(self) -> Iterator[Item]:
+        """Give what the files hold."""
+        return self._source.items()
+
+    def placed_items(self) -> Iterator[tuple[BlockAddress | None, Item]]:
+        """Give it with the block of each."""
+        return self._source.placed_items()
+
+
 @pytest.mark.parametrize("make", [write_records, with_everything])
 def test_the_report_is_the_same_for_every_number_of_processes(
     make: Callable[[Path], Path], tmp_path: Path
@@ -59,6 +77,7 @@ def test_the_report_is_the_same_for_every_number_of_processes(
     checks = Checks(diagnose=True)
     alone = verify_source(open_source(folder), checks=checks)
     assert alone.blocks > 50
+    assert alone == verify_source(Unsettled(folder), checks=checks)
     for jobs in (2, 3):
         assert alone == verify_source(open_source(folder), checks=checks, jobs=jobs)
 
@@ -75,12 +94,12 @@ def test_progress_comes_to_its_end(tmp_path: Path) -> None:
     assert all(done == total > 0 for done, total in ends.values())
 
 
-def die(_address: BlockAddress, _events: Sequence[Event]) -> None:
+def die(_address: BlockAddress, _found: Block | Sequence[Event]) -> None:
     """End the process that looks."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(_address: BlockAddress, _events: Sequence[Event]) -> None:
+def fail(_address: BlockAddress, _found: Block | Sequence[Event]) -> None:
     """Raise what a file that changes raises."""
     raise UsageError("from another process")
 
