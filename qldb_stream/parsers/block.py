@@ -7,17 +7,14 @@ revision comes from the block's transactionInfo, because the revision does not n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
-
-import attrs
 
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import (
     Block,
-    BlockSummary,
-    Revision,
+    DocumentInfo,
     RevisionSummary,
-    TableInfo,
     TransactionInfo,
 )
 from qldb_stream.ion import IonSlice
@@ -29,7 +26,7 @@ from qldb_stream.parsers.parts import (
     unknown_names,
 )
 from qldb_stream.parsers.revision import parse_block_revision
-from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_summary
+from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_summary, parse_transaction_info
 
 __all__ = ["parse_block"]
 
@@ -54,27 +51,22 @@ def parse_block(value: IonSlice) -> Block:
     address, _ = need_address(buf, fields, table, "")  # parse_summary names what is unknown
     span = maybe_span(buf, fields, "revisions")
     structs = () if span is None else iter_structs(buf, span, table, "revisions")
+    info = parse_transaction_info(buf, fields, table, "")
+    documents = _maybe_documents(info) if span is not None else {}
     revisions = tuple(
-        [parse_block_revision(buf, found, table, path, address) for found, path in structs]
+        [
+            parse_block_revision(buf, found, table, path, address, documents)
+            for found, path in structs
+        ]
     )
     summaries = tuple([RevisionSummary(found.hash, found.document_id) for found in revisions])
     unknown = unknown_names(fields, _BLOCK, "")
-    summary = parse_summary(buf, fields, table, "", None, summaries, unknown)
-    return Block(summary, _with_tables(revisions, summary))
+    return Block(parse_summary(buf, fields, table, None, info, summaries, unknown), revisions)
 
 
-def _with_tables(revisions: tuple[Revision, ...], summary: BlockSummary) -> tuple[Revision, ...]:
-    """Give revisions the tables that transactionInfo names; verification checks the rest."""
-    info = summary.transaction_info
-    if info is None or not revisions:
-        return revisions
-    return tuple([attrs.evolve(found, table=_table_of(found, info)) for found in revisions])
-
-
-def _table_of(revision: Revision, info: TransactionInfo) -> TableInfo | None:
-    """Look up a document's table; None where it is not named or the bytes are damaged."""
+def _maybe_documents(info: TransactionInfo | None) -> Mapping[str, DocumentInfo]:
+    """Give the documents whose tables are named; none where the bytes are damaged."""
     try:
-        document = info.documents.get(revision.document_id or "")
+        return {} if info is None else info.documents
     except DecodeError:
-        return None
-    return None if document is None else document.table
+        return {}

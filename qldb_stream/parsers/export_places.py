@@ -52,6 +52,9 @@ TEXT_START: Final = re.compile(
 )
 """How a block of Ion text or JSON starts, in its first two fields."""
 
+# A block of text whose bracket is damaged: what follows cannot stand in binary Ion there.
+_DAMAGED_TEXT: Final = re.compile(rb"\s{0,64}[\"']?blockAddress[\"']?\s{0,64}:")
+
 # A block's first fields as the service writes them, in Ion or JSON.
 _DIGEST: Final = rb"([A-Za-z0-9+/]{43}=)"
 _HEAD: Final = re.compile(
@@ -159,7 +162,9 @@ def is_binary(data: bytes, pos: int) -> bool:
     """Tell binary Ion from text by what stands at a position."""
     if data.startswith(_BYTE_ORDER_MARK, pos):
         return False
-    return data[pos] >= _FIRST_BINARY or is_marker(data[pos : pos + len(IVM)])
+    if data[pos] >= _FIRST_BINARY:
+        return not _DAMAGED_TEXT.match(data, pos + 1)
+    return is_marker(data[pos : pos + len(IVM)])
 
 
 def is_marker(data: bytes) -> bool:

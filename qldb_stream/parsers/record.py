@@ -31,7 +31,12 @@ from qldb_stream.parsers.parts import (
     unknown_names,
 )
 from qldb_stream.parsers.revision import parse_revision, parse_table
-from qldb_stream.parsers.summary import BLOCK_FIELDS, parse_revision_summaries, parse_summary
+from qldb_stream.parsers.summary import (
+    BLOCK_FIELDS,
+    parse_revision_summaries,
+    parse_summary,
+    parse_transaction_info,
+)
 from qldb_stream.parsers.templates import Template, keep_template, maybe_template
 from qldb_stream.records import JSON_EXPORT
 
@@ -97,7 +102,8 @@ def _read_summary(
     summaries, more = parse_revision_summaries(buf, payload, table, "payload")
     if not _SUMMARY.issuperset(payload):
         more = unknown_names(payload, _SUMMARY, "") + more
-    return parse_summary(buf, payload, table, "payload", stream_arn, summaries, more + unknown)
+    info = parse_transaction_info(buf, payload, table, "payload")
+    return parse_summary(buf, payload, table, stream_arn, info, summaries, more + unknown)
 
 
 def _read_details(

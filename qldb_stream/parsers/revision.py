@@ -7,9 +7,10 @@ four parts of `metadata` are read as values too, because every stage routes by t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from qldb_stream.events import BlockAddress, Metadata, Revision, TableInfo
+from qldb_stream.events import BlockAddress, DocumentInfo, Metadata, Revision, TableInfo
 from qldb_stream.ion import IonSlice, SymbolTable
 from qldb_stream.parsers.layouts import maybe_metadata, maybe_table
 from qldb_stream.parsers.parts import (
@@ -32,6 +33,7 @@ __all__ = ["parse_block_revision", "parse_revision", "parse_table"]
 _REVISION: Final = frozenset(("blockAddress", "hash", "data", "dataHash", "metadata"))
 _METADATA: Final = frozenset(("id", "version", "txTime", "txId"))
 _TABLE: Final = frozenset(("tableName", "tableId"))
+_NO_DOCUMENTS: Final[Mapping[str, DocumentInfo]] = {}
 _LEAST: Final = 3  # blockAddress, hash, metadata; data or dataHash make four
 
 
@@ -42,6 +44,7 @@ def parse_revision(
     path: str,
     of_table: TableInfo | None = None,
     unknown: tuple[str, ...] = (),
+    documents: Mapping[str, DocumentInfo] = _NO_DOCUMENTS,
 ) -> Revision:
     """
     Read a full revision.
@@ -53,6 +56,7 @@ def parse_revision(
         path: where the struct is, for errors.
         of_table: the table of its document, as the record says.
         unknown: names of unknown fields found around it.
+        documents: name the table where `of_table` does not.
 
     Returns:
         The revision; `unknown_fields` has its own unknown fields by their names, those of
@@ -66,6 +70,9 @@ def parse_revision(
     metadata, more = _parse_metadata(buf, fields, table, path)
     if of_address:
         more = of_address + more
+    named = documents.get(metadata.id)
+    if of_table is None and named is not None:
+        of_table = named.table
     data = maybe_struct(buf, fields, "data", table, path)
     data_hash = maybe_digest(buf, fields, "dataHash", path) if "dataHash" in fields else None
     if len(fields) > _LEAST:
@@ -84,13 +91,19 @@ def parse_revision(
 
 
 def parse_block_revision(
-    buf: bytes, fields: Fields, table: SymbolTable, path: str, address: BlockAddress
+    buf: bytes,
+    fields: Fields,
+    table: SymbolTable,
+    path: str,
+    address: BlockAddress,
+    documents: Mapping[str, DocumentInfo],
 ) -> Revision:
     """
     Read a revision of a block: a full one, or a hash that only the system knows.
 
     It is the system's when it has neither address, metadata, data nor data hash, which
-    is the official readers' rule (facts 2.1, 2.5).
+    is the official readers' rule (facts 2.1, 2.5). `documents` are those of the block's
+    transactionInfo, which name its table.
 
     Raises:
         EnvelopeError: a part is missing, of another type or out of range.
@@ -99,7 +112,7 @@ def parse_block_revision(
     if _REVISION.isdisjoint(fields.keys() - {"hash"}):
         unknown = unknown_names(fields, _REVISION, "")
         return Revision(address, need_digest(buf, fields, "hash", path), unknown_fields=unknown)
-    return parse_revision(buf, fields, table, path)
+    return parse_revision(buf, fields, table, path, documents=documents)
 
 
 def parse_table(

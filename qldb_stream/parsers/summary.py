@@ -26,7 +26,7 @@ from qldb_stream.parsers.parts import (
     unknown_names,
 )
 
-__all__ = ["BLOCK_FIELDS", "parse_revision_summaries", "parse_summary"]
+__all__ = ["BLOCK_FIELDS", "parse_revision_summaries", "parse_summary", "parse_transaction_info"]
 
 BLOCK_FIELDS: Final = frozenset(
     (
@@ -50,8 +50,8 @@ def parse_summary(
     buf: bytes,
     fields: Fields,
     table: SymbolTable,
-    path: str,
     stream_arn: str | None,
+    transaction_info: TransactionInfo | None,
     revision_summaries: tuple[RevisionSummary, ...],
     unknown: tuple[str, ...],
 ) -> BlockSummary:
@@ -62,8 +62,8 @@ def parse_summary(
         buf: the record or block.
         fields: the fields of the payload, or of the block.
         table: the symbols of `buf`.
-        path: where the struct is, for errors; empty for a block.
         stream_arn: None for a block.
+        transaction_info: what `parse_transaction_info` gave.
         revision_summaries: read by the caller, because the forms differ there.
         unknown: names of unknown fields, the caller's as well.
 
@@ -71,7 +71,7 @@ def parse_summary(
         EnvelopeError: a part is missing, of another type or out of range.
         IonDecodeError: the bytes are not sound Ion.
     """
-    transaction = maybe_struct(buf, fields, "transactionInfo", table, path)
+    path = "" if stream_arn is None else "payload"  # for errors
     redaction = maybe_struct(buf, fields, "redactionInfo", table, path)
     address, of_address = need_address(buf, fields, table, path)
     return BlockSummary(
@@ -83,11 +83,25 @@ def parse_summary(
         need_digest(buf, fields, "entriesHash", path),
         need_digest(buf, fields, "previousBlockHash", path, may_be_empty=True),
         need_digests(buf, fields, "entriesHashList", table, path),
-        None if transaction is None else TransactionInfo(transaction),
+        transaction_info,
         None if redaction is None else RedactionInfo(redaction),
         revision_summaries,
         of_address + unknown,
     )
+
+
+def parse_transaction_info(
+    buf: bytes, fields: Fields, table: SymbolTable, path: str
+) -> TransactionInfo | None:
+    """
+    Find the optional `transactionInfo`, which is read on first use; None when absent or null.
+
+    Raises:
+        EnvelopeError: it is no struct.
+        IonDecodeError: its bytes are not sound Ion.
+    """
+    found = maybe_struct(buf, fields, "transactionInfo", table, path)
+    return None if found is None else TransactionInfo(found)
 
 
 def parse_revision_summaries(

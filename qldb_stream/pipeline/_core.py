@@ -237,19 +237,17 @@ class PipelineCore:
         if self._order is Order.LIVE:
             self._pass_on()
 
-    def pass_sound(self, found: SoundBlock, events: int) -> None:
+    def pass_sound(self, address: BlockAddress, found: SoundBlock, events: int) -> None:
         """
-        Take a block of sorted input that another process has verified; ask for blocks after it.
+        Take a block of sorted input that was verified elsewhere; ask for blocks after it.
 
-        Args:
-            found: what is to be told of it.
-            events: of how many it was made; they count as records.
+        `found` is what is to be told of it; `events`, in which it came, count as records.
         """
         assert self._order is Order.SORTED, "others wait for copies of their blocks"
-        self._assembler.finish(found.address)
+        self._assembler.finish(address)
         self._tally.records += events
-        self._sound[found.address] = found
-        self._pass_on(found.stub())
+        self._sound[address] = found
+        self._pass_on(found.stub(address))
 
     def finish(self, address: BlockAddress) -> None:
         """Take note that nothing more comes for blocks up to an address."""
@@ -360,7 +358,7 @@ class PipelineCore:
         strand_id, number = block.address.strand_id, block.address.sequence_no
         strand = self._strands[strand_id]
         self._begin_chain(strand_id, strand, number)
-        if strand.next is not None:
+        if strand.next is not None and (strand.next < number or strand.explained):
             self._report_hole(strand_id, strand.next, number - 1)
         strand.next = number + 1
         sound = self._sound.pop(block.address, None)
@@ -368,7 +366,7 @@ class PipelineCore:
             verification = self._verifier.feed(block)
             self._add_verification(block, verification)
         else:
-            verification = self._verifier.feed(block, sound.verification)
+            verification = self._verifier.feed(block, sound.verification(block.address))
             self._tally.add_verification(verification, sound.revisions)
         verdict = self._admit(strand.gate, block, verification)
         position = strand.gate.position if verdict is Verdict.DELIVER else None

@@ -185,4 +185,4 @@ class StrandGate:
         if before is None:
             number = block.address.sequence_no
             before = Position(self._strand_id, number, block.block_hash, start=number)
-        self.position = attrs.evolve(before.at(block), gaps=before.gaps + crossed)
+        self.position = before.at(block, crossed)

@@ -212,7 +212,7 @@ def iter_checked(
     place: BlockAddress | None = None
     for found in _iter_shared(source, jobs) if jobs else iter_placed(source):
         if not isinstance(found, tuple):
-            core.pass_sound(found.answer, found.events)
+            core.pass_sound(found.address, found.answer, found.events)
             yield from _ready(core)
             place = None
             continue

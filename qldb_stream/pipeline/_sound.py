@@ -10,10 +10,8 @@ whoever settled what, and however many processes there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
-
-import attrs
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import QldbStreamError
@@ -26,35 +24,42 @@ if TYPE_CHECKING:
 
 __all__ = ["SoundBlock", "maybe_sound"]
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
-@attrs.frozen
-class SoundBlock:
+
+class SoundBlock(NamedTuple):
     """
-    A block in which nothing failed.
+    A block in which nothing failed, wherever it stands.
 
-    `not_checkable` are those of its checks; `revisions` counts what has contents.
+    `block_time_us` counts from 1970; `revisions` counts what has contents. Of each check that is
+    not checkable there is all but the outcome. Plain values, because they are written down, or
+    sent, for each block of an archive.
     """
 
-    address: BlockAddress
-    block_timestamp: datetime
+    block_time_us: int
     block_hash: bytes
     previous_block_hash: bytes
     revisions: int
-    not_checkable: tuple[Check, ...] = ()
-    delete_rule: DeleteRule | None = None
+    not_checkable: tuple[tuple[str, str, str | None, str | None], ...]
+    delete_rule: str | None
 
-    @property
-    def verification(self) -> BlockVerification:
+    def verification(self, address: BlockAddress) -> BlockVerification:
         """Give what `verify_block` said of it, without the checks that are verified."""
-        return BlockVerification(self.address, self.not_checkable, self.delete_rule)
+        checks = [
+            Check(ProblemCode(name), Outcome.NOT_CHECKABLE, detail, document_id, field)
+            for name, detail, document_id, field in self.not_checkable
+        ]
+        rule = None if self.delete_rule is None else DeleteRule(self.delete_rule)
+        return BlockVerification(address, tuple(checks), rule)
 
-    def stub(self) -> Block:
+    def stub(self, address: BlockAddress) -> Block:
         """Give as much of the block as its place in the chain takes."""
         summary = BlockSummary(
             None,
-            self.address,
+            address,
             "",
-            self.block_timestamp,
+            _EPOCH + timedelta(microseconds=self.block_time_us),
             self.block_hash,
             b"",
             self.previous_block_hash,
@@ -82,13 +87,18 @@ def maybe_sound(address: BlockAddress, found: Block | Sequence[Event]) -> SoundB
         return None
     summary = block.summary
     return SoundBlock(
-        address,
-        summary.block_timestamp,
+        (summary.block_timestamp - _EPOCH) // _MICROSECOND,
         summary.block_hash,
         summary.previous_block_hash,
         sum(revision.metadata is not None for revision in block.revisions),
-        tuple([c for c in verification.checks if c.outcome is Outcome.NOT_CHECKABLE]),
-        verification.delete_rule,
+        tuple(
+            [
+                (check.name.value, check.detail, check.document_id, check.field)
+                for check in verification.checks
+                if check.outcome is Outcome.NOT_CHECKABLE
+            ]
+        ),
+        None if verification.delete_rule is None else verification.delete_rule.value,
     )
 
 

@@ -62,10 +62,15 @@ class Position:
     gaps: tuple[Gap, ...] = ()
     start: int | None = attrs.field(default=None, eq=False)
 
-    def at(self, block: Block) -> Position:
-        """Give the same position, moved to an applied block of the strand."""
-        return attrs.evolve(
-            self, sequence_no=block.address.sequence_no, block_hash=block.block_hash
+    def at(self, block: Block, crossed: tuple[Gap, ...] = ()) -> Position:
+        """Give the same position, moved to an applied block of the strand, across more gaps."""
+        return Position(
+            self.strand_id,
+            block.address.sequence_no,
+            block.block_hash,
+            self.parked,
+            self.gaps + crossed,
+            self.start,
         )
 
     def pending(self, blocks: Sequence[Block]) -> tuple[Block, ...]:

@@ -31,7 +31,7 @@ A function of a module, whose answer can be pickled; None leaves the block to th
 
 @attrs.frozen
 class Settled:
-    """What was said of a block, and how many events it is made of."""
+    """What was said of a block, and how many events it came in, copies included."""
 
     address: BlockAddress
     answer: Any
@@ -57,7 +57,7 @@ def settle(look: Look, found: FoundBlock, carrier: Readable) -> bytes | None:
     answer = look(found.address, block)
     if answer is None:
         return None
-    events = 1 + sum(revision.metadata is not None for revision in block.revisions)
+    events = 1 + sum([revision.metadata is not None for revision in block.revisions])
     return pickle.dumps((answer, events), pickle.HIGHEST_PROTOCOL)
 
 

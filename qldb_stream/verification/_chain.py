@@ -114,7 +114,7 @@ class ChainVerifier:
         _advance(strand, block, found.delete_rule)
         if address in self._kept:
             self._kept[address] = self.digest(address.strand_id)
-        return attrs.evolve(found, checks=(*found.checks, *links))
+        return BlockVerification(found.address, (*found.checks, *links), found.delete_rule)
 
     def resume(
         self, strand_id: str, position: Position, *, delete_rule: DeleteRule | None = None

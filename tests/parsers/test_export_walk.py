@@ -106,6 +106,16 @@ def test_padding_and_empty_objects_are_passed() -> None:
         assert ([], []) == walk(empty)
 
 
+@pytest.mark.parametrize("form", [form for form in FORMS if form[0] != "ion-binary"])
+@pytest.mark.parametrize("bit", range(8))
+def test_text_whose_first_byte_is_damaged_is_text(
+    form: tuple[ExportFormat, SymbolTables], bit: int
+) -> None:
+    """Its bracket may look like binary Ion; what follows does not, and one block is lost."""
+    blocks, damages = walk(flip_bit(OBJECTS[form], bit))
+    assert (list(range(1, 12)), 1) == (numbers(blocks), len(damages))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
