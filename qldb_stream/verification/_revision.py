@@ -5,6 +5,10 @@ A delete's hash comes about by one of three candidate rules (facts 1.4): no genu
 delete with its block has been seen. So a misfit of something that merely looks like a
 delete is a failure only when something else speaks against the delete, or when a rule
 has fitted another delete of the strand.
+
+H(metadata) alone is half of any revision's hash, too. Whoever writes the two halves of one
+as two leaves, a "delete" and the bare hash of the document, leaves every root as it was; so
+by that rule a delete fits only where the transaction ran a statement that deletes it.
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ _PARTLY: Final = Check(
     field="metadata",
 )
 
+_NOT_DELETED: Final = "the revision has no data, and none of its statements deletes"
 _DELETE_FITS: Final = {rule: f"the delete's hash is {rule.value}" for rule in DeleteRule}
 
 
@@ -93,6 +98,8 @@ def _check_delete(
     revision: Revision, evidence: BlockEvidence, metadata_hash: bytes, rule: DeleteRule | None
 ) -> tuple[Check, DeleteRule | None]:
     fitting = maybe_delete_rule(metadata_hash, revision.hash)
+    if fitting is DeleteRule.METADATA_ONLY and _is_undeleted(revision, evidence):
+        return _failed(revision, _NOT_DELETED), None
     if fitting is not None:
         return _verified(revision, _DELETE_FITS[fitting]), fitting
     against = _maybe_objection(revision, evidence, rule)
@@ -111,10 +118,13 @@ def _maybe_objection(
         return "the revision has no data, but fields that are not known"
     if rule is not None:
         return "a delete that does not fit the rule that has fitted in this strand"
+    return _NOT_DELETED if _is_undeleted(revision, evidence) else None
+
+
+def _is_undeleted(revision: Revision, evidence: BlockEvidence) -> bool:
+    """Say whether statements changed the document, and none of them deletes."""
     statements = evidence.statements_of(revision.document_id)
-    if statements and not any(statement.deletes for statement in statements):
-        return "the revision has no data, and none of its statements deletes"
-    return None
+    return bool(statements) and not any(statement.deletes for statement in statements)
 
 
 # --- whose fault it is ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from qldb_stream.events import (
     Block,
+    Revision,
     RevisionKind,
     TransactionInfo,
 )
@@ -132,3 +133,26 @@ def test_data_and_data_hash_must_agree() -> None:
     assert set() == failures(with_revision(INSERT, data_hash=data.hash()))
     expected = {("REVISION_HASH", id_of(INSERT), "dataHash")}
     assert expected == failures(with_revision(INSERT, data_hash=WRONG))
+
+
+@pytest.mark.parametrize("block", [INSERT, UPDATE], ids=["insert", "update"])
+def test_the_halves_of_a_revision_are_no_delete_and_a_system_revision(block: Block) -> None:
+    """A revision split into two leaves leaves every root as it was; the statements tell."""
+    forged = split(block)
+    assert {("REVISION_HASH", id_of(block), None)} == failures(forged)
+    assert forged.block_hash == block.block_hash
+    assert None is verify_block(forged).delete_rule
+
+
+def split(block: Block) -> Block:
+    """A block's first revision as the delete that its metadata are, and as its document's hash."""
+    first, *others = block.revisions
+    assert first.metadata is not None
+    assert first.data_ion is not None
+    digest = first.metadata.ion.hash()
+    delete = attrs.evolve(first, data_ion=None, hash=digest)
+    bare = Revision(first.address, first.data_ion.hash())
+    leaf, *leaves = block.summary.revision_summaries
+    halves = (attrs.evolve(leaf, hash=digest), attrs.evolve(leaf, hash=bare.hash, document_id=None))
+    summary = attrs.evolve(block.summary, revision_summaries=(*halves, *leaves))
+    return Block(summary, (delete, bare, *others))
