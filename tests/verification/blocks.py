@@ -9,6 +9,7 @@ import attrs
 
 from qldb_stream.events import (
     Block,
+    Revision,
     RevisionKind,
     TransactionInfo,
 )
@@ -120,3 +121,17 @@ def with_statements(block: Block, *texts: str, statements: list[int] | None = No
         entries_hash=root,
         block_hash=dot(root, block.summary.previous_block_hash),
     )
+
+
+def split(block: Block) -> Block:
+    """A block's first revision as the delete that its metadata are, and as its document's hash."""
+    first, *others = block.revisions
+    assert first.metadata is not None
+    assert first.data_ion is not None
+    digest = first.metadata.ion.hash()
+    delete = attrs.evolve(first, data_ion=None, hash=digest)
+    bare = Revision(first.address, first.data_ion.hash())
+    leaf, *leaves = block.summary.revision_summaries
+    halves = (attrs.evolve(leaf, hash=digest), attrs.evolve(leaf, hash=bare.hash, document_id=None))
+    summary = attrs.evolve(block.summary, revision_summaries=(*halves, *leaves))
+    return Block(summary, (delete, bare, *others))

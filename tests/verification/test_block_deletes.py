@@ -7,7 +7,6 @@ import pytest
 
 from qldb_stream.events import (
     Block,
-    Revision,
     RevisionKind,
     TransactionInfo,
 )
@@ -26,6 +25,7 @@ from tests.verification.blocks import (
     id_of,
     kinds,
     outcomes,
+    split,
     with_metadata,
     with_revision,
     with_statements,
@@ -142,17 +142,3 @@ def test_the_halves_of_a_revision_are_no_delete_and_a_system_revision(block: Blo
     assert {("REVISION_HASH", id_of(block), None)} == failures(forged)
     assert forged.block_hash == block.block_hash
     assert None is verify_block(forged).delete_rule
-
-
-def split(block: Block) -> Block:
-    """A block's first revision as the delete that its metadata are, and as its document's hash."""
-    first, *others = block.revisions
-    assert first.metadata is not None
-    assert first.data_ion is not None
-    digest = first.metadata.ion.hash()
-    delete = attrs.evolve(first, data_ion=None, hash=digest)
-    bare = Revision(first.address, first.data_ion.hash())
-    leaf, *leaves = block.summary.revision_summaries
-    halves = (attrs.evolve(leaf, hash=digest), attrs.evolve(leaf, hash=bare.hash, document_id=None))
-    summary = attrs.evolve(block.summary, revision_summaries=(*halves, *leaves))
-    return Block(summary, (delete, bare, *others))

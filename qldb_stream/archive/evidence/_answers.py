@@ -13,9 +13,14 @@ from typing import Any, Final
 
 import attrs
 
-from qldb_stream.archive.evidence.verify import path_length
+from qldb_stream.archive.evidence.verify import (
+    RefusedError,
+    path_length,
+    read_ion,
+    reads_as_metadata,
+)
 from qldb_stream.errors import AnswerError, DecodeError, ProofRefusedError
-from qldb_stream.events import Block, BlockAddress, Revision
+from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import DIGEST_BYTES, fold_proof
 from qldb_stream.ion import IonSlice, blob_of, iter_elements, iter_text
@@ -154,7 +159,38 @@ def _check_revision(answer: Answer, at: str) -> bytes:
         raise ProofRefusedError(
             "NOT_SOUND", f"{at}: the revision's hash is not that of its metadata and data"
         )
+    _check_halves(revision, at)
     return revision.hash
+
+
+def _check_halves(revision: Revision, at: str) -> None:
+    """
+    Refuse what could be made of another revision.
+
+    A revision's hash joins two, whichever comes first. So metadata alone may be half of one whose
+    document was left out, the document's hash being the first of the proof then; and metadata and
+    a document of the very same fields may have changed places.
+    """
+    metadata = revision.metadata
+    assert metadata is not None, "a revision that recomputes has metadata"
+    if revision.kind is RevisionKind.DELETE and metadata.ion.hash() == revision.hash:
+        raise ProofRefusedError(
+            "NOT_SOUND",
+            f"{at}: by its revision alone a delete cannot be told from one whose data was left "
+            "out; GetBlock's answer has the statements that tell",
+        )
+    if revision.data_ion is not None and _reads_as_metadata(revision.data_ion):
+        raise ProofRefusedError(
+            "NOT_SOUND",
+            f"{at}: a document with the very fields of metadata cannot be told from them",
+        )
+
+
+def _reads_as_metadata(value: IonSlice) -> bool:
+    try:
+        return reads_as_metadata(read_ion(value.to_bytes()))
+    except RefusedError:  # what is read there is less than what this package reads
+        return False
 
 
 def _read_json(data: bytes) -> Mapping[str, Any]:

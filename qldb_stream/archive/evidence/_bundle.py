@@ -86,11 +86,16 @@ def make_evidence(
         "report.json": verify.canonical(report),
         "verify.py": Path(verify.__file__).read_bytes(),
     }
-    files["evidence.html"] = write_page(found, claims, report, files).encode()
-    files[verify.INDEX] = verify.index_of(files)
-    if signer is not None:
-        files[verify.SIGNATURE] = signer.sign(files[verify.INDEX])
     try:
+        state, proves_not = verify.judge(
+            verify.read_ion(files["revision.10n"]),
+            verify.check_block(verify.read_ion(files["block.10n"])),
+        )
+        page = write_page(found, claims, report, files, state=state, proves_not=proves_not)
+        files["evidence.html"] = page.encode()
+        files[verify.INDEX] = verify.index_of(files)
+        if signer is not None:
+            files[verify.SIGNATURE] = signer.sign(files[verify.INDEX])
         proven = verify.check_bundle(files, found.digest)
     except verify.RefusedError as exc:
         raise ProofRefusedError("NOT_SOUND", str(exc)) from exc

@@ -7,7 +7,7 @@ of reports are made of, which escape whatever comes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from qldb_stream.archive.evidence import verify
@@ -35,6 +35,7 @@ _INTRODUCTION: Final = (
 _KINDS: Final = {
     "document": "The document, as it was journaled:",
     "deleted": "This revision deletes the document; there are no contents.",
+    "metadata": "There are no contents; that the revision deletes the document is not shown.",
     "redacted": "The contents were redacted; their hash stayed, and is what is proven.",
 }
 
@@ -44,6 +45,9 @@ def write_page(
     claims: Mapping[str, Any],
     report: Mapping[str, Any],
     files: Mapping[str, bytes],
+    *,
+    state: str,
+    proves_not: Sequence[str],
 ) -> str:
     """
     Write the page.
@@ -53,27 +57,22 @@ def write_page(
         claims: what proof.json says.
         report: what report.json says.
         files: the others of the bundle, to be named.
+        state: what `verify.judge` calls the revision.
+        proves_not: what stays unproven, as it says.
     """
     title = f"Evidence for document {claims['document_id']}, version {claims['revision_version']}"
     parts = [
         Markup(f"<p>{make_text(_INTRODUCTION)}</p>"),
         _what(found, claims),
-        _document(found),
+        _document(found, state),
         _how(),
-        make_section("What it proves", make_list(verify.PROVES[_kind(found)])),
-        make_section("What it does not prove", make_list(verify.PROVES_NOT)),
+        make_section("What it proves", make_list(verify.PROVES[state])),
+        make_section("What it does not prove", make_list(proves_not)),
         _paths(claims),
         _told(report),
         _files(files),
     ]
     return make_page(title, parts, made_at=None, maker="qldb-stream prove")
-
-
-def _kind(found: FoundRevision) -> str:
-    """Give what `verify.check_revision` calls the revision."""
-    if found.revision.data_ion is not None:
-        return "document"
-    return "deleted" if found.revision.data_hash is None else "redacted"
 
 
 def _what(found: FoundRevision, claims: Mapping[str, Any]) -> Markup:
@@ -95,10 +94,10 @@ def _what(found: FoundRevision, claims: Mapping[str, Any]) -> Markup:
     return make_section("What", make_facts(facts))
 
 
-def _document(found: FoundRevision) -> Markup:
+def _document(found: FoundRevision, state: str) -> Markup:
     data = found.revision.data_ion
     if data is None:
-        return make_section("Document", _KINDS[_kind(found)])
+        return make_section("Document", _KINDS[state])
     text = to_text(data, indent="  ", is_part=True)
     if len(text) > _SHOWN_CHARACTERS:
         return make_section("Document", "It is long: see revision.ion.")

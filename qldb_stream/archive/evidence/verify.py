@@ -631,9 +631,10 @@ def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
 
 # --- what a bundle proves ------------------------------------------------------------------
 
-_DELETED = (b"", sha256(b"\x0b\x0f\x0e"), sha256(b"\x0b\xdf\x0e"))  # what stands for no data
+_DELETED = (sha256(b"\x0b\x0f\x0e"), sha256(b"\x0b\xdf\x0e"))  # null and null.struct, for no data
 _ADDRESS = ("strandId", "sequenceNo")
 _REVISION = ("blockAddress", "hash", "data", "dataHash", "metadata")
+_METADATA = {"id": 0x80, "version": 0x20, "txTime": 0x60, "txId": 0x80}
 _BLOCK_NEEDS = "blockAddress transactionId blockTimestamp blockHash entriesHash previousBlockHash"
 _BLOCK_NEEDS += " entriesHashList"
 _BLOCK = (*_BLOCK_NEEDS.split(), "transactionInfo", "redactionInfo", "revisions")
@@ -650,8 +651,23 @@ class Block(NamedTuple):
     entries: list[bytes]
 
 
+def reads_as_metadata(node: Node) -> bool:
+    """Say whether a node is a struct of just the fields that metadata have."""
+    try:
+        fields = fields_of(node, tuple(_METADATA))
+    except RefusedError:
+        return False
+    codes = {name: one.code for name, one in fields.items() if not one.annotations}
+    return codes == _METADATA
+
+
 def check_revision(node: Node) -> tuple[bytes, str]:
-    """Recompute a revision's hash; give it, and what is known of the document."""
+    """
+    Recompute a revision's hash; give it, and what is known of the document.
+
+    By the hash alone nobody can tell a delete, of which nothing but metadata is hashed, from one
+    half of another revision whose other half stands beside it as a leaf: that is "metadata".
+    """
     fields = fields_of(node, _REVISION)
     stated = blob_of(fields.get("hash"))
     if fields.keys() == {"hash"} and stated:
@@ -668,6 +684,10 @@ def check_revision(node: Node) -> tuple[bytes, str]:
             raise RefusedError("a revision's dataHash is not that of its data")
         kind, candidates = "document", (hashed,)
     metadata = ion_hash(fields["metadata"])
+    if not reads_as_metadata(fields["metadata"]):
+        raise RefusedError("a revision's metadata are not id, version, txTime and txId")
+    if kind == "deleted" and metadata == stated:
+        return stated, "metadata"
     if kind == "redacted" and candidates == (b"",):
         raise RefusedError("a redacted revision lacks the hash of its data")
     if all(dot(metadata, one) != stated for one in candidates):
@@ -760,14 +780,72 @@ def check_bundle(
         if (ion_text(nodes[name]) + "\n").encode() != files[f"{name}.ion"]:
             raise RefusedError(f"{name}.ion says something else than {name}.10n")
     claims = read_claims(files[PROOF])
-    stated, kind = check_revision(nodes["revision"])
+    stated, _kind = check_revision(nodes["revision"])
     block = check_block(nodes["block"])
     if tip not in (None, f"{claims['tip_strand_id']}:{claims['tip_sequence_no']}"):
         raise RefusedError("the bundle is for another tip than the one given")
     what = _check_place(nodes["revision"], block, claims)
     _check_paths(stated, block, claims, digest, what.pop("index"))
-    told = {"state": kind, "signer": signer, "proves": PROVES[kind], "proves_not": PROVES_NOT}
+    state, proves_not = judge(nodes["revision"], block)
+    told = {"state": state, "signer": signer, "proves": PROVES[state], "proves_not": proves_not}
     return {"ok": True, "version": 1, **what, **told}
+
+
+def judge(revision: Node, block: Block) -> tuple[str, tuple[str, ...]]:
+    """
+    Say what a revision is by its hash and its block's statements; and what stays unproven.
+
+    Its hash joins two, in any order, and as trees do. So the halves of a revision may change
+    places, or stand beside each other as leaves. What can be told apart by the statements, whose
+    hash is in the block, is told so.
+    """
+    fields = fields_of(revision)
+    kind = check_revision(revision)[1]
+    if kind == "document" and reads_as_metadata(fields["data"]):
+        raise RefusedError("a document with the very fields of metadata cannot be told from them")
+    if "transactionInfo" in block.fields:
+        texts = _statements(block, text_of(fields_of(fields["metadata"])["id"]))
+        if kind == "metadata" and not any(map(deletes_documents, texts)):
+            raise RefusedError("the revision has no data, and none of its statements deletes")
+        return "deleted" if kind == "metadata" else kind, PROVES_NOT
+    return kind, PROVES_NOT if kind == "document" else (*PROVES_NOT, UNNAMED)
+
+
+def _statements(block: Block, document_id: str) -> list[str]:
+    """Give the statements that changed a document; transactionInfo has to name it."""
+    try:
+        info = fields_of(block.fields["transactionInfo"])
+        indexes = fields_of(fields_of(info["documents"])[document_id])["statements"]
+        statements = items_of(info["statements"])
+        found = [fields_of(statements[int_of(one)])["statement"] for one in items_of(indexes)]
+    except (KeyError, IndexError) as exc:
+        raise RefusedError("the block's transactionInfo does not name the document") from exc
+    return [text_of(one) for one in found]
+
+
+_TOKEN = re.compile(
+    r"""\s+|--[^\n]*|/\*.*?(?:\*/|\Z)"""
+    r"""|([A-Za-z_$][A-Za-z0-9_$]*|"[^"]*"?|'[^']*'?|`[^`]*`?|.)""",
+    re.DOTALL,
+)
+_NO_ALIAS = ("AS", "BY", "WHERE", "SET", "INSERT", "REMOVE", ",", ";")
+
+
+def deletes_documents(text: str) -> bool:
+    """Say of a statement that it deletes whole documents, by DELETE or by REMOVE of its table."""
+    raw = [token for token in _TOKEN.findall(text) if token]
+    if not raw or raw[0].upper() not in ("FROM", "UPDATE"):
+        return bool(raw) and raw[0].upper() == "DELETE"
+    tokens = [token.strip('"').upper() for token in raw]
+    _, table, third, fourth = (*tokens[:4], "", "", "")[:4]
+    name = fourth if third == "AS" else table if third in ("", *_NO_ALIAS) else third
+    return any(
+        tokens[at - 1] != "."
+        and tokens[at + 1 : at + 2] == [name]
+        and tokens[at + 2 : at + 3] not in (["."], ["["])
+        for at, token in enumerate(tokens)
+        if token == "REMOVE"
+    )
 
 
 def _changed(files: dict[str, bytes]) -> str:
@@ -876,12 +954,15 @@ _HASH_ONLY = (
     "the metadata are those that the journal had for this digest, and the document, which is"
 )
 _HASH_ONLY += " not here (redacted, or taken out since), had this hash"
+_METADATA_ONLY = "the metadata are those that the journal had for this digest; whether the document"
+_METADATA_ONLY += " was deleted or taken out is not shown: the block's statements are not here"
 PROVES = {
     "document": (
         "document and metadata are, value by value, those that the journal had for this digest",
         _IN_JOURNAL,
     ),
     "deleted": ("this revision, with this metadata, deleted the document", _IN_JOURNAL),
+    "metadata": (_METADATA_ONLY, _IN_JOURNAL),
     "redacted": (_HASH_ONLY, _IN_JOURNAL),
 }
 PROVES_NOT = (
@@ -890,6 +971,10 @@ PROVES_NOT = (
     "the tip's number, but for the length of the path: give --tip with the digest to compare it",
     "that no later revision exists, unless the tip is the ledger's last block and you know so",
     "what evidence.html, report.json and digest.saved say: the index and a signature cover them",
+)
+UNNAMED = (
+    "that the metadata are no document with the very fields of metadata, which somebody stored: "
+    "the block's statements, which name the documents, are not here"
 )
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*")
 _DER = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 key, and 32 bytes follow

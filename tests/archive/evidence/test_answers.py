@@ -11,16 +11,20 @@ import pytest
 from hypothesis import given, strategies as st
 
 from qldb_stream.archive.evidence import (
+    Answer,
     find_in_answer,
     make_evidence,
     parse_answer,
     verify_proof,
 )
+from qldb_stream.archive.evidence._parts import path_in_block
 from qldb_stream.errors import AnswerError, DecodeError, ProofRefusedError, UsageError
-from qldb_stream.events import BlockAddress
-from qldb_stream.ion import to_slice, to_text
+from qldb_stream.events import BlockAddress, RevisionKind
+from qldb_stream.hashing import dot
+from qldb_stream.ion import load_slice, to_slice, to_text
 from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.digest import SavedDigest, parse_digest
+from tests.archive.evidence.support import JOURNAL, found, one_of, saved
 from tests.ledger.support import make_cars, run
 
 DOCUMENT = "JUJgkIcNbhS2goq8RqLuZ4"
@@ -152,6 +156,46 @@ def as_answer(name: str, value: object, proof: object) -> bytes:
     """Write what the service would answer."""
     texts = {name: to_slice(value), "Proof": to_slice(list(proof or ()))}  # type: ignore[call-overload]
     return json.dumps({key: {"IonText": to_text(one)} for key, one in texts.items()}).encode()
+
+
+@pytest.mark.parametrize("kind", [RevisionKind.DELETE, RevisionKind.UPDATE])
+def test_a_revision_without_data_alone_proves_no_delete(kind: RevisionKind) -> None:
+    """With the hash of its document as the first of the proof, any revision would pass for one."""
+    at = found(JOURNAL, *one_of(JOURNAL, kind))
+    metadata, data = at.revision.metadata, at.revision.data_ion
+    assert metadata is not None
+    delete = attrs.evolve(at.revision, data_ion=None, hash=metadata.ion.hash())
+    proof = (*path_in_block(at.block, at.revision), *at.block_path)
+    whole = proof if data is None else (data.hash(), *proof)
+
+    with pytest.raises(ProofRefusedError, match="cannot be told from one whose data was left out"):
+        verify_proof(Answer(None, delete, whole), saved(JOURNAL))
+
+
+def test_metadata_and_a_document_of_its_fields_are_not_told_apart() -> None:
+    """They may have changed places: the hash of both is the same."""
+    at = found(JOURNAL, *one_of(JOURNAL, RevisionKind.UPDATE))
+    metadata = at.revision.metadata
+    assert metadata is not None
+    digest = dot(metadata.ion.hash(), metadata.ion.hash())
+    twice = attrs.evolve(at.revision, data_ion=metadata.ion, hash=digest)
+    with pytest.raises(ProofRefusedError, match="very fields of metadata"):
+        verify_proof(Answer(None, twice, ()), SavedDigest(digest, None))
+
+
+def test_a_document_that_verify_py_does_not_read_is_proven() -> None:
+    """It is no metadata for that."""
+    at = found(JOURNAL, *one_of(JOURNAL, RevisionKind.UPDATE))
+    metadata = at.revision.metadata
+    assert metadata is not None
+    # 2000-01-01T00:00:00 and 1,100 places: offset, six parts, exponent, coefficient.
+    moment = load_slice(bytes.fromhex("e00100ea 6b 80 0fd0 81 81 80 80 80 48cc 01"))
+    data = to_slice({"time": moment})
+    digest = dot(metadata.ion.hash(), data.hash())
+    verify_proof(
+        Answer(None, attrs.evolve(at.revision, data_ion=data, hash=digest), ()),
+        SavedDigest(digest, None),
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,13 @@ from hypothesis import given, strategies as st
 from qldb_stream import hashing
 from qldb_stream.archive.evidence import FoundRevision, make_evidence, verify
 from qldb_stream.errors import ProofRefusedError
-from qldb_stream.events import RevisionKind
+from qldb_stream.events import Metadata, RevisionKind
 from qldb_stream.ion import IonSlice, iter_elements, iter_text, load_slice, read_struct, to_slice
-from tests.archive.evidence.support import JOURNAL, bundle, one_of, saved
+from qldb_stream.report import DeleteRule
+from qldb_stream.statements import deletes_documents
+from qldb_stream.testing import JournalShape, make_journal
+from tests.archive.evidence.support import JOURNAL, bundle, found, one_of, revisions, saved
+from tests.verification.blocks import split
 
 DIGEST = saved(JOURNAL).digest
 Fields = dict[str, Any]
@@ -269,3 +273,97 @@ def test_any_proof_is_refused(value: object) -> None:
         verify.read_claims(verify.canonical({"block_path": value, "revision_path": value}))
     with pytest.raises(verify.RefusedError):
         verify.read_claims(verify.canonical(value))
+
+
+@pytest.mark.parametrize("kind", [RevisionKind.INSERT, RevisionKind.UPDATE])
+def test_the_halves_of_a_revision_prove_no_delete(kind: RevisionKind) -> None:
+    """Metadata as a leaf beside the document's hash have the same root; no delete is claimed."""
+    block = next(
+        block
+        for block, revision in revisions(JOURNAL)
+        if revision.kind is kind and block.revisions[0] is revision
+    )
+    forged = split(block)
+    at = found(JOURNAL, forged, forged.revisions[0])
+    proven = make_evidence(at, b"", only_document=True).proven
+    assert "metadata" == proven["state"]
+    assert verify.UNNAMED in proven["proves_not"]
+    with pytest.raises(ProofRefusedError, match="none of its statements deletes"):
+        make_evidence(at, b"")
+
+
+def test_a_delete_is_proven_by_its_statement() -> None:
+    """Without the block's statements nobody can tell a delete from metadata alone."""
+    assert "deleted" == bundle(RevisionKind.DELETE).proven["state"]
+    assert "metadata" == bundle(RevisionKind.DELETE, only_document=True).proven["state"]
+
+
+def test_a_delete_with_null_for_data_needs_no_statement() -> None:
+    """Null is hashed beside the metadata then, and no document is null."""
+    journal = make_journal(3, blocks=60, shape=JournalShape(delete_rule=DeleteRule.NULL_DATA))
+    at = found(journal, *one_of(journal, RevisionKind.DELETE))
+    assert "deleted" == make_evidence(at, b"", only_document=True).proven["state"]
+
+
+def test_a_document_of_metadatas_fields_is_not_told_from_metadata() -> None:
+    """The two halves of a revision may change places, and its hash stays."""
+    honest = at_zero(document(text('{id:"x",version:3,txTime:2020-01-01T00:00:00.000Z,txId:"y"}')))
+    data, metadata = honest.revision.data_ion, honest.revision.metadata
+    assert data is not None
+    assert metadata is not None
+    taken_for = Metadata("x", 3, metadata.tx_time, "y", data)
+    turned = attrs.evolve(honest.revision, data_ion=metadata.ion, metadata=taken_for)
+    summary = attrs.evolve(honest.block.summary, transaction_id="y")
+    block = attrs.evolve(honest.block, summary=summary, revisions=(turned,))
+
+    for either in (honest, attrs.evolve(honest, block=block, revision=turned)):
+        with pytest.raises(ProofRefusedError, match="very fields of metadata"):
+            make_evidence(either, b"")
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {},
+        {"documents": []},
+        {"documents": {}},
+        {"documents": {"other": {"statements": []}}},
+        {"documents": {"?": {"statements": [7]}}},
+        {"documents": {"?": {"statements": 7}}},
+    ],
+)
+def test_transaction_info_names_the_document(documents: Fields) -> None:
+    """Where it is there it has to say what was done to the document."""
+    _, revision = one_of(JOURNAL, RevisionKind.UPDATE)
+    assert revision.document_id is not None
+    if "?" in (named := documents.get("documents", {})):
+        documents = {"documents": {revision.document_id: named["?"]}}
+    info = to_slice({"statements": [], **documents})
+    checked = verify.check_block(node(fields("block")))
+    held = checked._replace(fields={**checked.fields, "transactionInfo": node(info)})
+    with pytest.raises(verify.RefusedError):
+        verify.judge(node(fields("revision")), held)
+
+
+WORDS = (
+    "DELETE",
+    "from",
+    "UPDATE",
+    "REMOVE",
+    "AS",
+    "t",
+    '"t"',
+    "a",
+    ".",
+    "[",
+    "--",
+    "/*",
+    "*/",
+    "'",
+)
+
+
+@given(st.lists(st.sampled_from((*WORDS, " ", " ", "\n", "=", "\u00df")), max_size=14).map("".join))
+def test_deleting_statements_are_the_librarys(statement: str) -> None:
+    """Both tell the same statements by their words."""
+    assert deletes_documents(statement) == verify.deletes_documents(statement)
