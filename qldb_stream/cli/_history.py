@@ -265,10 +265,7 @@ def _blame(found: Blame, archive: Archive, *, as_json: bool) -> int:
             click.echo(_field_lines(field))
         for note in found.notes:
             click.echo(make_printable(note))
-        entries = {field.entry.version: field.entry for field in found.fields}
-        entries[found.last.version] = found.last
-        outcomes = Counter(entry.state.outcome for entry in entries.values())
-        _print_verdict(archive, outcomes, "revision")
+        _print_verdict(archive, Counter(found.outcomes), "revision")
     return int(found.outcome is Outcome.FAILED)
 
 
@@ -286,7 +283,7 @@ def _field_lines(field: BlamedField) -> str:
     if field.open_versions is not None:
         first, last = field.open_versions
         which = f"version {first}" if first == last else f"versions {first} to {last}"
-        lines.append(f"  or already with {which}, whose contents nobody has")
+        lines.append(f"  or already with {which}, whose contents are not known")
     return "\n".join(lines)
 
 

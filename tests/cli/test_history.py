@@ -103,7 +103,7 @@ def test_blame_names_statements(run: Run, told: Told) -> None:
     assert 0 == answer.code
     assert 'name: "Ada"' in answer.out
     assert "UPDATE Person AS d BY id SET d = ? WHERE id = ?" in answer.out
-    assert "or already with version 0, whose contents nobody has" in answer.out
+    assert "or already with version 0, whose contents are not known" in answer.out
     assert "the document was deleted in block" in answer.out
     found = run("history", told.folder, "--document", told.document, "--blame", "--json").json()
     assert ["name", "n"] == [each["path"] for each in found["fields"]]

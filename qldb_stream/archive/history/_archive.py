@@ -32,7 +32,7 @@ from qldb_stream.archive.history._values import Blame, HistoryEntry
 from qldb_stream.errors import ArchiveIndexError, SourceError, UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.parsers.digest import SavedDigest
-from qldb_stream.report import ProblemCode
+from qldb_stream.report import Outcome, ProblemCode
 from qldb_stream.sources import FolderSource, OpenSource, Progress, open_source
 
 __all__ = ["Archive", "Moment", "archive_over", "open_archive"]
@@ -168,7 +168,8 @@ class Archive:
                 later, are all meant by the name. None for every table.
             document_id: of this document alone.
             as_of: the state as of then instead: of each document the revision that it had, of
-                those that were not deleted, in tables that were not dropped.
+                those that were not deleted, in tables that were not dropped. A delete that failed
+                verification may be a document that was taken out, and is told.
             limit: at most so many.
 
         Yields:
@@ -270,7 +271,7 @@ class Archive:
             self._check_document(document_id, found)
         entries = (entry for entry, _, _ in self._entries(self._spots(found, document_id, as_of)))
         if as_of is not None:
-            entries = (entry for entry in entries if not entry.is_delete)
+            entries = (entry for entry in entries if not _is_gone(entry))
         yield from islice(entries, limit)
 
     def _spots(
@@ -464,6 +465,11 @@ class Archive:
 
 def _numbers(tables: list[Table] | None) -> list[int] | None:
     return None if tables is None else [table.no for table in tables]
+
+
+def _is_gone(entry: HistoryEntry) -> bool:
+    """Say whether a document ended with a revision, as far as that is not refuted."""
+    return entry.is_delete and entry.state.outcome is not Outcome.FAILED
 
 
 def _is_until(entry: HistoryEntry, until: BlockAddress | int | None) -> bool:

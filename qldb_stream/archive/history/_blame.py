@@ -4,10 +4,13 @@ Who changed what: for each field of a document, the revision that gave it its va
 The revisions are told one after the other, the oldest first; what is kept is the document's
 last tree, and the revisions that its fields come from. Versions whose contents nobody has
 (redacted, or not in the archive) leave open which of them a change came with, and it is said.
+So do versions that failed verification: what they hold now need not be what they held, and a field
+that was altered there alone would be blamed on the version after it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -15,6 +18,7 @@ from qldb_stream.archive.history._fields import Node, blame_tree, leaves_of, tre
 from qldb_stream.archive.history._values import Blame, BlamedField, HistoryEntry
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import RevisionKind
+from qldb_stream.report import Outcome
 
 __all__ = ["blame_of"]
 
@@ -50,6 +54,8 @@ class _Teller:
         self._unknown: tuple[int, int] | None = None
         self._missing: list[tuple[int, int]] = []
         self._redacted: list[int] = []
+        self._failed: list[int] = []
+        self._outcomes: Counter[Outcome] = Counter()
         self._first: int | None = None
         self._shown: HistoryEntry | None = None
         self._last: HistoryEntry | None = None
@@ -59,7 +65,11 @@ class _Teller:
         """Take in the next revision."""
         self._note_missing(entry)
         self._last = entry
-        if entry.revision.kind is RevisionKind.REDACTED:
+        self._outcomes[entry.state.outcome] += 1
+        if Outcome.FAILED in (entry.state.revision, entry.state.block):
+            self._failed.append(entry.version)
+            self._add_unknown(entry.version, entry.version)
+        elif entry.revision.kind is RevisionKind.REDACTED:
             self._redacted.append(entry.version)
             self._add_unknown(entry.version, entry.version)
         elif entry.revision.data_ion is not None:
@@ -89,6 +99,7 @@ class _Teller:
             last,
             self._shown,
             fields,
+            dict(self._outcomes),
             self._first,
             tuple(self._missing),
             tuple(self._notes(last)),
@@ -127,16 +138,18 @@ class _Teller:
 
     def _notes(self, last: HistoryEntry) -> Iterator[str]:
         """Say what the fields alone do not."""
-        if last.is_delete:
+        is_failed = last.version in self._failed
+        if last.is_delete and not is_failed:
             yield (
                 f"the document was deleted in block {_name(last)}; its fields are shown as they "
                 "were before that"
             )
         if self._shown is None:
             yield "no revision at hand has contents: there are no fields to show"
-        elif self._shown is not last and not last.is_delete:
+        elif self._shown is not last and (is_failed or not last.is_delete):
+            why = "failed verification" if is_failed else "is redacted"
             yield (
-                f"version {last.version} is redacted; fields are shown as of version "
+                f"version {last.version} {why}; fields are shown as of version "
                 f"{self._shown.version}"
             )
         if self._first:
@@ -146,6 +159,11 @@ class _Teller:
             )
         if self._missing:
             yield f"versions that the archive lacks: {_ranges(self._missing)}"
+        if self._failed:
+            yield (
+                "versions that failed verification, whose contents are not compared: "
+                f"{_ranges([(v, v) for v in self._failed])}"
+            )
         if self._redacted:
             yield f"versions that are redacted: {_ranges([(v, v) for v in self._redacted])}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -126,9 +126,9 @@ class BlamedField:
         entry: the earliest revision known to have it, from which on it never changed.
         statements: texts of the statements of that transaction that touched the document, in
             order; empty where the block does not tell (qldb-facts 2.3).
-        open_versions: the versions just before `entry` whose contents nobody has, first and
-            last: redacted ones, or ones that the archive lacks. The change may have come
-            with one of them. None where it is certain.
+        open_versions: the versions just before `entry` whose contents are not known, first and
+            last: redacted ones, those that failed verification, or that the archive lacks. The
+            change may have come with one of them. None where it is certain.
     """
 
     path: str
@@ -167,6 +167,8 @@ class Blame:
         shown: the revision whose fields these are: `last`, or the last one before it that has
             contents; None where none has.
         fields: in the document's order.
+        outcomes: how many of the document's revisions are how far proven; all of them were
+            looked at, and what is said rests on all of them.
         first_version: the lowest version at hand; above 0 the archive begins later.
         missing: ranges of versions between that and the last one that the archive lacks.
         notes: what has to be said of the document, in sentences.
@@ -177,6 +179,7 @@ class Blame:
     last: HistoryEntry
     shown: HistoryEntry | None
     fields: tuple[BlamedField, ...]
+    outcomes: Mapping[Outcome, int]
     first_version: int
     missing: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
@@ -184,8 +187,7 @@ class Blame:
     @property
     def outcome(self) -> Outcome:
         """Sum the states of all revisions up that something is said of."""
-        entries = [field.entry for field in self.fields] + [self.last]
-        return worst(entry.state.outcome for entry in entries)
+        return worst(outcome for outcome, count in self.outcomes.items() if count)
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `history --blame --json` prints."""
@@ -193,6 +195,7 @@ class Blame:
             "version": VERSION,
             "ok": self.outcome is not Outcome.FAILED,
             "outcome": self.outcome.value,
+            "outcomes": {outcome.value: self.outcomes.get(outcome, 0) for outcome in Outcome},
             "document_id": self.document_id,
             "table": None if self.table is None else self.table.table_name,
             "table_id": None if self.table is None else self.table.table_id,

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from qldb_stream.archive.history import Blame, BlamedField, open_archive
 from qldb_stream.archive.history._fields import blame_tree, leaves_of, tree_of
 from qldb_stream.errors import UsageError
-from qldb_stream.events import BlockAddress
+from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ion import IonSlice, iter_text, to_slice
 from qldb_stream.report import Outcome
 from qldb_stream.testing import make_export
@@ -282,3 +282,41 @@ def test_blame_never_lies(documents: list[Any]) -> None:
     same = tree_of(to_slice(documents[-1]), len(documents))
     blame_tree(trees[-1], same)
     assert leaves_of(trees[-1]) == leaves_of(same)
+
+
+def with_data(blocks: list[Block], number: int, data: object) -> list[Block]:
+    """Blocks in one of which a document was altered, or taken out."""
+    block = blocks[number]
+    (revision,) = block.revisions
+    ion = None if data is None else to_slice(data)
+    altered = attrs.evolve(revision, data_ion=ion)
+    blocks[number] = attrs.evolve(block, revisions=(altered,))
+    return blocks
+
+
+@pytest.mark.parametrize("forged", [{"a": 7, "b": 1}, None], ids=["altered", "taken out"])
+def test_what_was_altered_in_one_version_is_not_blamed_on_the_next(
+    tmp_path: Path, forged: object
+) -> None:
+    """A version that failed is not compared: what came after it may have come with it."""
+    story, document = tell({"a": 1, "b": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 2})
+    keep(with_data(list(story.blocks()), 2, forged), tmp_path)
+    with open_archive(tmp_path) as archive:
+        found = archive.blame(document)
+    assert {"a": 0, "b": 2} == by_path(found)
+    assert (1, 1) == field(found, "b").open_versions
+    assert ("versions that failed verification, whose contents are not compared: 1",) == found.notes
+    assert Outcome.FAILED is found.outcome
+    assert {Outcome.VERIFIED: 2, Outcome.FAILED: 1} == found.outcomes
+
+
+@pytest.mark.parametrize("forged", [{"a": 7}, None], ids=["altered", "taken out"])
+def test_a_last_version_that_failed_is_not_shown(tmp_path: Path, forged: object) -> None:
+    """Neither its fields nor, where its document was taken out, a delete."""
+    story, document = tell({"a": 1}, {"a": 2})
+    keep(with_data(list(story.blocks()), 2, forged), tmp_path)
+    with open_archive(tmp_path) as archive:
+        found = archive.blame(document)
+    assert {"a": 0} == by_path(found)
+    assert "version 1 failed verification; fields are shown as of version 0" == found.notes[0]
+    assert Outcome.FAILED is found.outcome

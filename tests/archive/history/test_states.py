@@ -10,7 +10,7 @@ import pytest
 
 from qldb_stream.archive.history import HistoryEntry, RevisionState, open_archive
 from qldb_stream.archive.history._states import UNASKED
-from qldb_stream.events import Block
+from qldb_stream.events import Block, BlockAddress
 from qldb_stream.hashing import merkle_root
 from qldb_stream.ion import to_slice
 from qldb_stream.report import Outcome
@@ -178,3 +178,15 @@ def test_deletes_are_verified_wherever_the_rule_shows(tmp_path: Path, seed: int)
     blocks[last] = attrs.evolve(blocks[last], revisions=revisions, summary=summary)
     found = [e for e in ask(blocks, tmp_path / "wrong") if e.revision.hash == bytes(32)]
     assert [FAILED] == [entry.state.revision for entry in found]
+
+
+def test_a_document_that_was_taken_out_is_not_left_out_of_a_state(tmp_path: Path) -> None:
+    """It looks like a delete; deleted documents alone are not there as of then."""
+    story, ids = tell()
+    blocks = story.blocks()
+    taken = attrs.evolve(blocks[2].revisions[0], data_ion=None)
+    blocks[2] = attrs.evolve(blocks[2], revisions=(taken,))
+    keep(blocks, tmp_path)
+    with open_archive(tmp_path) as archive:
+        found = list(archive.history(as_of=BlockAddress(story.strand_id, 2)))
+    assert {ids[0]: FAILED, ids[1]: FINE} == {one.document_id: one.state.outcome for one in found}
