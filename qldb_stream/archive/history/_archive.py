@@ -30,7 +30,7 @@ from qldb_stream.archive.history._place import (
 from qldb_stream.archive.history._proof import DocumentProof, prove
 from qldb_stream.archive.history._values import Blame, HistoryEntry
 from qldb_stream.errors import ArchiveIndexError, SourceError, UsageError
-from qldb_stream.events import BlockAddress
+from qldb_stream.events import BlockAddress, TableInfo
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.report import Outcome, ProblemCode
 from qldb_stream.sources import FolderSource, OpenSource, Progress, open_source
@@ -45,6 +45,7 @@ T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _NAMED: Final = 20
+_NO_TABLE: Final = TableInfo("", "")
 _HIDING: Final = (ProblemCode.INCOMPLETE.value, ProblemCode.UNDECODABLE.value)
 
 
@@ -269,10 +270,27 @@ class Archive:
         found = None if table is None else self._named(table)
         if document_id is not None:
             self._check_document(document_id, found)
-        entries = (entry for entry, _, _ in self._entries(self._spots(found, document_id, as_of)))
+        entries = self._as_asked(
+            self._entries(self._spots(found, document_id, as_of)), found, as_of
+        )
         if as_of is not None:
             entries = (entry for entry in entries if not _is_gone(entry))
         yield from islice(entries, limit)
+
+    def _as_asked(
+        self,
+        read: Iterable[tuple[HistoryEntry, ReadBlock, int]],
+        tables: list[Table] | None,
+        as_of: Moment | None,
+    ) -> Iterator[HistoryEntry]:
+        """Let pass what was read; one of another table, or later, is a wrong index's."""
+        until = None if as_of is None else self._until(as_of)
+        infos = None if tables is None else {table.info for table in tables}
+        for entry, _, _ in read:
+            is_astray = infos is not None and (entry.table or _NO_TABLE) not in infos
+            if is_astray or not _is_until(entry, until):
+                raise self._astray(entry.address)
+            yield entry
 
     def _spots(
         self, tables: list[Table] | None, document_id: str | None, as_of: Moment | None
@@ -319,7 +337,11 @@ class Archive:
             self._check_document(document_id, None)
             what = "no revision then" if version is None else f"no version {version}"
             raise UsageError(f"the archive has {what} of document {document_id}")
-        return next(self._entries(spots[-1:]))
+        found = next(self._entries(spots[-1:]))
+        until = None if version is not None or as_of is None else self._until(as_of)
+        if not _is_until(found[0], until):
+            raise self._astray(found[0].address)
+        return found
 
     def _last_spots(
         self, document_id: str, version: int | None, as_of: Moment | None
@@ -460,7 +482,8 @@ class Archive:
 
     def _astray(self, address: BlockAddress) -> ArchiveIndexError:
         name = f"{address.strand_id}/{address.sequence_no}"
-        return ArchiveIndexError(self._index.name, f"it leads astray: block {name} is another one")
+        problem = f"it leads astray: block {name} holds something else"
+        return ArchiveIndexError(self._index.name, problem)
 
 
 def _numbers(tables: list[Table] | None) -> list[int] | None:

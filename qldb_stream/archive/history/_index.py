@@ -342,7 +342,7 @@ def _condition(tabs: Sequence[int] | None, document_id: str | None) -> tuple[str
     parts, values = ["1"], list[Any]()
     if document_id is not None:
         parts.append("document = ?")
-        values.append(document_id)
+        values.append(document_id.encode(errors="replace").decode())  # no journal has surrogates
     if tabs is not None:
         # With the plus SQLite looks a document up by its id, not through all of its table.
         tab = "tab" if document_id is None else "+tab"

@@ -22,7 +22,7 @@ from qldb_stream.report import Outcome
 from qldb_stream.sources import open_source
 from qldb_stream.testing import JournalShape, make_export, make_journal
 from qldb_stream.testing.stories import Story
-from tests.archive.history.support import keep
+from tests.archive.history.support import keep, keep_ledger, random_ledger
 
 BLOCKS = list(make_journal(31, blocks=30, shape=JournalShape(redactions=0.3, erased=True)))
 HASHES = [r.hash for block in BLOCKS for r in block.revisions if r.metadata is not None]
@@ -369,3 +369,38 @@ def test_the_schema_is_what_is_checked(folder: Path) -> None:
     with closing(sqlite3.connect(folder / INDEX_NAME)) as database:
         rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
         assert SHAPES == dict(rows)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE revision SET tx_ms = 0",
+        "UPDATE revision SET tab = (SELECT count(*) FROM tab) - 1 - tab",
+    ],
+    ids=["times", "tables"],
+)
+def test_no_index_puts_a_revision_into_another_time_or_table(
+    tmp_path: Path, statement: str
+) -> None:
+    """What stands in the revision is compared with what was asked for."""
+    keep_ledger(random_ledger(5, steps=60), tmp_path)
+    with open_archive(tmp_path) as archive:
+        entries = list(archive.history())
+        moment = next(e for e in entries if not e.version).revision.metadata
+        assert moment is not None
+        expected = list(archive.history("Car", as_of=moment.tx_time))
+        document = archive.document(moment.id, as_of=moment.tx_time)
+    rewrite(tmp_path / INDEX_NAME, statement)
+    with open_archive(tmp_path) as archive:
+        assert document == archive.document(moment.id, as_of=moment.tx_time)
+        assert expected == list(archive.history("Car", as_of=moment.tx_time))
+        assert archive.is_fresh
+        assert "leads astray" in archive.notes[0]
+
+
+def test_an_id_that_is_no_text_is_not_there(folder: Path) -> None:
+    """A surrogate, as a command line's bytes become, damages no index."""
+    with open_archive(folder) as archive, pytest.raises(UsageError, match="no document"):
+        archive.document("\udcff")
+    with open_archive(folder) as archive:
+        assert not archive.notes
