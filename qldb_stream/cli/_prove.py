@@ -211,6 +211,8 @@ def _print(evidence: Evidence, output: str) -> None:
     out.print(
         f"document {said['document_id']}, version {said['revision_version']}, of {at}", markup=False
     )
+    if said["state"] != "document":
+        out.print(f"{said['state']}: {said['proves'][0]}")
     if evidence.others:
         others = count(evidence.others, "revision")
         out.print(f"the block shows {others} of other documents too; --only-document hides them")

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from qldb_stream.archive.evidence import verify
+from qldb_stream.events import RevisionKind
 from qldb_stream.testing import make_delivery, make_journal, records, write_archive
-from tests.archive.evidence.support import SHAPE, given, revisions, saved
+from tests.archive.evidence.support import SHAPE, given, one_of, revisions, saved
 from tests.cli.conftest import Run
 
 JOURNAL = make_journal(21, blocks=30, shape=SHAPE)
@@ -51,6 +52,17 @@ def test_a_bundle(run: Run, folder: Path) -> None:
     assert "--only-document hides them" in answer.out
     assert 0 == verify.main(["evidence.zip", "--digest", BASE64])
     assert 1 == verify.main(["evidence.zip", "--digest", base64.b64encode(bytes(32)).decode()])
+
+
+def test_what_is_no_document_is_said(run: Run, folder: Path) -> None:
+    """That a delete is proven as metadata alone is told with it."""
+    _, deleted = one_of(JOURNAL, RevisionKind.DELETE)
+    command = ("prove", "archive", "--document", deleted.document_id, "--digest", "digest.json")
+    whole = run(*command, "-o", "whole.zip")
+    alone = run(*command, "-o", "alone.zip", "--only-document")
+
+    assert "deleted: this revision, with this metadata, deleted the document" in whole.out
+    assert "metadata: the metadata are those that the journal had" in alone.out
 
 
 def test_a_signed_bundle_of_a_version_alone(run: Run, folder: Path) -> None:

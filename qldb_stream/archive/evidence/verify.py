@@ -33,6 +33,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Tuple
 MAX_BYTES = 1 << 27  # a block holds 4 MB; this is room for all forms of many
 MAX_FILES = 16
 MAX_DEPTH = 256
+MAX_VALUES = 1 << 22  # in a block: of one byte each, and no block has 4 MB of these
 INDEX, SIGNATURE, PROOF = "SHA256SUMS", "SHA256SUMS.sig", "proof.json"
 _BODIES = ("block.10n", "block.ion", "revision.10n", "revision.ion", "digest.saved")
 FILES = frozenset((*_BODIES, "evidence.html", "report.json", "verify.py", INDEX, PROOF))
@@ -70,11 +71,12 @@ _SYMBOLS = [None, "$ion", "$ion_1_0", "$ion_symbol_table", *_SYSTEM]
 
 
 class Symbols:
-    """A symbol table; what is looked up may not add up to more than a bundle has."""
+    """A symbol table, and bounds: what is looked up, and how many values are read with it."""
 
     def __init__(self, texts: list[str | None]) -> None:
         self.texts = texts
         self.left = MAX_BYTES
+        self.values = MAX_VALUES
 
     def __getitem__(self, sid: int) -> str | None:
         text = self.texts[sid]
@@ -137,8 +139,9 @@ def _write_sint(value: int, minus: bool) -> bytes:
 
 def _read(buf: bytes, pos: int, end: int, symbols: Symbols, depth: int) -> tuple[Node | None, int]:
     """Read a value, or padding as None; say where it ends."""
-    if depth > MAX_DEPTH:
-        raise RefusedError(f"Ion nests more deeply than {MAX_DEPTH} levels")
+    symbols.values -= 1
+    if depth > MAX_DEPTH or symbols.values < 0:
+        raise RefusedError(f"Ion nests beyond {MAX_DEPTH} levels, or has over {MAX_VALUES} values")
     kind, length = buf[pos] >> 4, buf[pos] & 15
     pos += 1
     if length == 15 and kind < 14:
@@ -983,8 +986,11 @@ _DER = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 key, an
 def read_key(given: str) -> bytes:
     """Read a public key: base64 of its 32 bytes or of its DER, or the path of a PEM file."""
     if os.path.isfile(given):
-        with open(given, encoding="utf-8", errors="replace") as file:
-            match = _PEM.fullmatch(file.read(1 << 16))
+        try:
+            with open(given, encoding="utf-8", errors="replace") as file:
+                match = _PEM.fullmatch(file.read(1 << 16))
+        except OSError as exc:
+            raise AskedWrongError(f"cannot read the key {given!a}: {exc.strerror}") from exc
         given = "" if match is None else "".join(match[1].split())
     key = _read_base64(given, "a public Ed25519 key")
     key = key.removeprefix(_DER)

@@ -9,10 +9,11 @@ the index alone is said to.
 
 from __future__ import annotations
 
-from qldb_stream.archive.history._archive import Archive, Moment, archive_over, open_archive
+from qldb_stream.archive.history._archive import Archive, archive_over, open_archive
 from qldb_stream.archive.history._blocks import ReadBlock
 from qldb_stream.archive.history._index import BuiltState
 from qldb_stream.archive.history._lives import TableLife
+from qldb_stream.archive.history._moments import Moment
 from qldb_stream.archive.history._place import default_place
 from qldb_stream.archive.history._proof import DocumentProof
 from qldb_stream.archive.history._values import (

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +20,7 @@ from qldb_stream.archive.history._blocks import BlockReader, ReadBlock
 from qldb_stream.archive.history._fingerprint import Fingerprint, fingerprint_of
 from qldb_stream.archive.history._index import BuiltState, IndexFile, Spot, Table
 from qldb_stream.archive.history._lives import TableLife, lives_of
+from qldb_stream.archive.history._moments import Moment, is_gone, is_until, ms_of
 from qldb_stream.archive.history._place import (
     build_index,
     check_place,
@@ -32,18 +32,13 @@ from qldb_stream.archive.history._values import Blame, HistoryEntry
 from qldb_stream.errors import ArchiveIndexError, SourceError, UsageError
 from qldb_stream.events import BlockAddress, TableInfo
 from qldb_stream.parsers.digest import SavedDigest
-from qldb_stream.report import Outcome, ProblemCode
+from qldb_stream.report import ProblemCode
 from qldb_stream.sources import FolderSource, OpenSource, Progress, open_source
 
-__all__ = ["Archive", "Moment", "archive_over", "open_archive"]
-
-Moment = datetime | BlockAddress
-"""A time (UTC where it names no offset), or the last block that counts."""
+__all__ = ["Archive", "archive_over", "open_archive"]
 
 T = TypeVar("T")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MS: Final = timedelta(milliseconds=1)
 _NAMED: Final = 20
 _NO_TABLE: Final = TableInfo("", "")
 _HIDING: Final = (ProblemCode.INCOMPLETE.value, ProblemCode.UNDECODABLE.value)
@@ -274,7 +269,7 @@ class Archive:
             self._entries(self._spots(found, document_id, as_of)), found, as_of
         )
         if as_of is not None:
-            entries = (entry for entry in entries if not _is_gone(entry))
+            entries = (entry for entry in entries if not is_gone(entry))
         yield from islice(entries, limit)
 
     def _as_asked(
@@ -288,7 +283,7 @@ class Archive:
         infos = None if tables is None else {table.info for table in tables}
         for entry, _, _ in read:
             is_astray = infos is not None and (entry.table or _NO_TABLE) not in infos
-            if is_astray or not _is_until(entry, until):
+            if is_astray or not is_until(entry, until):
                 raise self._astray(entry.address)
             yield entry
 
@@ -339,7 +334,7 @@ class Archive:
             raise UsageError(f"the archive has {what} of document {document_id}")
         found = next(self._entries(spots[-1:]))
         until = None if version is not None or as_of is None else self._until(as_of)
-        if not _is_until(found[0], until):
+        if not is_until(found[0], until):
             raise self._astray(found[0].address)
         return found
 
@@ -377,7 +372,7 @@ class Archive:
         """Give revisions up to a moment; they are all of one strand."""
         strand_id: str | None = None
         for entry, _, _ in self._entries(spots):
-            if not _is_until(entry, until):
+            if not is_until(entry, until):
                 continue
             if strand_id not in (None, entry.address.strand_id):
                 raise UsageError(
@@ -439,8 +434,7 @@ class Archive:
             if as_of.strand_id not in self._index.strand_ids:
                 raise UsageError(f"the archive has no strand {as_of.strand_id}")
             return as_of
-        aware = as_of if as_of.tzinfo is not None else as_of.replace(tzinfo=UTC)
-        return (aware - _EPOCH) // _MS
+        return ms_of(as_of)
 
     # --- the index ------------------------------------------------------------------------------
 
@@ -488,18 +482,3 @@ class Archive:
 
 def _numbers(tables: list[Table] | None) -> list[int] | None:
     return None if tables is None else [table.no for table in tables]
-
-
-def _is_gone(entry: HistoryEntry) -> bool:
-    """Say whether a document ended with a revision, as far as that is not refuted."""
-    return entry.is_delete and entry.state.outcome is not Outcome.FAILED
-
-
-def _is_until(entry: HistoryEntry, until: BlockAddress | int | None) -> bool:
-    if until is None:
-        return True
-    if isinstance(until, BlockAddress):
-        address = entry.address
-        return address.strand_id == until.strand_id and address.sequence_no <= until.sequence_no
-    metadata = entry.revision.metadata
-    return metadata is not None and (metadata.tx_time - _EPOCH) // _MS <= until

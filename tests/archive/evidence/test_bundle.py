@@ -398,3 +398,11 @@ def test_keys_are_read_from_text_and_from_files(tmp_path: Path) -> None:
         assert PUBLIC == verify.read_key(given_key.decode())
     with pytest.raises(verify.AskedWrongError):
         verify.read_key(str(tmp_path / "odd.pem"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="a file that nobody can read")
+def test_a_key_that_cannot_be_read_is_no_refusal(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was asked wrong, which is another exit code than that the bundle is refused."""
+    digest = b64encode(DIGEST).decode()
+    assert 2 == verify.main([".", "--digest", digest, "--key", "/proc/self/mem"])
+    assert "cannot read the key" in capsys.readouterr().out

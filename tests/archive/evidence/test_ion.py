@@ -141,6 +141,15 @@ def test_symbols_do_not_multiply() -> None:
         verify.read_ion(stream)
 
 
+def test_values_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte is a value, and a value takes far more memory than that."""
+    stream = MARKER + b"\xbe" + length(1000) + b"\x0f" * 1000
+    assert 1000 == len(verify.items_of(verify.read_ion(stream)))
+    monkeypatch.setattr(verify, "MAX_VALUES", 1000)
+    with pytest.raises(verify.RefusedError, match="over 1000 values"):
+        verify.read_ion(stream)
+
+
 def length(number: int) -> bytes:
     """Write a VarUInt of four bytes."""
     return bytes(number >> shift & 0x7F | (0x80 if not shift else 0) for shift in (21, 14, 7, 0))
