@@ -36,7 +36,7 @@ def test_the_commands_run(document: str) -> None:
     assert 5 == len(commands)
     for command in commands:
         ours = command.replace("5PLf9SXwndd63lPaSIa0O6", document)
-        ours = ours.replace("Ad3B7NABCxT12W36o0d8v3", strand_id)
+        ours = ours.replace("Ad3B7NABCxT12W36o0d8v3:41", f"{strand_id}:2")
         assert 0 == main(ours.split()), command
 
 

@@ -107,7 +107,10 @@ def _decode(data: bytes) -> str:
 
 
 def _parse_struct(text: str) -> SavedDigest:
-    fields = {name.lower(): value for name, value in _one_struct(text, "a digest").items()}
+    given = _one_struct(text, "a digest")
+    fields = {name.lower(): value for name, value in given.items()}
+    if len(fields) != len(given):
+        raise SavedDigestError("each field once", "two whose names differ in capitals alone")
     digest, tip = fields.get("digest"), fields.get("digesttipaddress")
     if digest is None:
         raise SavedDigestError("a field `digest` or `Digest`", "a struct without one")

@@ -92,6 +92,7 @@ def test_addresses_are_read(text: str) -> None:
         b"{digest:1}",
         b"{} {}",
         f'{{digest:"{BASE64}",digest:"{BASE64}"}}'.encode(),
+        f'{{digest:"{BASE64}",Digest:"{BASE64}"}}'.encode(),
         f'{{digest:"{BASE64}",digestTipAddress:1}}'.encode(),
         f'{{digest:"{BASE64}",digestTipAddress:{{IonText:1}}}}'.encode(),
         b"{digest:{{AAAA}}}",

@@ -431,8 +431,14 @@ class Archive:
 
     def _until(self, as_of: Moment) -> BlockAddress | int:
         if isinstance(as_of, BlockAddress):
-            if as_of.strand_id not in self._index.strand_ids:
+            last = self._index.last_block(as_of.strand_id)
+            if last < 0:
                 raise UsageError(f"the archive has no strand {as_of.strand_id}")
+            if as_of.sequence_no > last:
+                raise UsageError(
+                    f"the archive ends with block {as_of.strand_id}/{last}: what was as of block "
+                    f"{as_of.sequence_no} is not known"
+                )
             return as_of
         return ms_of(as_of)
 

@@ -210,8 +210,8 @@ class IndexFile:
         return row is not None and bool(row[0])
 
     def last_block(self, strand_id: str) -> int:
-        """Give the highest number of a strand."""
-        sql = "SELECT max(number) FROM block WHERE strand = ?"
+        """Give the highest number of a strand; -1 where no block of it is whole."""
+        sql = "SELECT coalesce(max(number), -1) FROM block WHERE strand = ?"
         with self._reading():
             (number,) = self._one(sql, (self._numbers.get(strand_id),))
             self._expect(isinstance(number, int))

@@ -19,7 +19,7 @@ from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.ledger import Ledger
 from qldb_stream.report import Outcome
-from qldb_stream.testing import make_export, make_journal
+from qldb_stream.testing import make_export, make_journal, records
 from qldb_stream.testing.stories import Story
 from qldb_stream.testing.vehicle_registration import tell_story
 from tests.archive.history.support import (
@@ -344,3 +344,25 @@ def test_an_empty_archive_has_no_history(folder: Path) -> None:
     with open_archive(folder) as archive:
         assert 0 == archive.built.blocks
         assert [] == list(archive.history())
+
+
+def test_a_state_after_the_last_block_is_not_known(folder: Path) -> None:
+    """A block that the archive does not reach has no state in it; nor has one of a part alone."""
+    story = Story(3)
+    story.create_table("T")
+    story.insert("T", {"n": 1})
+    other = Story(4)
+    other.create_table("T")
+    other.insert("T", {"n": 1})
+    keep(story.blocks(), folder)
+    whole = other.blocks()[1]
+    part = attrs.evolve(whole, revisions=())
+    (folder / "part").write_bytes(next(iter(records(part))))
+    with open_archive(folder) as archive:
+        assert 1 == len(list(archive.history(as_of=BlockAddress(story.strand_id, 1))))
+        with pytest.raises(
+            UsageError, match=r"ends with block .*/1: what was as of block 2 is not"
+        ):
+            list(archive.history(as_of=BlockAddress(story.strand_id, 2)))
+        with pytest.raises(UsageError, match="has no strand"):
+            list(archive.history(as_of=BlockAddress(other.strand_id, 1)))

@@ -138,7 +138,7 @@ def test_what_cannot_be_proven_is_said(tmp_path: Path, ledger: Ledger) -> None:
         entry = list(archive.history())[-1]
         cases = [
             ("the archive has no revision then of document", BlockAddress(strand_id, 1)),
-            ("the archive ends with 19", BlockAddress(strand_id, 25)),
+            ("the archive ends with block .*/19", BlockAddress(strand_id, 25)),
             ("which is not in the archive", BlockAddress("0" * 22, 25)),
         ]
         for problem, tip in cases:
