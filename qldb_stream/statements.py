@@ -26,6 +26,8 @@ _WORD: Final = r"[A-Za-z_$][A-Za-z0-9_$]*+"
 _FIRST: Final = re.compile(rf"(?:{_BLANK})*+({_WORD})")
 _TOKEN: Final = re.compile(rf"""{_BLANK}|({_WORD}|"[^"]*+"?|'[^']*+'?|`[^`]*+`?|.)""", re.DOTALL)
 
+_PASSED_OVER: Final = ("", "(", ")")
+
 # What may stand behind a table's name when it has no alias (facts 5.1).
 _NO_ALIAS: Final = frozenset(("AS", "BY", "WHERE", "SET", "INSERT", "REMOVE", ",", ";"))
 
@@ -81,8 +83,9 @@ def missing_documents(info: TransactionInfo, present: Collection[str | None]) ->
 
 
 def _removes_whole(text: str) -> bool:
-    """Look for REMOVE of what FROM or UPDATE calls its table, and of no path in it."""
-    tokens = [token.strip('"').upper() for token in _TOKEN.findall(text) if token]
+    """Look for REMOVE of what FROM or UPDATE calls its table, in brackets or not; of no path."""
+    found = (token for token in _TOKEN.findall(text) if token not in _PASSED_OVER)
+    tokens = [token.strip('"').upper() for token in found]
     table = _name_of_table(tokens)
     places = (at for at, token in enumerate(tokens) if token == "REMOVE")
     return any(

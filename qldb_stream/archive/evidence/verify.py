@@ -839,7 +839,7 @@ def deletes_documents(text: str) -> bool:
     raw = [token for token in _TOKEN.findall(text) if token]
     if not raw or raw[0].upper() not in ("FROM", "UPDATE"):
         return bool(raw) and raw[0].upper() == "DELETE"
-    tokens = [token.strip('"').upper() for token in raw]
+    tokens = [token.strip('"').upper() for token in raw if token not in "()"]
     _, table, third, fourth = (*tokens[:4], "", "", "")[:4]
     name = fourth if third == "AS" else table if third in ("", *_NO_ALIAS) else third
     return any(
