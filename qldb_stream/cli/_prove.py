@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from qldb_stream.archive.evidence import (
+    MAX_ANSWER_BYTES,
     Answer,
     Evidence,
     FoundRevision,
@@ -182,7 +183,9 @@ def _named(one: dict[str, Any]) -> str:
 
 def _read_answer(name: str) -> Answer:
     try:
-        return parse_answer(Path(name).read_bytes())
+        with Path(name).open("rb") as file:
+            data = file.read(MAX_ANSWER_BYTES + 1)
+        return parse_answer(data)
     except OSError as exc:
         raise UsageError(f"cannot read --answer {name}: {exc.strerror}") from exc
 

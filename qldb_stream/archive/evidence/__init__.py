@@ -8,7 +8,12 @@ package: it travels in each bundle, and runs wherever Python does.
 
 from __future__ import annotations
 
-from qldb_stream.archive.evidence._answers import Answer, parse_answer, verify_proof
+from qldb_stream.archive.evidence._answers import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    parse_answer,
+    verify_proof,
+)
 from qldb_stream.archive.evidence._bundle import Evidence, make_evidence
 from qldb_stream.archive.evidence._given import find_in_answer, found_at
 from qldb_stream.archive.evidence._indexed import maybe_find_by_index
@@ -16,6 +21,7 @@ from qldb_stream.archive.evidence._search import FoundRevision, check_found, fin
 from qldb_stream.archive.evidence._sign import Signer, open_signer
 
 __all__ = [
+    "MAX_ANSWER_BYTES",
     "Answer",
     "Evidence",
     "FoundRevision",

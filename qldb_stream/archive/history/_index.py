@@ -8,6 +8,7 @@ never more than that: the file may come from anyone.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -132,8 +133,8 @@ class IndexFile:
             ArchiveIndexError: it is none, of another version, of other files, or damaged; the
                 message says which. Nothing of it is used.
         """
-        where = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-        name = str(path)
+        where = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
         with _translated(name):
             database = sqlite3.connect(where, uri=True, check_same_thread=False)
         try:

@@ -404,3 +404,18 @@ def test_an_id_that_is_no_text_is_not_there(folder: Path) -> None:
         archive.document("\udcff")
     with open_archive(folder) as archive:
         assert not archive.notes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    """What a name's bytes are is the system's business; the index is found again."""
+    folder = tmp_path / os.fsdecode(b"\xff")
+    story = Story(5)
+    story.create_table("T")
+    keep(story.blocks(), folder)
+    for is_fresh in (True, False):
+        with open_archive(folder) as archive:
+            assert is_fresh is archive.is_fresh
+    rewrite(folder / INDEX_NAME, "UPDATE meta SET value = 'x' WHERE key = 'blocks'")
+    with open_archive(folder) as archive:
+        assert "\\xff" in archive.notes[0]
