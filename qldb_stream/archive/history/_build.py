@@ -24,7 +24,7 @@ from qldb_stream.events import Block, BlockAddress, Need, Revision, Undecodable
 from qldb_stream.partiql import maybe_ddl
 from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
 from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore
-from qldb_stream.report import VerifyReport
+from qldb_stream.report import Outcome, ProblemCode, VerifyReport
 from qldb_stream.sources import OpenSource, Place
 
 __all__ = ["build"]
@@ -144,7 +144,9 @@ class _Writer:
                 self._add_revision(strand, number, leaf, checked, revision)
         self._add_redactions(strand, number, block)
         ms = (block.summary.block_timestamp - _EPOCH) // _MS
-        for seq, (verb, target) in enumerate(_iter_ddl(block)):
+        # A statement that was altered may drop a table that is there: what failed counts not.
+        changes = () if _is_refuted(checked) else _iter_ddl(block)
+        for seq, (verb, target) in enumerate(changes):
             self._add("ddl", (strand, number, seq, ms, verb, target))
 
     def end(self) -> None:
@@ -196,6 +198,14 @@ class _Writer:
                 self._database.executemany(sql, rows)
                 rows.clear()
         self._waiting = 0
+
+
+def _is_refuted(checked: CheckedBlock) -> bool:
+    """Say whether the statements of a block are not those that it hashes."""
+    return any(
+        check.name is ProblemCode.TRANSACTION_INFO and check.outcome is Outcome.FAILED
+        for check in checked.verification.checks
+    )
 
 
 def _iter_ddl(block: Block) -> Iterator[tuple[str, str]]:

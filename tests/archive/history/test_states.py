@@ -12,7 +12,7 @@ from qldb_stream.archive.history import HistoryEntry, RevisionState, open_archiv
 from qldb_stream.archive.history._states import UNASKED
 from qldb_stream.events import Block, BlockAddress
 from qldb_stream.hashing import merkle_root
-from qldb_stream.ion import to_slice
+from qldb_stream.ion import iter_elements, read_struct, to_slice
 from qldb_stream.report import Outcome
 from qldb_stream.testing import JournalShape, make_journal
 from qldb_stream.testing.stories import Story
@@ -189,4 +189,24 @@ def test_a_document_that_was_taken_out_is_not_left_out_of_a_state(tmp_path: Path
     keep(blocks, tmp_path)
     with open_archive(tmp_path) as archive:
         found = list(archive.history(as_of=BlockAddress(story.strand_id, 2)))
+    assert {ids[0]: FAILED, ids[1]: FINE} == {one.document_id: one.state.outcome for one in found}
+
+
+def test_a_forged_drop_hides_no_table(tmp_path: Path) -> None:
+    """Statements that fail their hash drop nothing, so that the state as of then is told."""
+    story, ids = tell()
+    blocks = story.blocks()
+    info = blocks[2].summary.transaction_info
+    assert info is not None
+    statements = [
+        {**statement.decode(), "statement": "DROP TABLE T"}
+        for statement in iter_elements(read_struct(info.ion)["statements"])
+    ]
+    forged = to_slice({**read_struct(info.ion), "statements": statements})
+    summary = attrs.evolve(blocks[2].summary, transaction_info=attrs.evolve(info, ion=forged))
+    blocks[2] = attrs.evolve(blocks[2], summary=summary)
+    keep(blocks, tmp_path)
+    with open_archive(tmp_path) as archive:
+        found = list(archive.history(as_of=BlockAddress(story.strand_id, 2)))
+        assert [None] == [life.dropped for life in archive.tables()]
     assert {ids[0]: FAILED, ids[1]: FINE} == {one.document_id: one.state.outcome for one in found}
