@@ -88,9 +88,7 @@ class FileCoverage:
             "name": self.name,
             "source": self.source,
             "bytes": self.size,
-            "records": self.records,
-            "undecodable": self.undecodable,
-            "holdings": [holding.as_json() for holding in self.holdings],
+            **_contents(self),
         }
 
 
@@ -106,13 +104,7 @@ class SourceCoverage:
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""
-        return {
-            "name": self.name,
-            "files": self.files,
-            "records": self.records,
-            "undecodable": self.undecodable,
-            "holdings": [holding.as_json() for holding in self.holdings],
-        }
+        return {"name": self.name, "files": self.files, **_contents(self)}
 
 
 @attrs.frozen
@@ -363,6 +355,15 @@ class CoverageReport:
             "conflicts": [conflict.as_json() for conflict in self.conflicts],
             "problems": [problem.as_json() for problem in self.problems],
         }
+
+
+def _contents(carrier: FileCoverage | SourceCoverage) -> dict[str, Any]:
+    """Give what `--json` prints of what was found in a file, or in all of a source's."""
+    return {
+        "records": carrier.records,
+        "undecodable": carrier.undecodable,
+        "holdings": [holding.as_json() for holding in carrier.holdings],
+    }
 
 
 def _pairs(ranges: Iterable[tuple[int, int]]) -> list[list[int]]:
