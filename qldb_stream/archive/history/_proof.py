@@ -10,8 +10,10 @@ from qldb_stream.archive.history._tree import path_of
 from qldb_stream.archive.history._values import HistoryEntry
 from qldb_stream.errors import ArchiveIndexError, UsageError
 from qldb_stream.events import BlockAddress, BlockSummary
+from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import fold_proof, merkle_proof, merkle_root
 from qldb_stream.parsers.digest import SavedDigest
+from qldb_stream.report import Outcome
 
 __all__ = ["DocumentProof", "prove"]
 
@@ -45,7 +47,16 @@ class DocumentProof:
 
     @property
     def holds(self) -> bool:
-        """Say whether the revision's hash leads to the block's, and that to the digest."""
+        """
+        Say whether revision and block are sound, and lead to the digest.
+
+        Metadata and document have the revision's hash, nothing in its block has failed, the
+        hash leads to the block's, and that to the digest.
+        """
+        state = self.entry.state
+        is_refuted = Outcome.FAILED in (state.revision, state.block)
+        if is_refuted or not revision_recomputes(self.entry.revision):
+            return False
         block_hash = self.block.checked.block.block_hash
         leads = fold_proof(self.entry.revision.hash, self.revision_path) == block_hash
         return leads and fold_proof(block_hash, self.block_path) == self.digest

@@ -14,6 +14,7 @@ from qldb_stream.archive.history._tree import Tree, path_of
 from qldb_stream.errors import UsageError
 from qldb_stream.events import BlockAddress
 from qldb_stream.hashing import merkle_proof
+from qldb_stream.ion import to_slice
 from qldb_stream.ledger import Ledger
 from qldb_stream.parsers.digest import SavedDigest
 from tests.archive.history.support import keep, keep_ledger, random_ledger
@@ -100,6 +101,26 @@ def test_another_digest_is_not_led_to(tmp_path: Path, ledger: Ledger) -> None:
         entry = next(archive.history())
         for saved in (SavedDigest(bytes(32), digest.tip), SavedDigest(ledger.digest(20).digest)):
             assert not archive.proof(entry.document_id, entry.version, saved).holds
+
+
+@pytest.mark.parametrize("data", [{"other": 1}, None], ids=["altered", "taken out"])
+def test_a_document_that_fails_its_hash_is_not_proven(
+    tmp_path: Path, ledger: Ledger, data: object
+) -> None:
+    """The hash that stands beside it leads to the digest all the same."""
+    blocks = list(ledger.blocks())
+    number = next(b.address.sequence_no for b in blocks if b.revisions and b.revisions[0].metadata)
+    first, *others = blocks[number].revisions
+    altered = attrs.evolve(first, data_ion=None if data is None else to_slice(data))
+    blocks[number] = attrs.evolve(blocks[number], revisions=(altered, *others))
+    keep(blocks, tmp_path)
+    digest = ledger.digest()
+    with open_archive(tmp_path) as archive:
+        assert first.document_id is not None
+        saved = SavedDigest(digest.digest, digest.tip)
+        found = archive.proof(first.document_id, 0, saved)
+    assert not found.holds
+    assert first.hash == found.entry.revision.hash
 
 
 def test_a_forged_node_is_not_led_through(tmp_path: Path, ledger: Ledger) -> None:
