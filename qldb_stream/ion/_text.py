@@ -1,9 +1,10 @@
 """
 Read Ion text, through amazon.ion; write timestamps so.
 
-Strategy: amazon.ion's text reader makes its values, our writer encodes them. It is imported on
-first use, because reader and writer come with it whole. All text but a timestamp's is written by
-`_write_text`: amazon.ion's writer does not quote every symbol that needs it, and is slow.
+Strategy: the text that the service writes is read by `_plain_text`. For all other, amazon.ion's
+text reader makes its values, our writer encodes them. It is imported on first use, because reader
+and writer come with it whole. All text but a timestamp's is written by `_write_text`: amazon.ion's
+writer does not quote every symbol that needs it, and is slow.
 
 Rules: a value must not change on the way, so amazon.ion 0.15's C part, forty times as fast as its
 Python, reads only text in which it alters nothing: it rounds decimals to 34 digits and exponents to
@@ -24,6 +25,7 @@ from itertools import islice
 from typing import Any, Final
 
 from qldb_stream.errors import IonDecodeError, IonEncodeError
+from qldb_stream.ion._plain_text import maybe_plain
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import to_slice
 from qldb_stream.ion._text_tables import maybe_table_offset
@@ -54,6 +56,10 @@ def iter_text(text: str | bytes) -> Iterator[IonSlice]:
             have been yielded. The offset counts characters, as near as amazon.ion tells, 0 where
             it does not.
     """
+    plain = maybe_plain(text)
+    if plain is not None:
+        yield plain
+        return
     text = _check_text(text)
     table = maybe_table_offset(text)
     for value in _iter_values(text[:table]):
