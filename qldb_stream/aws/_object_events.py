@@ -46,7 +46,9 @@ class PrefixRun:
     A run over everything below a prefix, and how far it has come.
 
     All keys up to `after` are taken, and of the next object `skip` items, if it has the entity
-    tag `etag`. `objects`, `missing` and `applied` count over all calls.
+    tag `etag`. `objects`, `missing` and `applied` count over all calls. Objects of exports in JSON
+    come last, in a second round over the same keys, since what is delivered is never taken
+    back: `json_round` is 0 while none of them was met, 1 when some are left for it, 2 in it.
     """
 
     bucket: str
@@ -57,6 +59,7 @@ class PrefixRun:
     objects: int = 0
     missing: int = 0
     applied: int = 0
+    json_round: int = 0
 
 
 def read_messages(event: Mapping[str, Any]) -> tuple[Message, ...] | None:

@@ -50,6 +50,9 @@ _BATCH_ITEMS: Final = 1000
 _MOST_STRANDS: Final = 20
 _MOST_LISTED: Final = 100
 _MOST_TOLD: Final = 1000  # characters
+# Rounds of a run over a prefix, see `PrefixRun`.
+_JSON_LEFT: Final = 1
+_JSON_NOW: Final = 2
 _NO_TIME: Final = "the function's time was over; give it more, or make objects smaller"
 
 _buckets: list[BucketReader] = []
@@ -248,20 +251,33 @@ def _take_messages(taking: _Taking, messages: Sequence[Message]) -> dict[str, An
 
 def _take_prefix(taking: _Taking, run: PrefixRun) -> dict[str, Any]:
     """Go on with a run as far as the time goes; then deliver what waits."""
-    after, skip, etag = run.after, run.skip, run.etag
-    is_whole = True
-    keys = taking.bucket.iter_keys(run.bucket, run.prefix, run.after)
-    for key in keys:
+    run, is_whole = _take_round(taking, run)
+    if is_whole and run.json_round == _JSON_LEFT:
+        run = attrs.evolve(run, after="", json_round=_JSON_NOW)
+        run, is_whole = _take_round(taking, run)
+    return _answer(taking, run, is_whole)
+
+
+def _take_round(taking: _Taking, run: PrefixRun) -> tuple[PrefixRun, bool]:
+    """Take the objects of a round; give how far it came, and whether that is all."""
+    for key in taking.bucket.iter_keys(run.bucket, run.prefix, run.after):
         if taking.is_over:
-            is_whole = False
-            break
-        if not is_passed_over(key):
-            taken = taking.take(StoredObject(run.bucket, key), skip, etag)
+            return run, False
+        if is_passed_over(key):
+            pass
+        elif _is_named_json(key) == (run.json_round == _JSON_NOW):
+            taken = taking.take(StoredObject(run.bucket, key), run.skip, run.etag)
             if not taken.is_whole:
-                skip, etag, is_whole = taken.items, taken.etag, False
-                break
-        after, skip, etag = key, 0, ""
-    return _answer(taking, attrs.evolve(run, after=after, skip=skip, etag=etag), is_whole)
+                return attrs.evolve(run, skip=taken.items, etag=taken.etag), False
+        elif run.json_round != _JSON_NOW:
+            run = attrs.evolve(run, json_round=_JSON_LEFT)
+        run = attrs.evolve(run, after=key, skip=0, etag="")
+    return run, True
+
+
+def _is_named_json(key: str) -> bool:
+    """Say whether a key ends as QLDB named what it exported in JSON; a name is a hint, no more."""
+    return key.lower().removesuffix(".gz").endswith(".json")
 
 
 def _answer(taking: _Taking, run: PrefixRun, is_whole: bool) -> dict[str, Any]:  # noqa: FBT001 - a result

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import attrs
 from amazon.ion import simpleion
 
 from qldb_stream.events import Block
@@ -67,3 +68,8 @@ def write_parts(ledger: Ledger, folder: Path) -> dict[str, Export]:
             break
     (folder / "firehose").write_bytes(b"".join(records))
     return exports
+
+
+def bare(block: Block) -> Block:
+    """Give a block without the name of the stream that it came by."""
+    return attrs.evolve(block, summary=attrs.evolve(block.summary, stream_arn=None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -12,12 +11,11 @@ import pytest
 from qldb_stream.events import Block
 from qldb_stream.ledger import Ledger
 from qldb_stream.pipeline import Pipeline, verify_source
-from qldb_stream.plugins import open_sink
 from qldb_stream.report import Level, ProblemCode, VerifyReport
 from qldb_stream.sinks.memory import MemorySink
 from qldb_stream.sources import open_source
 from qldb_stream.testing import Export, exported_block, make_export, make_journal
-from tests.archive.parts import BLOCKS, make_ledger, write_parts
+from tests.archive.parts import BLOCKS, bare, make_ledger, write_parts
 
 REASON = "the document comes from a JSON export, which lost Ion's types"
 
@@ -33,11 +31,6 @@ def ledger() -> Iterator[Ledger]:
 def parts(ledger: Ledger, tmp_path: Path) -> dict[str, Export]:
     """Its archive in five parts, in the temporary folder."""
     return write_parts(ledger, tmp_path)
-
-
-def bare(block: Block) -> Block:
-    """Give a block without the name of the stream that it came by."""
-    return attrs.evolve(block, summary=attrs.evolve(block.summary, stream_arn=None))
 
 
 def verify(folder: Path) -> VerifyReport:
@@ -71,37 +64,6 @@ def test_the_archive_is_the_ledger(
         strand.missing,
         strand.digest,
     )
-
-
-@pytest.mark.parametrize(
-    "url", ["sqlite:{}/copy.db", "jsonl:{}/copy", "ion:{}/copy", "ledger:{}/c"]
-)
-def test_it_replays_through_sinks(
-    parts: dict[str, Export], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, url: str
-) -> None:
-    """Every block is applied once, and a second run finds nothing to do."""
-    assert parts
-    target = url.format(tmp_path_factory.mktemp("copy"))
-    for expected in ((BLOCKS, 0), (0, BLOCKS)):
-        with closing(open_sink(target)) as sink:
-            report = Pipeline(sink, start=0).run(open_source(tmp_path))
-        assert expected == (report.applied, report.skipped)
-        assert report.verification.ok
-
-
-def test_a_mirror_has_the_digest_of_the_ledger(
-    ledger: Ledger,
-    parts: dict[str, Export],
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """The very blocks are stored again, so that old digests and proofs verify."""
-    assert parts
-    path = tmp_path_factory.mktemp("mirror") / "cars.ledger"
-    with closing(open_sink(f"ledger:{path}?mode=mirror")) as sink:
-        assert Pipeline(sink, start=0).run(open_source(tmp_path)).verification.ok
-    with Ledger.open(path) as copy:
-        assert ledger.digest() == copy.digest()
 
 
 @pytest.mark.parametrize("output_format", ["ion-text", "ion-binary", "json"])
