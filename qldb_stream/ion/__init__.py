@@ -46,7 +46,7 @@ from qldb_stream.ion._stream import (
     to_slice,
 )
 from qldb_stream.ion._symbols import SYSTEM_TABLE, SymbolTable
-from qldb_stream.ion._text import iter_text
+from qldb_stream.ion._text import iter_text, read_text
 from qldb_stream.ion._timestamps import (
     Instant,
     instant_of,
@@ -109,6 +109,7 @@ __all__ = [
     "parse_string",
     "parse_timestamp",
     "read_struct",
+    "read_text",
     "read_value",
     "replaced",
     "retyped",

@@ -13,14 +13,15 @@ such text, now and then also text that only looks like it. What the C part refus
 reads again: it knows more of Ion, and says where an error is. The C part crashes the process on
 bytes that are not UTF-8 and on a small buffer, so it is never given either. The C writer is not
 used: it alters the same values and more. Neither part is given a symbol table: both make one as
-large as it says, whatever it says (`_text_tables`).
+large as it says, whatever it says (`_text_tables`). Its struct alone is read as any other, and
+made a table of as that of binary Ion is.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -28,7 +29,9 @@ from qldb_stream.errors import IonDecodeError, IonEncodeError
 from qldb_stream.ion._plain_text import maybe_plain
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import to_slice
-from qldb_stream.ion._text_tables import maybe_table_offset
+from qldb_stream.ion._symbols import SYSTEM_TABLE, SymbolTable
+from qldb_stream.ion._tables import parse_table
+from qldb_stream.ion._text_tables import Mark, check_table, maybe_mark, with_names
 from qldb_stream.ion._types import IVM
 
 _C_READER_ALTERS: Final = re.compile(
@@ -49,27 +52,84 @@ def iter_text(text: str | bytes) -> Iterator[IonSlice]:
     """
     Iterate over the top-level values of Ion text, lazily; each is a stream of its own.
 
-    A byte order mark at the start is skipped: editors add one to saved digests (facts 7).
+    A byte order mark at the start is skipped: editors add one to saved digests (facts 7). Local
+    symbol tables are read, as in binary Ion, and within the same bounds.
 
     Raises:
-        IonDecodeError: not Ion text, or a symbol table in it; the values before the broken one
-            have been yielded. The offset counts characters, as near as amazon.ion tells, 0 where
-            it does not.
+        IonDecodeError: not Ion text, or a bound exceeded; the values before the broken one have
+            been yielded. The offset counts characters, as near as can be told, 0 where amazon.ion
+            does not.
     """
     plain = maybe_plain(text)
     if plain is not None:
         yield plain
         return
-    text = _check_text(text)
-    table = maybe_table_offset(text)
-    for value in _iter_values(text[:table]):
+    yield from _iter_under(_check_text(text), SYSTEM_TABLE)
+
+
+def read_text(
+    text: str | bytes, table: SymbolTable = SYSTEM_TABLE
+) -> tuple[list[IonSlice], SymbolTable]:
+    """
+    Read a part of Ion text, from the symbol table in force.
+
+    Returns:
+        Its top-level values, each a stream of its own, and the table in force behind them.
+
+    Raises:
+        IonDecodeError: as `iter_text`.
+    """
+    plain = maybe_plain(text)
+    if plain is not None:
+        return [plain], table
+    reading = _iter_under(_check_text(text), table)
+    values = []
+    while True:
         try:
-            converted = to_slice(value)
-        except IonEncodeError as exc:
-            raise IonDecodeError(0, exc.problem) from exc
-        yield converted
-    if table is not None:
-        raise IonDecodeError(table, "a symbol table in Ion text, which has no use for one")
+            values.append(next(reading))
+        except StopIteration as end:
+            table = end.value
+            return values, table
+
+
+def _iter_under(text: str, table: SymbolTable) -> Generator[IonSlice, None, SymbolTable]:
+    """Read what stands between symbol tables; give the last one back."""
+    pos = 0
+    while (mark := maybe_mark(text, pos, table)) is not None:
+        yield from _iter_slices(text, pos, mark.start, table)
+        table = SYSTEM_TABLE if mark.body is None else _read_table(text, mark, table)
+        assert mark.end is not None  # a table that is cut off was refused
+        pos = mark.end
+    yield from _iter_slices(text, pos, len(text), table)
+    return table
+
+
+def _iter_slices(text: str, pos: int, end: int, table: SymbolTable) -> Iterator[IonSlice]:
+    """Read a part of a text that has no symbol table in it."""
+    named, problem = with_names(text[pos:end], table)
+    try:
+        for value in _iter_values(named):
+            yield to_slice(value)
+    except IonDecodeError as exc:
+        error = problem or exc
+        raise IonDecodeError(min(pos + error.offset, end), error.problem) from exc
+    except IonEncodeError as exc:
+        raise IonDecodeError(pos, exc.problem) from exc
+    if problem is not None:
+        raise IonDecodeError(pos + problem.offset, problem.problem)
+
+
+def _read_table(text: str, mark: Mark, table: SymbolTable) -> SymbolTable:
+    """Read the symbol table at a mark, which may add to the one in force."""
+    start, end = check_table(text, mark)
+    values = list(_iter_slices(text, start, end, table))
+    if len(values) != 1:
+        raise IonDecodeError(start, "a symbol table in Ion text is no struct")
+    (struct,) = values
+    try:
+        return parse_table(struct.buf, struct.start, struct.end, table)
+    except IonDecodeError as exc:
+        raise IonDecodeError(mark.start, exc.problem) from exc
 
 
 def _check_text(text: str | bytes) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
@@ -20,13 +19,9 @@ from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._fields import iter_elements, iter_fields
 from qldb_stream.ion._json import int_text, scalar_of, time_text
 from qldb_stream.ion._slice import IonSlice
+from qldb_stream.ion._symbol_text import symbol_text
 from qldb_stream.ion._types import IonType
 
-# `$10` without quotes is a symbol's number, `$ion_1_0` a version of Ion where a value of the top
-# level may stand.
-_PLAIN_SYMBOL: Final = re.compile(
-    r"(?!(?:null|true|false|nan)\Z|\$[0-9]|\$ion_[0-9]+_[0-9]+\Z)[A-Za-z_$][A-Za-z0-9_$]*"
-)
 _MARKER: Final = "$ion_1_0"
 # Beyond that many places a decimal is written with its exponent.
 _MAX_PLACES: Final = 20
@@ -67,7 +62,7 @@ def _lay_out(s: IonSlice, indent: str, margin: str) -> str:
     inner = margin + indent
     if s.ion_type is IonType.STRUCT:
         members = [
-            f"{inner}{_symbol_text(name)}: {_lay_out(one, indent, inner)}"
+            f"{inner}{symbol_text(name)}: {_lay_out(one, indent, inner)}"
             for name, one in iter_fields(s)
         ]
     else:
@@ -117,17 +112,7 @@ def _write(s: IonSlice) -> str:
 
 
 def _prefix(s: IonSlice) -> str:
-    return "".join(f"{_symbol_text(text)}::" for text in s.annotations)
-
-
-def _symbol_text(text: str | None) -> str:
-    if text is None:
-        return "$0"
-    if _PLAIN_SYMBOL.fullmatch(text):
-        return text
-    # JSON's escapes are Ion's; only the quotes are others.
-    inner = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return "'" + inner.replace("'", "\\'") + "'"
+    return "".join(f"{symbol_text(text)}::" for text in s.annotations)
 
 
 def _bool(s: IonSlice) -> str:
@@ -157,7 +142,7 @@ def _decimal(s: IonSlice) -> str:
 
 def _symbol(s: IonSlice) -> str:
     symbol = scalar_of(s)
-    return _symbol_text(symbol if isinstance(symbol, str) else symbol.text)
+    return symbol_text(symbol if isinstance(symbol, str) else symbol.text)
 
 
 def _string(s: IonSlice) -> str:
@@ -185,7 +170,7 @@ def _sexp(s: IonSlice) -> str:
 
 
 def _struct(s: IonSlice) -> str:
-    members = [f"{_symbol_text(name)}:{_write(one)}" for name, one in iter_fields(s)]
+    members = [f"{symbol_text(name)}:{_write(one)}" for name, one in iter_fields(s)]
     return "{" + ",".join(members) + "}"
 
 

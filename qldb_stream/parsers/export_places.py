@@ -11,13 +11,14 @@ from __future__ import annotations
 import binascii
 import operator
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
 
 from qldb_stream.errors import EnvelopeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress
-from qldb_stream.ion import IVM, MAX_TABLES, SYSTEM_TABLE, SymbolTable, iter_text, next_value
+from qldb_stream.ion import IVM, MAX_TABLES, SYSTEM_TABLE, SymbolTable, next_value, read_text
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.json_export import is_json, parse_json_block
 
@@ -29,10 +30,13 @@ __all__ = [
     "TablesInForce",
     "is_binary",
     "is_marker",
+    "is_table_start",
     "maybe_found",
     "place_of",
     "read_block",
     "read_tables",
+    "read_text_block",
+    "text_start",
 ]
 
 OWN_TABLES: Final = -1
@@ -46,14 +50,17 @@ _COPIES_PER_BYTE: Final = 16
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIRST_BINARY: Final = 0xD0  # structs, annotations, the version marker; no text begins so
 
-TEXT_START: Final = re.compile(
-    rb"\{\s{0,64}[\"']?blockAddress[\"']?\s{0,64}:\s{0,64}\{[^{}]{0,256}\}\s{0,64},"
-    rb"\s{0,64}[\"']?transactionId[\"']?\s{0,64}:"
-)
+_TEXT_START: Final = rb"\{\s{0,64}%b\s{0,64}:\s{0,64}\{[^{}]{0,256}\}\s{0,64},\s{0,64}%b\s{0,64}:"
+_FIRST_FIELDS: Final = ("blockAddress", "transactionId")
+_FIRST_NAMES: Final = tuple([b"[\"']?%b[\"']?" % name.encode() for name in _FIRST_FIELDS])
+TEXT_START: Final = re.compile(_TEXT_START % _FIRST_NAMES)
 """How a block of Ion text or JSON starts, in its first two fields."""
 
 # A block of text whose bracket is damaged: what follows cannot stand in binary Ion there.
 _DAMAGED_TEXT: Final = re.compile(rb"\s{0,64}[\"']?blockAddress[\"']?\s{0,64}:")
+
+_TABLE_START: Final = rb"(?:\$ion_1_0\s{1,64})?\$(?:ion_symbol_table|0{0,64}3)\s{0,64}::\s{0,64}\{"
+_TABLE_START_BYTES: Final = 256
 
 # A block's first fields as the service writes them, in Ion or JSON.
 _DIGEST: Final = rb"([A-Za-z0-9+/]{43}=)"
@@ -110,7 +117,7 @@ def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
 
     Args:
         data: what `FoundBlock` says where it stands.
-        table: the symbols before it, for binary Ion.
+        table: the symbols before it, in Ion.
 
     Raises:
         EnvelopeError: it is no block (facts 2.1), or not exactly one value.
@@ -121,22 +128,34 @@ def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
         if value is None or end != len(data):
             raise EnvelopeError("block", "one value", "none" if value is None else "more")
         return parse_block(value)
-    if not is_json(data):
-        return _read_text(data)
-    try:
-        return parse_json_block(data)
-    except IonDecodeError:
-        # Ion text may quote its names as JSON does; what is neither is told as JSON.
-        if b"{{" in data:
-            return _read_text(data)
-        raise
+    block, _ = read_text_block(data, table)
+    if block is None:
+        raise EnvelopeError("block", "one value", "none")
+    return block
 
 
-def _read_text(data: bytes) -> Block:
-    values = list(iter_text(data))
-    if len(values) != 1:
+def read_text_block(data: bytes, table: SymbolTable) -> tuple[Block | None, SymbolTable]:
+    """
+    Read what stands in text up to the end of a bracket: a block, or symbol tables.
+
+    Returns:
+        The block, None where these are tables; and the table in force behind it.
+
+    Raises:
+        EnvelopeError: it is no block (facts 2.1), or more than one value.
+        IonDecodeError: not sound Ion or JSON.
+    """
+    if is_json(data):
+        try:
+            return parse_json_block(data), table
+        except IonDecodeError:
+            # Ion text may quote its names as JSON does; what is neither is told as JSON.
+            if b"{{" not in data:
+                raise
+    values, after = read_text(data, table)
+    if len(values) > 1:
         raise EnvelopeError("block", "one value", f"{len(values)} values")
-    return parse_block(values[0])
+    return parse_block(values[0]) if values else None, after
 
 
 def read_tables(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> SymbolTable:
@@ -150,7 +169,10 @@ def read_tables(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> SymbolTable:
     Raises:
         IonDecodeError: not sound Ion.
     """
-    return _without_count(next_value(data, 0, table)[2])
+    # Of tables behind a marker that is damaged nothing may be left.
+    in_text = bool(data) and not is_binary(data, 0)
+    after = read_text(data, table)[1] if in_text else next_value(data, 0, table)[2]
+    return _without_count(after)
 
 
 def _without_count(table: SymbolTable) -> SymbolTable:
@@ -202,9 +224,25 @@ def maybe_found(data: bytes, offset: int) -> FoundBlock | None:
     return FoundBlock(address, block_hash, leaves, offset, len(data))
 
 
+@lru_cache(maxsize=16)
+def text_start(table: SymbolTable) -> re.Pattern[bytes]:
+    """Give the pattern of how text goes on: a block under a symbol table, or another table."""
+    names = [
+        rb"(?:%b|\$0{0,64}%d)" % (name, table.texts.index(text)) if text in table.texts else name
+        for text, name in zip(_FIRST_FIELDS, _FIRST_NAMES, strict=True)
+    ]
+    return re.compile(_TEXT_START % tuple(names) + rb"|" + _TABLE_START)
+
+
+def is_table_start(data: bytes) -> bool:
+    """Say whether text that begins so may have been a symbol table, damaged as it may be."""
+    head = data[:_TABLE_START_BYTES].partition(b"{")[0]
+    return b"::" in head or b"$ion_s" in head
+
+
 class TablesInForce:
     """
-    The symbol table in force in binary Ion, and where it stands.
+    The symbol table in force, and where it stands.
 
     Tables that stand together are told as one, when the second block comes that needs them.
     """

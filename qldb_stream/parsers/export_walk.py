@@ -5,9 +5,10 @@ Strategy: an object is walked value by value through a bounded window; a value's
 bytes, or in text its brackets, say where it ends (facts 3.3). Blocks of Ion text, binary Ion
 and JSON lines are told apart block by block. Text is slow to read, so a block that begins as the
 service writes it, has no other one inside and is followed by a value is not read here: only its
-address and hashes are picked out. Of binary Ion a block may need a symbol table that stands
-somewhere before it: the walk tells where, as a chain of tables, so that a block can be
-read again by itself. The first block behind a version marker brings its tables along.
+address and hashes are picked out. Of Ion a block may need a symbol table that stands somewhere
+before it: the walk tells where, as a chain of tables, so that a block can be read again by itself.
+The first block behind a version marker, or in text behind a table that needs none before it,
+brings its tables along.
 
 Rules: nothing is dropped in silence. What is no block is one `Undecodable`, from where it starts
 to where the next sound block starts. After damage that is where the damaged value ends, if what
@@ -30,16 +31,17 @@ from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.effort import Effort
 from qldb_stream.parsers.export_places import (
     OWN_TABLES,
-    TEXT_START,
     FoundBlock,
     FoundTables,
     TablesInForce,
     is_binary,
     is_marker,
+    is_table_start,
     maybe_found,
-    place_of,
     read_block,
     read_tables,
+    read_text_block,
+    text_start,
 )
 from qldb_stream.parsers.items import shifted, skip_space
 from qldb_stream.parsers.text import look_for_end
@@ -205,22 +207,39 @@ class _Walk:
     # --- text ---
 
     def _text_at(self, window: Window, pos: int) -> tuple[int, FoundBlock | None]:
-        """Read the next value of Ion text or JSON."""
+        """Read the next value of Ion text or JSON: a block, or what stands between blocks."""
+        end, found, table = self._text_value(window, pos)
+        if isinstance(found, FoundBlock):
+            return end, found
+        if found is not None:
+            if table is SYSTEM_TABLE:
+                self._tables.reset(None)  # a version marker may stand before it
+            return end, self._tables.placed(found, pos, end)
+        if table is not self._tables.table:
+            if not table.copied:
+                self._tables.reset((pos, pos))  # it needs none before it
+            self._tables.declare(pos, end, table)
+        return end, None
+
+    def _text_value(
+        self, window: Window, pos: int
+    ) -> tuple[int, FoundBlock | Block | None, SymbolTable]:
+        """Find or read a block, or tables; give where it ends, and the table in force there."""
+        table = self._tables.table
         end = self._text_end(window, pos)
         if end is None:
-            return window.size, None
+            return window.size, None, table
         index = window.seek(pos, end - pos + _NEXT_BYTES)
         data = window.data[index : index + end - pos]
-        if _starts_value(window, index + end - pos):
+        if table is SYSTEM_TABLE and _starts_value(window, index + end - pos):
             found = maybe_found(data, pos)
             if found is not None:
-                return end, found
+                return end, found, table
         try:
-            block = read_block(data)
+            return end, *read_text_block(data, table)
         except DecodeError as exc:
             self._effort.spend(_TEXT_COST * (end - pos))
             raise shifted(exc, pos) from exc
-        return end, place_of(block, pos, end - pos)
 
     def _text_end(self, window: Window, pos: int) -> int | None:
         """Find where a value of text ends; None when nothing comes but comments."""
@@ -240,14 +259,16 @@ class _Walk:
             least = min(_MORE_TIMES * max(least, len(data) - index), MAX_BLOCK_BYTES)
             self._effort.need(least, pos)
 
-    def _is_text_block(self, window: Window, pos: int) -> bool:
-        """Say whether after damage a block of text stands at a place."""
+    def _is_text_sound(self, window: Window, pos: int) -> bool:
+        """Say whether after damage the walk may go on at a place of text."""
         try:
             self._effort.need(0, pos)
-            _, found = self._text_at(window, pos)
+            _, found, table = self._text_value(window, pos)
         except DecodeError:
             return False
-        return found is not None and self._is_ours(found.address)
+        if found is None:
+            return table is not self._tables.table and _FIRST_FIELDS[0] in table.texts
+        return self._is_ours(found.address)
 
     # --- after damage ---
 
@@ -268,8 +289,12 @@ class _Walk:
         return end, Undecodable(self._name, pos, length, error, data)
 
     def _after_text(self, window: Window, origin: int) -> int:
-        for place in self._iter_starts(window, origin + 1, TEXT_START):
-            if self._is_text_block(window, place):
+        index = window.seek(origin, _NEXT_BYTES)
+        if is_table_start(window.data[index:]):
+            self._tables.reset(None)  # what it said is not known, and what was is no more
+        pattern = text_start(self._tables.table)
+        for place in self._iter_starts(window, origin + 1, pattern):
+            if self._is_text_sound(window, place):
                 return place
         return window.size
 

@@ -4,7 +4,8 @@ What a file of a journal is, by how it begins: records, an export's blocks, a ma
 Strategy: what tells the kinds apart are names of fields, and they stand at the start of all
 three: a record's envelope begins with `qldbStreamArn`, a block with `blockAddress`, a manifest
 with `keys` or `ledgerName` (facts 1.1, 2.1, 3.2). Text says the name of its first field; binary
-Ion has all names in its first symbol table, in the order in which they were first used.
+Ion, and text that another tool gave a symbol table, has all names there, in the order in which
+they were first used.
 
 Rules: a doubt is decided towards records, whose walk is the most patient. A name that says
 "record" wins over all others, so that no record is taken for something else. One damaged byte
@@ -38,11 +39,9 @@ _BLOCK: Final = (
 _ENOUGH: Final = 5  # of a block's names, where the first one cannot be told
 _MANIFEST: Final = (b"keys", b"ledgerName", b"exportId", b"inclusiveStartTime")
 
-_FIRST_NAME: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?"
-    rb"(?:\s|\$ion_1_0\b|//[^\n]*+\n|/\*(?:[^*]|\*(?!/))*+\*/)*+"
-    rb"\{\s*+[\"']?([A-Za-z]+)[\"']?\s*:"
-)
+_BEFORE: Final = rb"(?:\xef\xbb\xbf)?(?:\s|\$ion_1_0\b|//[^\n]*+\n|/\*(?:[^*]|\*(?!/))*+\*/)*+"
+_FIRST_NAME: Final = re.compile(_BEFORE + rb"\{\s*+[\"']?([A-Za-z]+)[\"']?\s*:")
+_TEXT_TABLE: Final = re.compile(_BEFORE + rb"(?:'?\$ion_symbol_table'?|\$0*+3)\s*+::")
 
 
 class Kind(enum.Enum):
@@ -69,7 +68,8 @@ def kind_of(head: bytes) -> Kind:
         return Kind.RECORDS
     if sum(name in head for name in _BLOCK) >= _ENOUGH:
         return Kind.EXPORT
-    if head.startswith(IVM) and any(name in head for name in _MANIFEST):
+    has_table = head.startswith(IVM) or _TEXT_TABLE.match(head) is not None
+    if has_table and any(name in head for name in _MANIFEST):
         return Kind.MANIFEST
     return Kind.RECORDS
 

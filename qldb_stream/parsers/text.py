@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from qldb_stream.errors import IonDecodeError
-from qldb_stream.ion import MAX_VALUE_BYTES, IonSlice, iter_text
+from qldb_stream.ion import MAX_VALUE_BYTES, SYSTEM_TABLE, IonSlice, read_text
 
 __all__ = ["MAX_DEPTH", "find_end", "is_start", "iter_chunked_text", "iter_pieces", "look_for_end"]
 
@@ -94,13 +94,20 @@ def iter_chunked_text(chunks: Iterable[bytes]) -> Iterator[IonSlice]:
     Iterate over the top-level structs and lists of Ion text, lazily.
 
     Args:
-        chunks: as `iter_pieces` takes them.
+        chunks: as `iter_pieces` takes them. Symbol tables are carried on.
 
     Raises:
         IonDecodeError: not Ion text, or too long a value; the values before it have been
             yielded. The offset is about where the broken value is.
     """
-    return iter_pieces(chunks, lambda piece: list(iter_text(piece)))
+    table = SYSTEM_TABLE
+
+    def read(piece: bytes) -> list[IonSlice]:
+        nonlocal table
+        values, table = read_text(piece, table)
+        return values
+
+    return iter_pieces(chunks, read)
 
 
 def iter_pieces(chunks: Iterable[bytes], read: Callable[[bytes], list[T]]) -> Iterator[T]:

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from amazon.ion import simpleion
 from attrs import evolve
 from hypothesis import given, settings, strategies as st
 
 from qldb_stream.errors import DecodeError, EnvelopeError, IonDecodeError
 from qldb_stream.events import Block, Undecodable
-from qldb_stream.ion import IVM, to_slice
+from qldb_stream.ion import IVM, ion_hash, to_slice
 from qldb_stream.parsers.effort import Effort
+from qldb_stream.parsers.export import parse_export
 from qldb_stream.parsers.export_places import FoundBlock, FoundTables, read_block, read_tables
 from qldb_stream.parsers.export_walk import iter_export_object
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.testing import exported_block, flip_bit, make_export, make_journal, records
 from qldb_stream.testing.exports import ExportFormat, SymbolTables
+from tests.parsers.text_tables import Tables, write_text
 
 JOURNAL = make_journal(33, blocks=12)
 BLOCKS = [evolve(block, summary=evolve(block.summary, stream_arn=None)) for block in JOURNAL]
@@ -26,11 +29,15 @@ FORMS: Sequence[tuple[ExportFormat, SymbolTables]] = [
     ("ion-binary", "own"),
     ("ion-binary", "shared"),
     ("ion-binary", "appending"),
+    ("ion-text", "shared"),
+    ("ion-text", "appending"),
 ]
 
 
 def written(output_format: ExportFormat, tables: SymbolTables) -> bytes:
-    """Write the journal as one object."""
+    """Write the journal as one object; text with tables as another tool rewrites it."""
+    if output_format == "ion-text" and tables != "own":
+        return write_text(BLOCKS, tables)
     made = make_export(BLOCKS, output_format, tables=tables)
     return made.objects[made.keys[0]]
 
@@ -70,7 +77,7 @@ def places_of(data: bytes) -> list[tuple[int, int]]:
         one for one in iter_export_object(BytesReadable(data, "x")) if isinstance(one, FoundBlock)
     ]
     places = [(one.offset, one.offset + one.length) for one in found]
-    if data.startswith(IVM) and found[-1].tables >= 0:
+    if data.startswith((IVM, b"$ion_s")) and found[-1].tables >= 0:
         places[0] = (places[0][1] - 100, places[0][1])  # its own tables stand before it
     return places
 
@@ -209,13 +216,55 @@ def test_values_that_are_too_long_or_cut_off_are_told() -> None:
     assert "cut off" in str(damage.error)
 
 
-def test_a_symbol_table_in_text_is_told() -> None:
-    """QLDB writes none; what it stands before is read where it needs none."""
+def test_a_table_that_nothing_needs_is_passed() -> None:
+    """Text may have one, and a version marker that ends it."""
     table = b'$ion_symbol_table::{symbols:["a"]}\n'
-    blocks, (damage,) = walk(table + OBJECTS["ion-text", "own"])
-    assert list(range(12)) == numbers(blocks)
-    assert (0, len(table)) == (damage.offset, damage.length)
-    assert isinstance(damage.error, IonDecodeError)
+    text = OBJECTS["ion-text", "own"]
+    for data in (table + text, table + b"$ion_1_0 " + text):
+        assert (list(range(12)), []) == (numbers(walk(data)[0]), walk(data)[1])
+
+
+@pytest.mark.parametrize("tables", ["each", "shared", "appending"])
+def test_tables_behind_damage_are_found(tables: Tables) -> None:
+    """What follows a part that is cut off is read under its own table, not the one before."""
+    data = OBJECTS["ion-text", "shared"]
+    other = b"$ion_1_0\n" + write_text(BLOCKS[::-1], tables)
+    cut = PLACES["ion-text", "shared"][5][0] + 100
+    blocks, (damage,) = walk(data[:cut] + other)
+    assert [*BLOCKS[:5], *BLOCKS[::-1]] == blocks
+    assert cut - 100 <= damage.offset < cut
+
+
+@pytest.mark.parametrize("flaw", [b"symbols:(", b"$ion_symbol_tables::{symbols:["])
+def test_a_damaged_table_in_text_costs_what_needs_it(flaw: bytes) -> None:
+    """Its blocks are not read under the one before; those behind the next one are."""
+    shared = write_text(BLOCKS[4:8], "shared")
+    whole = b"$ion_symbol_table::{symbols:[" if flaw.startswith(b"$") else b"symbols:["
+    data = OBJECTS["ion-text", "shared"] + shared.replace(whole, flaw, 1)
+    blocks, damages = walk(data + OBJECTS["ion-text", "appending"])
+    assert [*BLOCKS, *BLOCKS] == blocks
+    assert damages
+    assert len(OBJECTS["ion-text", "shared"]) == damages[0].offset
+
+
+@pytest.mark.parametrize("tables", ["each", "shared", "appending"])
+def test_amazon_ion_reads_the_same(tables: Tables) -> None:
+    """What is read under tables has the hashes that the peer's values have, block by block."""
+    data = write_text(BLOCKS, tables)
+    assert b"blockHash:" not in data
+    peers = simpleion.loads(data.decode(), single_value=False)
+    assert [exported_block(block).hash() for block in walk(data)[0]] == [
+        ion_hash(peer) for peer in peers
+    ]
+    assert BLOCKS == walk(data)[0] == list(parse_export(data))
+    assert BLOCKS == list(parse_export([data[n : n + 1000] for n in range(0, len(data), 1000)]))
+
+
+def test_each_block_with_its_own_table_needs_nothing_else() -> None:
+    """Its place holds the table, too."""
+    found = list(iter_export_object(BytesReadable(write_text(BLOCKS, "each"), "x")))
+    assert [-1] * 12 == [one.tables for one in found if isinstance(one, FoundBlock)]
+    assert 12 == len(found)
 
 
 def test_no_block_goes_across_a_seam() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from qldb_stream.ion import to_slice, to_text
 from qldb_stream.parsers.kinds import Kind, kind_of
+from qldb_stream.parsers.manifest import CompletedManifest, parse_manifest
 from qldb_stream.testing import aggregate, make_export, make_journal, records
 from qldb_stream.testing.exports import ExportFormat, SymbolTables
+from tests.parsers.text_tables import Tables, write_text
 
 JOURNAL = make_journal(3, blocks=5)
 BLOCKS = list(JOURNAL)
@@ -25,6 +27,15 @@ def test_an_export_is_told(output_format: ExportFormat, tables: SymbolTables) ->
     for key, data in made.objects.items():
         expected = Kind.EXPORT if key in made.keys else Kind.MANIFEST
         assert expected is kind_of(data)
+
+
+@pytest.mark.parametrize("tables", ["each", "shared", "appending"])
+def test_text_with_symbol_tables_is_told_by_their_names(tables: Tables) -> None:
+    """As binary Ion is; a manifest, too."""
+    assert Kind.EXPORT is kind_of(write_text(BLOCKS, tables))
+    manifest = b'$ion_1_0 $ion_symbol_table::{symbols:["keys"]} {$10:["a"]}'
+    assert Kind.MANIFEST is kind_of(manifest)
+    assert CompletedManifest(("a",)) == parse_manifest(manifest)
 
 
 @pytest.mark.parametrize("head", [b"\xef\xbb\xbf", b"$ion_1_0 ", b"// a\n", b"/* {a:1} */ \n"])

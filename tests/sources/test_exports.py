@@ -30,6 +30,7 @@ from qldb_stream.testing import (
 )
 from qldb_stream.testing.exports import ExportFormat, SymbolTables
 from qldb_stream.typing import Item
+from tests.parsers.text_tables import Tables, write_text
 
 JOURNAL = make_journal(21, blocks=60)
 BLOCKS = list(JOURNAL)
@@ -343,3 +344,21 @@ def test_a_range_without_end_costs_nothing(tmp_path: Path) -> None:
 def test_an_error_says_what_was_promised() -> None:
     """Its text has both."""
     assert "a: b" == str(ExportIncompleteError("a", "b"))
+
+
+@pytest.mark.parametrize("tables", ["each", "shared", "appending"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_text_with_symbol_tables_verifies(tmp_path: Path, tables: Tables, jobs: int) -> None:
+    """An export that another tool rewrote is the journal still, also where two processes share."""
+    made = make_export(BLOCKS, "ion-text", object_blocks=20)
+    made.write(tmp_path)
+    for n, key in enumerate(made.keys):
+        text = write_text(BLOCKS[20 * n : 20 * n + 20], tables)
+        (tmp_path / key).write_bytes(text if n else gzip.compress(text))
+    assert set(map(repr, events_of(BLOCKS))) == set(map(repr, read(tmp_path)))
+    report = verify_source(open_source(tmp_path), jobs=jobs)
+    assert (60, (), JOURNAL.digest()) == (
+        report.blocks,
+        report.problems,
+        report.strands[0].digest,
+    )
