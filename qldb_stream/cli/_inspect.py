@@ -14,7 +14,7 @@ from qldb_stream.cli._options import files_argument
 from qldb_stream.cli._output import count, make_printable, nothing_readable, print_json
 from qldb_stream.cli._progress import progress
 from qldb_stream.cli._standard import complain
-from qldb_stream.errors import DecodeError, UsageError
+from qldb_stream.errors import DecodeError, ExportIncompleteError, UsageError
 from qldb_stream.events import (
     BlockSummary,
     ControlRecord,
@@ -87,6 +87,12 @@ def _revision(item: RevisionDetails) -> dict[str, Any]:
 
 
 def _undecodable(item: Undecodable) -> dict[str, Any]:
+    if isinstance(item.error, ExportIncompleteError):
+        return {
+            "type": "EXPORT_INCOMPLETE",
+            "source": item.source,
+            "message": str(item.error),
+        }
     return {
         "type": "UNDECODABLE",
         "source": item.source,
@@ -150,6 +156,10 @@ _WORDS: Final[dict[str, _Words]] = {
         lambda shown: f"{shown['source']} at byte {shown['offset']}, {shown['length']} bytes:",
         lambda shown: str(shown["message"]),
     ),
+    "EXPORT_INCOMPLETE": (
+        lambda shown: f"{shown['source']}:",
+        lambda shown: str(shown["message"]),
+    ),
 }
 
 
@@ -173,8 +183,9 @@ def inspect(*, files: tuple[str, ...], with_data: bool, as_json: bool) -> int:
 
     FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
     standard input.
-    Bytes that cannot be read are printed as UNDECODABLE with their place; then the exit
-    code is 1, or 2 when nothing could be read at all.
+    Bytes that cannot be read are printed as UNDECODABLE with their place, and what an export
+    promised and did not deliver as EXPORT_INCOMPLETE; then the exit code is 1, or 2 when
+    nothing could be read at all.
     """
     events = 0
     damaged: list[str] = []

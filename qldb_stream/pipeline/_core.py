@@ -227,7 +227,7 @@ class PipelineCore:
                 `close` was called.
         """
         if isinstance(item, Undecodable):
-            self._tally.add_problem(_undecodable(item))
+            self._tally.add_undecodable(item)
             return
         if isinstance(item, Block):
             self._store_whole(item)
@@ -480,12 +480,6 @@ def _missing(
         first = max(first, end + 1)
     if first <= last:
         yield first, last
-
-
-def _undecodable(item: Undecodable) -> Problem:
-    """Name file, place and reason of what could not be read."""
-    message = f"{item.source} at byte {item.offset}, {item.length} bytes: {item.error}"
-    return Problem(ProblemCode.UNDECODABLE, message)
 
 
 def _problem_of(error: IntegrityError) -> Problem:

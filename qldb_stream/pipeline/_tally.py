@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from qldb_stream.errors import ExportIncompleteError
+from qldb_stream.events import Undecodable
 from qldb_stream.report import (
     BlockVerification,
     Outcome,
@@ -37,6 +39,15 @@ class Tally:
         self._by_code[problem.code] += 1
         if self._by_code[problem.code] <= LISTED_PER_CODE:
             self._problems.append(problem)
+
+    def add_undecodable(self, item: Undecodable) -> None:
+        """List what cannot be read, with file and place; or what an export lacks, by its file."""
+        if isinstance(item.error, ExportIncompleteError):
+            code, where = ProblemCode.EXPORT_INCOMPLETE, item.source
+        else:
+            code = ProblemCode.UNDECODABLE
+            where = f"{item.source} at byte {item.offset}, {item.length} bytes"
+        self.add_problem(Problem(code, f"{where}: {item.error}"))
 
     def add_verification(self, verification: BlockVerification, revisions: int) -> None:
         """Count a verified block, and its revisions that have contents."""

@@ -23,6 +23,7 @@ class ProblemCode(enum.StrEnum):
     """What kind of thing is wrong; stable, for programs to act on."""
 
     UNDECODABLE = "UNDECODABLE"
+    EXPORT_INCOMPLETE = "EXPORT_INCOMPLETE"
     INCOMPLETE = "INCOMPLETE"
     GAP = "GAP"
     CONFLICT = "CONFLICT"

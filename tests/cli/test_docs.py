@@ -75,6 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     write_archive(holed, tmp_path / "holed")
     write_archive(map(with_other_version, journal.iter_records()), tmp_path / "changed")
     Path("noise").write_bytes(b"neither Ion nor KPL")
+    Path("unended").write_bytes(b'{ledgerName: "a", exportId: "b"}')
     run("demo", "--vehicles", "3", "--keep", "demo")
     with Ledger.open("demo/destination.ledger") as ledger:
         ledger.driver().execute_lambda(lambda txn: txn.execute_statement("DROP TABLE Person"))
@@ -265,7 +266,7 @@ def printed(run: Run) -> dict[str, set[str]]:
     assert (True, 60) == (again["ok"], again["skipped"])
     lines = [
         json.loads(x)
-        for x in run("inspect", "in", "noise", "--data", "--json").out.split("\n")
+        for x in run("inspect", "in", "noise", "unended", "--data", "--json").out.split("\n")
         if x
     ]
     compared = [

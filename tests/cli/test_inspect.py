@@ -11,7 +11,7 @@ import attrs
 from qldb_stream.events import Block, BlockSummary, TransactionInfo
 from qldb_stream.ion import to_slice
 from qldb_stream.ledger import Ledger
-from qldb_stream.testing import JournalShape, make_journal, records, write_archive
+from qldb_stream.testing import JournalShape, make_export, make_journal, records, write_archive
 from tests.cli.conftest import Run
 
 JOURNAL = make_journal(3, blocks=40, shape=JournalShape(redactions=0.5, system=0.2))
@@ -129,3 +129,16 @@ def test_statements_give_no_orders_to_a_terminal(run: Run, tmp_path: Path) -> No
     assert 0 == answer.code
     assert all(letter == "\n" or letter.isprintable() for letter in answer.out)
     assert r"CREATE TABLE Things -- \x1b]0;owned\x07\x9b2J" in answer.out
+
+
+def test_what_an_export_lacks_is_a_line_of_its_own(run: Run, tmp_path: Path) -> None:
+    """It is no damage of the manifest, which is read well."""
+    made = make_export(make_journal(5, blocks=12), object_blocks=6)
+    made.write(tmp_path, without=[made.keys[1]])
+    answer = run("inspect", tmp_path)
+    (line,) = [line for line in answer.out.splitlines() if "EXPORT_INCOMPLETE" in line]
+
+    assert 1 == answer.code
+    assert f"{tmp_path / made.manifest_key}:" in line
+    assert line.endswith("it is not here; 6 of its 6 blocks are missing: 6-11")
+    assert "UNDECODABLE" not in answer.out

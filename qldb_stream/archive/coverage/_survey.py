@@ -191,12 +191,10 @@ class Survey:
         return found
 
     def _add_undecodable(self, item: Undecodable) -> None:
-        message = f"{item.source}: {item.error}"
         if not isinstance(item.error, ExportIncompleteError):
             file = self._by_name.get(item.source, -1)
             self._undecodable[file] = self._undecodable.get(file, 0) + 1
-            message = f"{item.source} at byte {item.offset}, {item.length} bytes: {item.error}"
-        self._tally.add_problem(Problem(ProblemCode.UNDECODABLE, message))
+        self._tally.add_undecodable(item)
 
     def _add_problem(self, problem: Problem, files: Sequence[int]) -> None:
         # Values of documents are for `verify`, which is asked for them; the message has the rest.

@@ -41,7 +41,11 @@ T = TypeVar("T")
 
 _NAMED: Final = 20
 _NO_TABLE: Final = TableInfo("", "")
-_HIDING: Final = (ProblemCode.INCOMPLETE.value, ProblemCode.UNDECODABLE.value)
+_HIDING: Final = (
+    ProblemCode.INCOMPLETE.value,
+    ProblemCode.UNDECODABLE.value,
+    ProblemCode.EXPORT_INCOMPLETE.value,
+)
 
 
 @contextmanager

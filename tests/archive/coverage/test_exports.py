@@ -121,7 +121,7 @@ def test_a_block_less_than_the_name_says(made: Export, tmp_path: Path) -> None:
     report = cover(tmp_path / "in")
 
     assert ((0, 9), (29, 29)) == report.strands[0].missing
-    assert {ProblemCode.UNDECODABLE} == {problem.code for problem in report.problems}
+    assert {ProblemCode.EXPORT_INCOMPLETE} == {problem.code for problem in report.problems}
     assert 0 == sum(file.undecodable for file in report.files)
 
 
