@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,16 @@ from pathlib import Path
 import pytest
 
 from qldb_stream.cli import main
+from qldb_stream.hashing import merkle_proof
+from qldb_stream.ion import to_slice, to_text
 from qldb_stream.report import Claim, DigestState
-from qldb_stream.testing import edit_field, make_journal, write_archive
+from qldb_stream.testing import (
+    edit_field,
+    exported_block,
+    make_export,
+    make_journal,
+    write_archive,
+)
 from qldb_stream.verification.diagnosis._losses import LOSSES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "verify.md"
@@ -21,15 +30,25 @@ CODE = re.compile(r'Claim\(\s*"([A-Z_]+)"')
 
 
 def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of them verifies a whole archive, one against its digest."""
+    """Each of them verifies a whole archive, or an answered block, some against a digest."""
     monkeypatch.chdir(tmp_path)
     write_archive(JOURNAL.iter_records(), Path("archive"))
     digest = base64.b64encode(JOURNAL.digest()).decode()
     Path("ledger-digest.json").write_text(f"{digest}@{JOURNAL.strand_id}:19")
     commands = re.findall(r"^qldb-stream (verify .*)$", TEXT, re.MULTILINE)
-    assert 4 == len(commands)
+    make_export(list(JOURNAL)[:18]).write(Path("export"))
+    for number in (18, 19):
+        Path(f"block-{number}.json").write_text(answer(number))
+    assert 6 == len(commands)
     for command in commands:
         assert 0 == main(command.split()), command
+
+
+def answer(number: int) -> str:
+    """Give what GetBlock answers of a block, with the proof up to the last one."""
+    proof = merkle_proof([block.block_hash for block in JOURNAL], number)
+    values = {"Block": exported_block(list(JOURNAL)[number]), "Proof": to_slice(list(proof))}
+    return json.dumps({name: {"IonText": to_text(value)} for name, value in values.items()})
 
 
 def test_the_example_runs(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from qldb_stream.cli._answers import read_proofs
 from qldb_stream.cli._digest import digest_option, read_digests, tip_option
 from qldb_stream.cli._html import check_page, html_option, write_page
 from qldb_stream.cli._input import open_files, shown_names
@@ -29,6 +30,7 @@ Examples:
   qldb-stream verify archive/ --jobs 4
   qldb-stream verify archive/ --digest ledger-digest.json
   qldb-stream verify archive/ --digest BASE64@STRAND:1234
+  qldb-stream verify getblock-answer.json --digest ledger-digest.json
   qldb-stream verify s3://my-archive/2024/ rest/
   tar -xOf archive.tar | qldb-stream verify -
 """
@@ -70,12 +72,15 @@ def verify(
 
     FILE is a file, a folder or s3://BUCKET/PREFIX of Kinesis or Firehose bytes, or - for
     standard input.
-    With --digest the ledger's digest at that tip is recomputed from block 0 and compared.
+    With --digest the ledger's digest at that tip is recomputed from block 0 and compared; of a
+    FILE that GetBlock answered, the proof is followed to it.
     Holes in a strand are reported and the chain is checked again after them. Exits with 0
     when no problem was found, 1 when one was, 2 when nothing was readable.
     """
     check_page(page)
-    checks = Checks(diagnose=diagnose, digests=read_digests(digests, tip))
+    saved = read_digests(digests, tip)
+    proofs = read_proofs(files) if saved else ()
+    checks = Checks(diagnose=diagnose, digests=saved, proofs=proofs)
     with progress() as report_progress, open_files(files, report_progress) as source:
         pipeline = Pipeline(None, checks=checks)
         failure = _run(pipeline, source, jobs)

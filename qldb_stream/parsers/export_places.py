@@ -16,9 +16,10 @@ from typing import Final
 
 import attrs
 
-from qldb_stream.errors import EnvelopeError, IonDecodeError
+from qldb_stream.errors import AnswerError, EnvelopeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress
 from qldb_stream.ion import IVM, MAX_TABLES, SYSTEM_TABLE, SymbolTable, next_value, read_text
+from qldb_stream.parsers.answer import is_answer, parse_answer
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.json_export import is_json, parse_json_block
 
@@ -145,6 +146,11 @@ def read_text_block(data: bytes, table: SymbolTable) -> tuple[Block | None, Symb
         EnvelopeError: it is no block (facts 2.1), or more than one value.
         IonDecodeError: not sound Ion or JSON.
     """
+    if is_answer(data):
+        answered = parse_answer(data).block
+        if answered is None:
+            raise AnswerError("`Block`", "`Revision`, which is no block")
+        return answered, table
     if is_json(data):
         try:
             return parse_json_block(data), table

@@ -19,6 +19,7 @@ import re
 from typing import Final
 
 from qldb_stream.ion import IVM
+from qldb_stream.parsers.answer import is_answer
 from qldb_stream.parsers.kpl import MAGIC
 
 __all__ = ["SNIFF_BYTES", "Kind", "kind_of"]
@@ -42,6 +43,9 @@ _MANIFEST: Final = (b"keys", b"ledgerName", b"exportId", b"inclusiveStartTime")
 _BEFORE: Final = rb"(?:\xef\xbb\xbf)?(?:\s|\$ion_1_0\b|//[^\n]*+\n|/\*(?:[^*]|\*(?!/))*+\*/)*+"
 _FIRST_NAME: Final = re.compile(_BEFORE + rb"\{\s*+[\"']?([A-Za-z]+)[\"']?\s*:")
 _TEXT_TABLE: Final = re.compile(_BEFORE + rb"(?:'?\$ion_symbol_table'?|\$0*+3)\s*+::")
+
+
+_REVISION_ANSWER: Final = re.compile(rb"\"Revision\"\s*+:\s*+\{\s*+\"IonText\"")
 
 
 class Kind(enum.Enum):
@@ -81,6 +85,8 @@ def _kind_of_name(name: bytes, head: bytes) -> Kind:
         return Kind.RECORDS if b"revisionSummaries" in head else Kind.EXPORT
     if name in _MANIFEST:
         return Kind.MANIFEST
+    if is_answer(head):
+        return Kind.RECORDS if _REVISION_ANSWER.search(head) else Kind.EXPORT
     is_block = sum(found in head for found in _BLOCK) >= _ENOUGH
     is_record = name in (b"payload", *_RECORD) or any(found in head for found in _RECORD)
     return Kind.EXPORT if is_block and not is_record else Kind.RECORDS

@@ -8,7 +8,14 @@ from typing import Final
 import attrs
 
 from qldb_stream.report import DigestCheck, Problem, ProblemCode
-from qldb_stream.verification import ChainVerifier, Efforts, Saved, check_digests, keep_digests
+from qldb_stream.verification import (
+    ChainVerifier,
+    Efforts,
+    Proof,
+    Saved,
+    check_digests,
+    keep_digests,
+)
 
 __all__ = ["NO_CHECKS", "Checks", "unconfirmed"]
 
@@ -20,11 +27,13 @@ class Checks:
 
     `diagnose` tries, for a revision that fails, what may have been changed in it; its report
     then holds parts of documents (`FieldChange.value`), and nowhere else. `digests` are
-    compared with the journal's own.
+    compared with the journal's own; where they cannot be recomputed, with what `proofs` of blocks
+    lead to (`archive.evidence.AnsweredProof` is one).
     """
 
     diagnose: bool = False
     digests: Sequence[Saved] = ()
+    proofs: Sequence[Proof] = ()
 
     def make_verifier(self) -> ChainVerifier:
         """Make a verifier that keeps what is compared at the end."""
@@ -34,7 +43,9 @@ class Checks:
 
     def compare(self, verifier: ChainVerifier) -> tuple[DigestCheck, ...]:
         """Compare the digests with what a verifier has seen."""
-        return tuple(check_digests(verifier, self.digests)) if self.digests else ()
+        if not self.digests:
+            return ()
+        return tuple(check_digests(verifier, self.digests, self.proofs))
 
 
 NO_CHECKS: Final = Checks()

@@ -8,8 +8,8 @@ worked out from the report's own fields, so that a report from anywhere says the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -19,6 +19,10 @@ from qldb_stream.report._digest import DigestState
 if TYPE_CHECKING:
     from qldb_stream.report._digest import DigestCheck
     from qldb_stream.report._runs import StrandReport, VerifyReport
+
+# What says nothing against the blocks that are here.
+_NOT_OF_BLOCKS: Final = frozenset((ProblemCode.DIGEST, ProblemCode.GAP))
+_NAMED: Final = 5  # of the blocks that are proven one by one; reports have them all
 
 
 @attrs.frozen
@@ -94,6 +98,14 @@ def _strand_proofs(report: VerifyReport, strand: StrandReport) -> Iterator[Claim
     confirmed = _confirmed(report.digests, strand.strand_id)
     if not _is_refuted(report, strand.strand_id):
         yield _consistent(report, strand)
+    numbers = _proven_blocks(report.digests, strand.strand_id)
+    if numbers and not _is_refuted(report, strand.strand_id, but=_NOT_OF_BLOCKS):
+        yield Claim(
+            "BLOCKS_PROVEN",
+            f"a proof leads from {_blocks(numbers)} to a saved digest: each is what the ledger "
+            "held when the digest was saved, and so are the blocks that are linked before it here",
+            strand.strand_id,
+        )
     if confirmed is not None:
         yield Claim(
             "DIGEST_CONFIRMED",
@@ -141,10 +153,11 @@ def _strand_limits(report: VerifyReport, strand: StrandReport) -> Iterator[Claim
         )
     confirmed = _confirmed(report.digests, own)
     if confirmed is None:
+        beyond = "beyond what proofs lead from, " if _proven_blocks(report.digests, own) else ""
         yield Claim(
             "NO_DIGEST",
-            "no digest that was saved elsewhere confirms it: who rewrote the whole journal, all "
-            "hashes included, would not be seen",
+            f"{beyond}no digest that was saved elsewhere confirms it: who rewrote the whole "
+            "journal, all hashes included, would not be seen",
             own,
         )
     yield _after(strand, confirmed)
@@ -175,7 +188,27 @@ def _confirmed(digests: Sequence[DigestCheck], strand_id: str) -> int | None:
     return max((tip for tip in tips if tip is not None), default=None)
 
 
-def _is_refuted(report: VerifyReport, strand_id: str) -> bool:
+def _proven_blocks(digests: Sequence[DigestCheck], strand_id: str) -> list[int]:
+    """Give the blocks of a strand from which proofs lead to saved digests."""
+    numbers = {
+        number
+        for found in digests
+        if found.state is not DigestState.PROOF_DIFFERS and found.strand_id == strand_id
+        for number in found.proof_blocks
+    }
+    return sorted(numbers)
+
+
+def _blocks(numbers: Sequence[int]) -> str:
+    """Name blocks, the first few of many."""
+    shown = ", ".join(str(number) for number in numbers[:_NAMED])
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return f"block{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def _is_refuted(
+    report: VerifyReport, strand_id: str, *, but: Collection[ProblemCode] = (ProblemCode.DIGEST,)
+) -> bool:
     """
     Say whether something is wrong with a strand, or with nobody knows which.
 
@@ -184,7 +217,7 @@ def _is_refuted(report: VerifyReport, strand_id: str) -> bool:
     return any(
         problem.strand_id in (strand_id, None)
         for problem in report.problems
-        if problem.code is not ProblemCode.DIGEST
+        if problem.code not in but
     ) or any(
         found.state is DigestState.DIFFERS and found.strand_id == strand_id
         for found in report.digests

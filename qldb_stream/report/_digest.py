@@ -20,6 +20,8 @@ class DigestState(enum.StrEnum):
     HOLES = "HOLES"
     NO_ROOT = "NO_ROOT"
     NO_TIP = "NO_TIP"
+    PROOF_HOLDS = "PROOF_HOLDS"
+    PROOF_DIFFERS = "PROOF_DIFFERS"
 
 
 _SENTENCES: Final = {
@@ -51,7 +53,17 @@ _SENTENCES: Final = {
         "nothing says up to which block the digest reaches, and it is not that at the last block: "
         "give its tip as well"
     ),
+    DigestState.PROOF_HOLDS: (
+        "it cannot be recomputed from what is here, but a proof leads to it from the last block of "
+        "all that is linked here"
+    ),
+    DigestState.PROOF_DIFFERS: (
+        "it cannot be recomputed from what is here, and the proof of a block does not lead to it: "
+        "the answer was changed, or is of another digest's tip"
+    ),
 }
+
+_GOOD: Final = frozenset((DigestState.CONFIRMED, DigestState.PROOF_HOLDS))
 
 
 @attrs.frozen
@@ -61,18 +73,20 @@ class DigestCheck:
 
     `digest` is what was saved, 32 bytes. Strand and number are of the block up to which it
     reaches, None where nothing says so; of a digest without tip that is confirmed they are those
-    of the last block.
+    of the last block. `proof_blocks` are the numbers of the blocks whose proofs lead to it, in
+    rising order; for PROOF_DIFFERS, of those whose proofs do not.
     """
 
     state: DigestState
     digest: bytes = attrs.field(repr=False)
     strand_id: str | None = None
     sequence_no: int | None = None
+    proof_blocks: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Say whether the digest was confirmed; one that could not be compared was not."""
-        return self.state is DigestState.CONFIRMED
+        """Say whether the digest was confirmed, or proofs lead to it; else it was not compared."""
+        return self.state in _GOOD
 
     @property
     def message(self) -> str:
@@ -86,5 +100,6 @@ class DigestCheck:
             "digest": base64.b64encode(self.digest).decode(),
             "strand_id": self.strand_id,
             "sequence_no": self.sequence_no,
+            "proof_blocks": list(self.proof_blocks),
             "message": self.message,
         }

@@ -34,7 +34,7 @@ _RECORD: Final = frozenset({"qldbStreamArn", "recordType", "payload"})  # facts 
 _BLOCK: Final = frozenset({"blockAddress", "transactionId", "blockHash", "previousBlockHash"})
 _SUMMARY_ALONE: Final = "revisionSummaries"  # a record's payload has it, a whole block has not
 _STARTED: Final = frozenset({"ledgerName", "exportId"})  # facts 3.2
-_ANSWERS: Final = (frozenset({"Block"}), frozenset({"Block", "Proof"}))  # GetBlock's, in JSON
+_ANSWER: Final = frozenset({"Revision"})  # GetRevision's, in JSON
 _COMPLETED: Final = frozenset({"keys"})
 _JSONL_HEADER: Final = frozenset({"recordType", "format", "version"})
 _JSONL_RECORD: Final = _RECORD | {"ion"}
@@ -46,8 +46,9 @@ _JSONL: Final = (
     '{"recordType":"HEADER","format":"qldb-stream jsonl","version":1}, or decode the `ion` of each '
     "line (base64): those are the records"
 )
-_ANSWER: Final = (
-    "what GetBlock answers, in JSON; `qldb_stream.parse_export` reads the Ion text in it in Python"
+_REVISION: Final = (
+    "what GetRevision answers: a revision without its block; `qldb-stream prove --answer FILE "
+    "--digest DIGEST` proves it"
 )
 
 
@@ -83,8 +84,8 @@ def describe_item(data: bytes) -> ForeignFileError | Kind | None:
         return Kind.EXPORT
     if names >= _JSONL_RECORD or names == _JSONL_HEADER:
         return ForeignFileError(_JSONL)
-    if names in _ANSWERS:
-        return ForeignFileError(_ANSWER)
+    if names >= _ANSWER and not names & (_RECORD | _BLOCK):
+        return ForeignFileError(_REVISION)
     if names == _COMPLETED or names >= _STARTED:
         return Kind.MANIFEST
     return None

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._chain import ChainVerifier
-from qldb_stream.verification._digests import Saved, check_digests, keep_digests
+from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions
 from qldb_stream.verification.diagnosis import Effort, Efforts
 
@@ -37,6 +37,7 @@ __all__ = [
     "ChainVerifier",
     "Effort",
     "Efforts",
+    "Proof",
     "Redactions",
     "Saved",
     "check_digests",

@@ -4,22 +4,30 @@ Compare digests that were saved earlier with the journal at hand, and say why wh
 A digest is the root over all block hashes from block 0 to its tip (facts 2.7), so the verifier
 keeps the root when it passes a tip. What is not confirmed was not: each reason has a state of
 its own, because what to do about it differs.
+
+Where it cannot be recomputed, proofs may lead to it all the same: GetBlock gave one with a block
+(facts 2.7). A proven block proves those that are linked before it; so a digest is good when
+each piece of the strand that is here, as far as the tip, ends with a block that is proven.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
 
 from qldb_stream.report import DigestCheck, DigestState, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from qldb_stream.events import BlockAddress
     from qldb_stream.report import StrandReport
     from qldb_stream.verification._chain import ChainVerifier
 
-__all__ = ["Saved", "check_digests", "keep_digests"]
+__all__ = ["Proof", "Saved", "check_digests", "keep_digests"]
+
+_SETTLED: Final = frozenset((DigestState.CONFIRMED, DigestState.DIFFERS))
 
 
 class Saved(Protocol):
@@ -34,6 +42,17 @@ class Saved(Protocol):
         """Give the last block that it covers."""
 
 
+class Proof(Protocol):
+    """A block that was given with a proof; whether the block is as it was is seen elsewhere."""
+
+    @property
+    def address(self) -> BlockAddress:
+        """Give the block's address."""
+
+    def leads_to(self, saved: Saved) -> bool:
+        """Say whether the proof leads from the block's own hash to a digest."""
+
+
 def keep_digests(verifier: ChainVerifier, saved: Sequence[Saved]) -> None:
     """Have a verifier keep what `check_digests` compares with; before any block is fed."""
     for one in saved:
@@ -41,20 +60,67 @@ def keep_digests(verifier: ChainVerifier, saved: Sequence[Saved]) -> None:
             verifier.keep_digest(one.tip)
 
 
-def check_digests(verifier: ChainVerifier, saved: Sequence[Saved]) -> Iterator[DigestCheck]:
+def check_digests(
+    verifier: ChainVerifier, saved: Sequence[Saved], proofs: Sequence[Proof] = ()
+) -> Iterator[DigestCheck]:
     """
     Compare saved digests with what a verifier has seen, once it has seen all.
 
+    Args:
+        verifier: what `keep_digests` prepared.
+        saved: the digests.
+        proofs: of blocks that the verifier has seen, too.
+
     Yields:
-        One for each, in order.
+        One for each digest, in order.
     """
     strands = {strand.strand_id: strand for strand in verifier.strands()}
+    vain = [one for one in proofs if not any(one.leads_to(digest) for digest in saved)]
     for one in saved:
         if one.tip is None:
-            yield _check_without_tip(one.digest, strands.values())
+            found = _check_without_tip(one.digest, strands.values())
         else:
             state = _state_at(verifier, strands.get(one.tip.strand_id), one.digest, one.tip)
-            yield DigestCheck(state, one.digest, one.tip.strand_id, one.tip.sequence_no)
+            found = DigestCheck(state, one.digest, one.tip.strand_id, one.tip.sequence_no)
+        if proofs and found.state not in _SETTLED:
+            found = _with_proofs(found, [p for p in proofs if p.leads_to(one)], vain, strands)
+        yield found
+
+
+def _with_proofs(
+    found: DigestCheck,
+    proofs: Sequence[Proof],
+    vain: Sequence[Proof],
+    strands: Mapping[str, StrandReport],
+) -> DigestCheck:
+    """Add what proofs say that lead to a digest, and those that lead to none."""
+    refuting = [one for one in vain if found.strand_id in (None, one.address.strand_id)]
+    if refuting:
+        return attrs.evolve(found, state=DigestState.PROOF_DIFFERS, proof_blocks=_numbers(refuting))
+    if not proofs:
+        return found
+    # Of a digest without tip two strands' blocks cannot both lead to it.
+    strand_id = proofs[0].address.strand_id
+    found = attrs.evolve(found, strand_id=strand_id, proof_blocks=_numbers(proofs))
+    strand = strands.get(strand_id)
+    if strand is None or not _are_proven(strand, found.proof_blocks, found.sequence_no):
+        return found
+    return attrs.evolve(found, state=DigestState.PROOF_HOLDS)
+
+
+def _numbers(proofs: Iterable[Proof]) -> tuple[int, ...]:
+    return tuple(sorted({one.address.sequence_no for one in proofs}))
+
+
+def _are_proven(strand: StrandReport, proven: Sequence[int], tip: int | None) -> bool:
+    """Say whether each piece of a strand, as far as the tip, ends with a proven block."""
+    first = strand.first
+    for hole, behind in (*strand.missing, (strand.last + 1, strand.last)):
+        last = hole - 1 if tip is None else min(hole - 1, tip)
+        if first <= last and last not in proven:
+            return False
+        first = behind + 1
+    return True
 
 
 def _state_at(

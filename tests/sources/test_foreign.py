@@ -63,7 +63,8 @@ def _ledger_in_gzip(path: Path) -> None:
 
 
 def _answer(path: Path) -> None:
-    path.write_text(json.dumps({"Block": {"IonText": to_text(to_slice(BLOCK))}}, indent=2))
+    text = to_text(to_slice({"blockAddress": BLOCK["blockAddress"], "metadata": {}}))
+    path.write_text(json.dumps({"Revision": {"IonText": text}}, indent=2))
 
 
 def read(path: Path) -> list[Item]:
@@ -78,7 +79,7 @@ def read(path: Path) -> list[Item]:
         (_ledger_in_gzip, "a ledger; `qldb-stream compare`"),
         (_database, "a SQLite database that is no ledger"),
         (_jsonl_without_header, "a file that the sink jsonl: wrote, without its first line; "),
-        (_answer, "what GetBlock answers, in JSON; "),
+        (_answer, "what GetRevision answers: a revision without its block; "),
     ],
 )
 def test_a_file_is_told_by_what_is_in_it(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from qldb_stream.archive.evidence._answers import (
     MAX_ANSWER_BYTES,
     Answer,
+    AnsweredProof,
     parse_answer,
     verify_proof,
 )
@@ -23,6 +24,7 @@ from qldb_stream.archive.evidence._sign import Signer, open_signer
 __all__ = [
     "MAX_ANSWER_BYTES",
     "Answer",
+    "AnsweredProof",
     "Evidence",
     "FoundRevision",
     "Signer",

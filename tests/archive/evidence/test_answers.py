@@ -226,7 +226,7 @@ def test_what_is_no_answer(data: bytes) -> None:
 
 def test_a_long_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read beyond a bound."""
-    monkeypatch.setattr("qldb_stream.archive.evidence._answers.MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr("qldb_stream.parsers.answer.MAX_ANSWER_BYTES", 10)
     with pytest.raises(AnswerError, match="at most 10 bytes"):
         parse_answer(b" " * 11)
 
