@@ -389,7 +389,7 @@ def _problem_row(problem: Problem) -> tuple[object, ...]:
         problem.sequence_no,
         problem.document_id,
         problem.field,
-        problem.shown,
+        f"{problem.shown}{problem.whereabouts}",
     )
 
 

@@ -10,6 +10,7 @@ events or whole blocks is taken as it comes; it waits in memory as long as it mu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -22,6 +23,7 @@ __all__ = [
     "Input",
     "PlacedItem",
     "PlacedSource",
+    "SearchableSource",
     "SharedSource",
     "address_of",
     "iter_placed",
@@ -48,6 +50,14 @@ class SharedSource(Protocol):
         self, jobs: int, look: Callable[[BlockAddress, Block | Sequence[Event]], Any]
     ) -> Iterator[Any]:
         """Iterate like `placed_items`, or over values with `address`, `answer` and `events`."""
+
+
+@runtime_checkable
+class SearchableSource(Protocol):
+    """A source that knows, after it was shared, which of its files hold something of a block."""
+
+    def searchable(self) -> AbstractContextManager[Callable[[str, int], tuple[str, ...]]]:
+        """Keep that knowledge while the body runs; yields what names files by strand and number."""
 
 
 def address_of(item: Item | Block) -> BlockAddress | None:

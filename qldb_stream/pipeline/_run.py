@@ -24,6 +24,7 @@ from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import (
     Input,
+    SearchableSource,
     SharedSource,
     address_of,
     iter_placed,
@@ -34,10 +35,12 @@ from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._sound import maybe_sound
 from qldb_stream.pipeline._target import SinkPlan
+from qldb_stream.pipeline._whereabouts import located
 from qldb_stream.report import (
     Gap,
     GapFound,
     Position,
+    Problem,
     ProblemCode,
     ReplayReport,
     SinkReport,
@@ -256,22 +259,34 @@ class _Run:
         self._core = core
         self._delivery = delivery
         self._gaps = gaps
+        self._located: tuple[Problem, ...] = ()  # of a verification that came to its end
 
     def read(self, source: Input, jobs: int) -> None:
         """Read the source to its end, delivering as blocks come out."""
         delivery = self._delivery
         if delivery is None:
-            for _ in iter_checked(self._core, source, jobs=jobs):
-                pass
+            self._verify(source, jobs)
             return
         for checked in iter_checked(self._core, source, position_of=delivery.position_of):
             delivery.add(checked)
         delivery.flush()
 
+    def _verify(self, source: Input, jobs: int) -> None:
+        with ExitStack() as kept:
+            holders = None
+            if isinstance(source, SearchableSource):
+                holders = kept.enter_context(source.searchable())
+            for _ in iter_checked(self._core, source, jobs=jobs):
+                pass
+            if holders is not None:
+                self._located = located(self._core.report().problems, holders)
+
     def report(self) -> ReplayReport:
         """Sum up what has come of it so far."""
         verification, before_start = self._core.report(), self._core.before_start
         if self._delivery is None:
+            if self._located:
+                verification = attrs.evolve(verification, problems=self._located)
             return ReplayReport(verification, before_start=before_start)
         return attrs.evolve(
             self._delivery.report(verification),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from qldb_stream.events import BlockAddress
 from qldb_stream.report._diagnosis import Diagnosis
+
+_FILES_SHOWN: Final = 4  # a sentence with more is not read; `held_by` has them
 
 
 class Outcome(enum.Enum):
@@ -53,6 +55,8 @@ class Problem:
 
     `diagnosis` says what would have to change for it to verify, where that was asked for and
     found. `message` says so too, without the values, which are parts of documents.
+    `held_by` names the files that hold something of the block, the first 20; empty where nobody
+    knows. It says where to look, not what is wrong, and does not count when problems are compared.
     """
 
     code: ProblemCode
@@ -62,6 +66,7 @@ class Problem:
     document_id: str | None = None
     field: str | None = None
     diagnosis: Diagnosis | None = None
+    held_by: tuple[str, ...] = attrs.field(default=(), eq=False)
 
     @property
     def shown(self) -> str:
@@ -69,6 +74,15 @@ class Problem:
         if self.diagnosis is None:
             return self.message
         return f"{self.message.removesuffix(self.diagnosis.sentence)}{self.diagnosis.shown}"
+
+    @property
+    def whereabouts(self) -> str:
+        """Name the files that hold the block, the first few, as the end of a sentence."""
+        if not self.held_by:
+            return ""
+        more = len(self.held_by) - _FILES_SHOWN
+        names = ", ".join(self.held_by[:_FILES_SHOWN])
+        return f"; the block is in {names}{f' and {more} more' if more > 0 else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""
@@ -80,6 +94,7 @@ class Problem:
             "field": self.field,
             "message": self.message,
             "diagnosis": None if self.diagnosis is None else self.diagnosis.as_json(),
+            "held_by": list(self.held_by),
         }
 
 

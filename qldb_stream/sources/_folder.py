@@ -15,7 +15,7 @@ place in the order of blocks. A damaged block in the text of an export may come 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -45,6 +45,7 @@ from qldb_stream.typing import Item, Readable
 __all__ = ["Carrier", "FolderSource", "Progress", "open_source"]
 
 _NO_NAMES: Final[Mapping[Path, str]] = {}
+_HOLDERS_NAMED: Final = 20
 
 
 def open_source(
@@ -123,6 +124,7 @@ class FolderSource:
         self._progress = progress
         self._check_manifests = check_manifests
         self._manifests: tuple[FoundManifest, ...] | None = None  # of the last reading
+        self._kept: _Kept | None = None
         self._given = tuple(given)
         # What was named, by its number: paths as `find_files` counts them, and URLs.
         self._arguments = [number for number, path in enumerate(given) if not is_s3(path)]
@@ -220,8 +222,12 @@ class FolderSource:
         with ExitStack() as stack:
             pool = stack.enter_context(closing(FilePool()))
             spool = stack.enter_context(closing(Spool()))
-            index = stack.enter_context(closing(Index()))
+            index = Index() if self._kept is None else self._kept.begin()
+            if self._kept is None:
+                stack.enter_context(closing(index))
             files, unread = stack.enter_context(self._fetched())
+            if self._kept is not None:
+                self._kept.names = [file.name for file in files]
             reading = stack.enter_context(
                 SharedReading(files, pool, spool, index, self._progress, jobs, look)
             )
@@ -231,6 +237,25 @@ class FolderSource:
             pool.check_unchanged(files)
             yield from reading.walk()
             pool.check_unchanged(files)
+
+    @contextmanager
+    def searchable(self) -> Iterator[Callable[[str, int], tuple[str, ...]]]:
+        """
+        Keep the index of `shared_items` while the body runs, to find files in it by blocks.
+
+        Yields:
+            What names the files that hold anything of a block, by strand and number: the
+            first 20 of them, by what the last `shared_items` has read so far.
+
+        Raises:
+            SourceError: there is no room for the temporary index.
+        """
+        self._kept = kept = _Kept()
+        try:
+            with closing(kept):
+                yield kept.holders
+        finally:
+            self._kept = None
 
     @contextmanager
     def _fetched(self) -> Iterator[tuple[tuple[FoundFile, ...], list[Undecodable]]]:
@@ -289,6 +314,32 @@ class FolderSource:
         yield from broken_names(names, index)
         if self._check_manifests:
             yield from broken_promises(self._manifests, names, index)
+
+
+class _Kept:
+    """The index of a reading that is over, and the names of its files."""
+
+    def __init__(self) -> None:
+        self._index: Index | None = None
+        self.names: Sequence[str] = ()
+
+    def begin(self) -> Index:
+        """Give an index for a reading, and forget the one before."""
+        self.close()
+        self._index = Index()
+        return self._index
+
+    def holders(self, strand_id: str, sequence_no: int) -> tuple[str, ...]:
+        """Name the files that hold anything of a block."""
+        if self._index is None:
+            return ()
+        found = self._index.holders(strand_id, sequence_no, _HOLDERS_NAMED)
+        return tuple([self.names[file] for file in found])
+
+    def close(self) -> None:
+        """Give memory and disk space back."""
+        if self._index is not None:
+            self._index.close()
 
 
 def _maybe_manifest(file: FileReadable) -> FoundManifest | None:

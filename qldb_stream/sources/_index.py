@@ -247,6 +247,20 @@ class Index:
         )
         return [file for (file,) in rows]
 
+    def holders(self, strand_id: str, sequence_no: int, most: int) -> list[int]:
+        """
+        Give the numbers of the files that hold anything of a block, the lowest first.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        self._make_findable()
+        rows = self._database.execute(
+            "SELECT DISTINCT file FROM part WHERE strand = ? AND number = ? ORDER BY file LIMIT ?",
+            (strand_id, sequence_no, most),
+        )
+        return [file for (file,) in rows]
+
     def missing(
         self, strand_id: str, first: int, last: int, file: int | None
     ) -> tuple[list[tuple[int, int]], int]:

@@ -88,6 +88,7 @@ def test_a_missing_block(run: Run, tmp_path: Path) -> None:
         "field",
         "message",
         "diagnosis",
+        "held_by",
     } == said["problems"][0].keys()
 
 

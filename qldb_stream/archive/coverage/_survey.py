@@ -201,8 +201,9 @@ class Survey:
         problem = attrs.evolve(problem, diagnosis=None)
         if problem.code is ProblemCode.CONFLICT and len(self._conflicts) < _CONFLICTS:
             self._conflicts.append(Conflict(problem, tuple(files[:FILES_NAMED])))
-        else:
-            self._tally.add_problem(problem)
+            return
+        names = tuple([self._carriers[file].name for file in files[:FILES_NAMED]])
+        self._tally.add_problem(attrs.evolve(problem, held_by=names))
 
     def _source_reports(self) -> tuple[SourceCoverage, ...]:
         found = [SourceCoverage(name) for name in self._names]

@@ -46,5 +46,5 @@ def _row(problem: Problem) -> tuple[object, ...]:
         problem.sequence_no,
         problem.document_id,
         problem.field,
-        problem.message,
+        f"{problem.message}{problem.whereabouts}",
     )
