@@ -110,6 +110,10 @@ def test_an_error_is_frozen() -> None:
             "block S/3: missing a; revisions that fit no summary: x; add",
             IncompleteBlockError("S", 3, ("a",), ("x",)),
         ),
+        (
+            "block S/3: revisions that its summary does not list: x; they were left out: find",
+            IncompleteBlockError("S", 3, (), ("x",)),
+        ),
         ("Transaction 7 has expired", errors.TransactionClosedError("7", "has expired")),
     ],
 )

@@ -29,6 +29,7 @@ from qldb_stream.assembly._copies import (
     choose_revision,
     conflict,
     judge_rival,
+    judge_stray,
     judge_summaries,
 )
 from qldb_stream.assembly._different import MAX_COPIES
@@ -57,7 +58,6 @@ from qldb_stream.report import Problem, ProblemCode
 __all__ = ["BlockAssembler"]
 
 _SUMMARY: Final = "the block's summary"
-_LEAVES: Final = "a summary that lists them"
 _CROWD: Final = f"many ways, more than {MAX_COPIES} times"
 _MANY_OPEN: Final = 1000  # below it, dead entries of the heap are not worth sweeping
 
@@ -88,6 +88,7 @@ class BlockAssembler:
         self._waiting = 0
         self._problems: list[Problem] = []
         self._redacted: list[BlockAddress] = []
+        self._finished = ("", -1)  # the last address that `finish` has passed
         self._is_closed = False
 
     def feed(self, event: Event) -> None:
@@ -122,10 +123,14 @@ class BlockAssembler:
         """
         last = (address.strand_id, address.sequence_no)
         while self._open and self._open[0] <= last:
-            error = self._settle(BlockAddress(*heapq.heappop(self._open)))
-            if error is not None:
+            place = heapq.heappop(self._open)
+            found = BlockAddress(*place)
+            if place < self._finished and found not in self._blocks:
+                self._leave_out(found, address)
+            elif (error := self._settle(found)) is not None:
                 self._problems.append(_incomplete(error))
         self._given.forget(address)
+        self._finished = max(self._finished, last)
 
     def close(self) -> tuple[IntegrityError, ...]:
         """
@@ -309,7 +314,7 @@ class BlockAssembler:
             self._ready[address] = None
             documents = [slot.leaf.document_id for slot in block.slots]
             self._judge_rivals(address, frozenset([found for found in documents if found]))
-            return self._drop_loose(address, (_LEAVES,))
+            return self._drop_loose(address, ())
         self._close_block(block)
         self._judge_summaries(block)
         self._waiting -= block.parts - 1
@@ -324,7 +329,13 @@ class BlockAssembler:
         if given is None:
             return self._drop_loose(address, (_SUMMARY,))
         self._judge_rivals(address, given.documents)
-        return self._drop_loose(address, (_LEAVES,))
+        return self._drop_loose(address, ())
+
+    def _leave_out(self, claimed: BlockAddress, address: BlockAddress) -> None:
+        """Report what stood with a block and claims one whose turn is over."""
+        for stray in self._loose.take_claims(claimed):
+            self._waiting -= 1
+            self._problems.append(judge_stray(stray, address))
 
     def _judge_rivals(self, address: BlockAddress, documents: frozenset[str]) -> None:
         """Report what claims a place that another revision has by its hash."""
@@ -395,7 +406,7 @@ def _no_event(found: object) -> str:
 def _incomplete(error: IncompleteBlockError) -> Problem:
     """Make a problem of what is missing; it names a document when there is only one."""
     named = [name.removeprefix("document ") for name in (*error.missing, *error.unclaimed)]
-    documents = [name for name in named if name not in (_SUMMARY, _LEAVES)]
+    documents = [name for name in named if name != _SUMMARY]
     return Problem(
         ProblemCode.INCOMPLETE,
         str(error),

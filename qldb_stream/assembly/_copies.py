@@ -45,6 +45,7 @@ __all__ = [
     "choose_revision",
     "conflict",
     "judge_rival",
+    "judge_stray",
     "judge_summaries",
     "revision_mark",
     "same_revision",
@@ -139,6 +140,19 @@ def judge_rival(rival: Revision, address: BlockAddress) -> Problem:
     if revision_recomputes(rival):
         return conflict(address, "hash", rival)
     return worse_revision(rival, address)
+
+
+def judge_stray(stray: Revision, address: BlockAddress) -> Problem:
+    """Say what is wrong with a revision that stands in a block, and is of an earlier one."""
+    claim = f"{stray.address.strand_id}/{stray.address.sequence_no}"
+    return Problem(
+        ProblemCode.MISMATCH,
+        f"a revision of block {claim} stands in a copy of this block; it was left out",
+        address.strand_id,
+        address.sequence_no,
+        stray.document_id,
+        "blockAddress",
+    )
 
 
 def worse_revision(copy: Revision, address: BlockAddress, best: Revision | None = None) -> Problem:

@@ -93,7 +93,12 @@ class ConflictError(IntegrityError):
 
 @attrs.frozen
 class IncompleteBlockError(IntegrityError):
-    """A block that lacks its summary, or revisions that its summary names."""
+    """
+    A block that lacks its summary, or revisions that its summary names.
+
+    `unclaimed` are revisions that claim the block and are in no summary of it. Where only these
+    are told, nothing of the block itself is `missing`.
+    """
 
     strand_id: str
     sequence_no: int
@@ -101,6 +106,12 @@ class IncompleteBlockError(IntegrityError):
     unclaimed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if not self.missing:
+            return (
+                f"block {self.strand_id}/{self.sequence_no}: revisions that its summary does not "
+                f"list: {_some(self.unclaimed)}; they were left out: find out which source is "
+                "genuine"
+            )
         spare = f"; revisions that fit no summary: {_some(self.unclaimed)}"
         missing = _some(self.missing) + (spare if self.unclaimed else "")
         return (

@@ -92,6 +92,7 @@ def test_a_revision_that_its_block_does_not_list_is_named(*, late: bool) -> None
     assert ([] if late else [BLOCK]) == drain(assembler)
     (problem,) = assembler.take_problems()
     assert (ProblemCode.INCOMPLETE, "S") == (problem.code, problem.document_id)
+    assert "revisions that its summary does not list: document S" in problem.message
 
 
 def test_an_incomplete_block_names_what_was_left_over_beside_it() -> None:
@@ -105,6 +106,25 @@ def test_an_incomplete_block_names_what_was_left_over_beside_it() -> None:
     (problem,) = assembler.take_problems()
     assert problem.document_id is None
     assert "document S" in problem.message
+
+
+def test_a_revision_of_an_earlier_block_among_those_of_another_is_told_there() -> None:
+    """The block that it claims is over: nothing of that one is missing, and it is left out."""
+    assembler = BlockAssembler(hold=True)
+    for event in events_of(BLOCK):
+        assembler.feed(event)
+    assembler.finish(BLOCK.address)
+    assert [BLOCK] == drain(assembler)
+    assembler.finish(OTHER.address)
+    for event in (*events_of(OTHER), details(FIRST)):
+        assembler.feed(event)
+    assembler.finish(OTHER.address)
+    assert [OTHER] == drain(assembler)
+    (problem,) = assembler.take_problems()
+    assert (ProblemCode.MISMATCH, "blockAddress") == (problem.code, problem.field)
+    assert OTHER.address.sequence_no == problem.sequence_no
+    assert FIRST.document_id == problem.document_id
+    assert f"/{BLOCK.address.sequence_no} stands in a copy of this block" in problem.message
 
 
 # --- limits ---
