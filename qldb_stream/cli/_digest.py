@@ -58,23 +58,30 @@ def read_digest(given: str, tip: str | None) -> tuple[SavedDigest, bytes]:
     Raises:
         UsageError: there is no such file, and it is no digest; or two tips that differ.
     """
-    data = _read(given)
+    data, is_file = _read(given)
     try:
         saved = parse_digest(data)
+    except SavedDigestError as exc:
+        no_file = "" if is_file else "there is no file of this name; as a "
+        raise UsageError(f"--digest {given}: {no_file}{exc}") from exc
+    try:
         said = None if tip is None else parse_address(tip)
     except SavedDigestError as exc:
-        raise UsageError(f"--digest {given}: {exc}") from exc
+        raise UsageError(f"--tip {tip}: {exc}") from exc
     if said is not None and saved.tip not in (None, said):
         raise UsageError("--tip names another block than the saved digest does")
     return (saved if said is None else attrs.evolve(saved, tip=said)), data
 
 
-def _read(given: str) -> bytes:
+def _read(given: str) -> tuple[bytes, bool]:
+    """Give what stands in a file or in the name itself, and whether there is such a file."""
     path = Path(given)
     try:
+        if path.is_dir():
+            raise UsageError(f"--digest {given} is a folder; name the file in it")
         if not path.is_file():
-            return given.encode("utf-8", "surrogateescape")
+            return given.encode("utf-8", "surrogateescape"), False
         with path.open("rb") as file:
-            return file.read(MAX_SAVED_DIGEST_BYTES + 1)
+            return file.read(MAX_SAVED_DIGEST_BYTES + 1), True
     except (OSError, ValueError) as exc:
         raise UsageError(f"cannot read --digest {given}: {exc}") from exc

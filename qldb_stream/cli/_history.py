@@ -67,6 +67,30 @@ class _Asked:
     limit: int | None
 
 
+class _Versions:
+    """Which versions of one document are not among those that were shown."""
+
+    def __init__(self) -> None:
+        self.missing: list[tuple[int, int]] = []
+        self._next = 0
+
+    def see(self, version: int) -> None:
+        """Take in the next version that is shown."""
+        if version > self._next:
+            self.missing.append((self._next, version - 1))
+        self._next = version + 1
+
+    def sentence(self, archive: Archive) -> str:
+        """Say what is missing, and whether an index may hide it."""
+        ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self.missing)
+        if archive.is_fresh:
+            return f"versions that no whole block of the archive has: {ranges}"
+        return (
+            f"versions that no whole block of the archive has, as its index says: {ranges}; "
+            "--no-index asks the archive itself"
+        )
+
+
 def _parse_moment(
     context: click.Context, option: click.Parameter, value: str | None
 ) -> Moment | None:
@@ -171,14 +195,19 @@ def _place(files: tuple[str, ...], index: Path | None, *, no_index: bool) -> Pat
 def _print_history(archive: Archive, asked: _Asked, *, as_json: bool) -> int:
     """Print revisions as they are read, and at the end what they come to."""
     outcomes: Counter[Outcome] = Counter()
+    versions = _Versions() if asked.document is not None and asked.as_of is None else None
     for entry in archive.history(
         asked.table, document_id=asked.document, as_of=asked.as_of, limit=asked.limit
     ):
         outcomes[entry.state.outcome] += 1
+        if versions is not None:
+            versions.see(entry.version)
         click.echo(_json_line(entry) if as_json else _lines(entry))
     if as_json:
-        print_json(_summary(archive, asked, outcomes), indent=None)
+        print_json(_summary(archive, asked, outcomes, versions), indent=None)
     else:
+        if versions is not None and versions.missing:
+            click.echo(versions.sentence(archive))
         for sentence in _dropped(archive, asked.table):
             click.echo(sentence)
         _print_verdict(archive, outcomes, "revision")
@@ -204,13 +233,16 @@ def _json_line(entry: HistoryEntry) -> str:
     return f'{said[:-1]}, "revision": {to_ascii_json(row)}}}'
 
 
-def _summary(archive: Archive, asked: _Asked, outcomes: Counter[Outcome]) -> dict[str, Any]:
+def _summary(
+    archive: Archive, asked: _Asked, outcomes: Counter[Outcome], versions: _Versions | None
+) -> dict[str, Any]:
     return {
         "version": VERSION,
         "type": "SUMMARY",
         "ok": not outcomes[Outcome.FAILED],
         "revisions": sum(outcomes.values()),
         "outcomes": {outcome.value: outcomes[outcome] for outcome in Outcome},
+        "missing_versions": None if versions is None else versions.missing,
         "tables": [life.as_json() for life in archive.tables(asked.table)],
         "archive": archive.built.as_json(),
         "verified_now": archive.is_fresh,

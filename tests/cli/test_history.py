@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,22 @@ def test_programs_get_a_line_each_and_a_summary(run: Run, told: Told) -> None:
     assert {"verified": 3, "failed": 0, "not checkable": 0} == summary["outcomes"]
     assert (True, 3, True) == (summary["ok"], summary["revisions"], summary["verified_now"])
     assert {1} == {each["version"] for each in (*revisions, summary)}
+
+
+def test_versions_that_are_not_shown_are_named(run: Run, told: Told) -> None:
+    """Those in a hole are; a wrong index that hides one is contradicted by the others."""
+    asked = ("history", told.folder, "--document", told.document)
+    assert [] == lines(run(*asked, "--json"))[-1]["missing_versions"]
+    assert lines(run(*asked, "--json", "--as-of", "2030-01-01"))[-1]["missing_versions"] is None
+    with closing(sqlite3.connect(told.folder / INDEX_NAME)) as index, index:
+        index.execute("DELETE FROM revision WHERE document = ? AND version < 2", (told.document,))
+    hidden = run(*asked)
+    assert (0, "") == (hidden.code, hidden.err)
+    assert "as its index says: 0-1; --no-index asks the archive itself" in hidden.out
+    assert "no whole block" not in run(*asked, "--no-index").out
+    keep(told.story.blocks(erased=True)[2:], told.folder.parent / "late")
+    late = run("history", told.folder.parent / "late", "--document", told.document)
+    assert "versions that no whole block of the archive has: 0" in late.out
 
 
 def test_a_moment_is_a_time_or_a_block(run: Run, told: Told) -> None:

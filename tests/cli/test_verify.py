@@ -296,6 +296,17 @@ def test_what_is_no_digest(run: Run, archive: Path, options: tuple[str, ...]) ->
     assert "--digest" in answer.err or "--tip" in answer.err
 
 
+def test_a_mistyped_file_of_a_digest_is_told_as_such(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    """There is no such file, or it is a folder; what a file holds is judged only where one is."""
+    none = "there is no file of this name; as a saved digest: expected"
+    assert none in run("verify", archive, "--digest", "digest.jsn").err
+    assert f"{tmp_path} is a folder" in run("verify", archive, "--digest", tmp_path).err
+    (tmp_path / "notes").write_text("no digest", encoding="utf-8")
+    assert none not in run("verify", archive, "--digest", tmp_path / "notes").err
+
+
 def test_a_changed_field_is_named(run: Run, tmp_path: Path) -> None:
     """With its path, and what it was: on the terminal and in its own place of the object."""
     changed = list(JOURNAL.iter_records())
