@@ -59,7 +59,9 @@ _LOOK_BYTES: Final = 1 << 20  # how much of an item inside another one is looked
 START_BYTES: Final = 64
 """The longest start that may be cut by the end of the bytes held."""
 
-NO_START: Final = "no Ion record, KPL frame or text starts here"
+NO_START: Final = (
+    "nothing of a journal starts here: no Ion, KPL frame, or text of a record or block"
+)
 
 # What it costs to look in vain, in units of Effort: at a byte of a binary record that reads
 # badly; at one of Ion text, which amazon.ion reads; and at a token of text on the way to its end.

@@ -2,7 +2,8 @@
 Files that are sound, and no stream records: what they are, and what reads them.
 
 People point commands at whatever they have of a ledger. What a file is, its bytes say.
-A database begins with its own sixteen bytes, which no record does. Everything else is
+A database begins with its own sixteen bytes, which no record does, and so do archives of other
+programs, pages and text in UTF-16. Everything else is
 looked at only when the first thing in a file is no record: sound sources cost nothing
 more. It must be whole then, and have the fields of its kind at the top and none of a
 stream record's, so that no damaged record is taken for something else.
@@ -30,16 +31,43 @@ ITEM_BYTES: Final = 1 << 23
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _LEDGER_ID: Final = b"QLDB"
 
+_ZIP: Final = (
+    "a zip file; unpack it, and where it is evidence that `qldb-stream prove` made, keep it "
+    "elsewhere: its verify.py checks it"
+)
+_PACKED: Final = "a file that is packed in another way than gzip; unpack it"
+_PAGE: Final = "a page in HTML, such as a report with --html; keep it elsewhere"
+_UTF_16: Final = "text in UTF-16; write it again in UTF-8"
+
+# What people keep beside an archive, or pack one into; each begins with bytes that no carrier has.
+_MAGICS: Final = (
+    (b"PK\x03\x04", _ZIP),
+    (b"BZh91AY&SY", _PACKED),
+    (b"\xfd7zXZ\0", _PACKED),
+    (b"\x28\xb5\x2f\xfd", _PACKED),  # zstd
+    (b"7z\xbc\xaf\x27\x1c", _PACKED),
+    (b"<!doctype html", _PAGE),
+    (b"%PDF-", "a PDF; keep it elsewhere"),
+    (b"\xff\xfe{\0", _UTF_16),
+    (b"\xfe\xff\0{", _UTF_16),
+)
+_BOM: Final = b"\xef\xbb\xbf"
+
 _RECORD: Final = frozenset({"qldbStreamArn", "recordType", "payload"})  # facts 1.1
 _BLOCK: Final = frozenset({"blockAddress", "transactionId", "blockHash", "previousBlockHash"})
 _SUMMARY_ALONE: Final = "revisionSummaries"  # a record's payload has it, a whole block has not
 _STARTED: Final = frozenset({"ledgerName", "exportId"})  # facts 3.2
 _ANSWER: Final = frozenset({"Revision"})  # GetRevision's, in JSON
+_DIGESTS: Final = frozenset({"digestTipAddress", "DigestTipAddress"})  # the console's, GetDigest's
 _COMPLETED: Final = frozenset({"keys"})
 _JSONL_HEADER: Final = frozenset({"recordType", "format", "version"})
 _JSONL_RECORD: Final = _RECORD | {"ion"}
 
-_LEDGER: Final = "a ledger; `qldb-stream compare` and `qldb-stream ids` read ledgers"
+_LEDGER: Final = (
+    "a ledger; `qldb-stream compare` and `qldb-stream ids` read ledgers, "
+    "`qldb-stream ledger check` verifies one, `qldb-stream ledger export` makes an archive of it"
+)
+_DIGEST: Final = "a digest that was saved; name it with --digest, and keep it elsewhere"
 _DATABASE: Final = "a SQLite database that is no ledger of this package; name other files"
 _JSONL: Final = (
     "a file that the sink jsonl: wrote, without its first line; put back the line "
@@ -60,7 +88,9 @@ def describe_head(head: bytes) -> ForeignFileError | None:
         The error to report for the whole file: what it is, and what reads it.
     """
     if not head.startswith(_SQLITE_MAGIC):
-        return None
+        start = head.lower() if head.startswith(b"<") else head
+        found = next((what for magic, what in _MAGICS if start.startswith(magic)), None)
+        return None if found is None else ForeignFileError(found)
     return ForeignFileError(_LEDGER if head[68:72] == _LEDGER_ID else _DATABASE)
 
 
@@ -75,6 +105,7 @@ def describe_item(data: bytes) -> ForeignFileError | Kind | None:
         The error to report for the whole file: what it is, and what reads it; or the kind that
         it is after all, though its first bytes did not tell.
     """
+    data = data.removeprefix(_BOM)
     try:
         value = next(iter_slices(data) if data.startswith(IVM) else iter_text(data), None)
         names = frozenset() if value is None else _names(value)
@@ -86,6 +117,8 @@ def describe_item(data: bytes) -> ForeignFileError | Kind | None:
         return ForeignFileError(_JSONL)
     if names >= _ANSWER and not names & (_RECORD | _BLOCK):
         return ForeignFileError(_REVISION)
+    if names & _DIGESTS:
+        return ForeignFileError(_DIGEST)
     if names == _COMPLETED or names >= _STARTED:
         return Kind.MANIFEST
     return None

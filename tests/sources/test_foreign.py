@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +69,19 @@ def _answer(path: Path) -> None:
     path.write_text(json.dumps({"Revision": {"IonText": text}}, indent=2))
 
 
+def _writing(data: bytes) -> Callable[[Path], None]:
+    """Make what writes some bytes."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    return write
+
+
+CONSOLE = b'\xef\xbb\xbf{"digest": "AAAA", "digestTipAddress": {"sequenceNo": 3}, "ledger": "c"}'
+GET_DIGEST = b'{\n "Digest": "AAAA", "DigestTipAddress": {"IonText": "{}"}\n}\n'
+
+
 def read(path: Path) -> list[Item]:
     """Read everything that a path holds."""
     return list(open_source([path]).items())
@@ -80,6 +95,13 @@ def read(path: Path) -> list[Item]:
         (_database, "a SQLite database that is no ledger"),
         (_jsonl_without_header, "a file that the sink jsonl: wrote, without its first line; "),
         (_answer, "what GetRevision answers: a revision without its block; "),
+        (_writing(CONSOLE), "a digest that was saved; name it with --digest"),
+        (_writing(GET_DIGEST), "a digest that was saved; name it with --digest"),
+        (_writing(b"PK\x03\x04" + bytes(90)), "a zip file; unpack it"),
+        (_writing(bz2.compress(firehose_object(RECORDS))), "a file that is packed in another way"),
+        (_writing(lzma.compress(firehose_object(RECORDS))), "a file that is packed in another way"),
+        (_writing(b"<!DOCTYPE HTML>\n<html></html>"), "a page in HTML, such as a report"),
+        (_writing('\ufeff{"blockAddress": {}}'.encode("utf-16-le")), "text in UTF-16; write it"),
     ],
 )
 def test_a_file_is_told_by_what_is_in_it(
