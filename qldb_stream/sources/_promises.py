@@ -6,7 +6,8 @@ object that is not here, one that holds fewer blocks than its name says, and an 
 final manifest never came are known, even where other sources have the same blocks.
 
 Rules: an object is found by its name, wherever it was copied to; one that was renamed or joined
-to others, by its blocks: some file has all of them. What is missed is told once, by object.
+to others, by its blocks: some file that nobody promises has all of them. What is missed is told
+once, by object.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from qldb_stream.parsers.manifest import (
     FoundManifest,
     StartedManifest,
     object_of,
-    own_name,
 )
+from qldb_stream.parsers.promised import Kept, keep_promises
 from qldb_stream.sources._index import Index
 
 __all__ = ["broken_names", "broken_promises"]
@@ -50,19 +51,19 @@ def broken_promises(
     manifests: Sequence[FoundManifest], names: Sequence[str], index: Index
 ) -> Iterator[Undecodable]:
     """Give a problem for each promise of a manifest that the files do not keep."""
-    files = {own_name(name): number for number, name in enumerate(names)}
+    kept = keep_promises(manifests, names)
     for found in manifests:
         if isinstance(found.manifest, CompletedManifest):
-            yield from _missing_objects(found.name, found.manifest, files, index)
+            yield from _missing_objects(found, found.manifest, kept, index)
     yield from _without_end(manifests)
 
 
 def _missing_objects(
-    name: str, manifest: CompletedManifest, files: dict[str, int], index: Index
+    found: FoundManifest, manifest: CompletedManifest, kept: Kept, index: Index
 ) -> Iterator[Undecodable]:
-    told = 0
+    name, told = found.name, 0
     for promised in manifest.objects:
-        if own_name(promised.key) in files or _is_elsewhere(promised, index):
+        if kept.has(found, promised.key) or _is_elsewhere(promised, kept, index):
             continue
         told += 1
         if told <= _MAX_TOLD:
@@ -71,12 +72,14 @@ def _missing_objects(
         yield _broken(name, f"{told - _MAX_TOLD} more objects", "these are not here")
 
 
-def _is_elsewhere(promised: ExportedObject, index: Index) -> bool:
+def _is_elsewhere(promised: ExportedObject, kept: Kept, index: Index) -> bool:
     """Say whether one file has all blocks of an object that has another name now."""
     if promised.strand_id is None or promised.first is None or promised.last is None:
         return False
     candidates = index.files_with(promised.strand_id, promised.first)
-    return any(not _lacking(promised, index, file) for file in candidates)
+    return any(
+        not _lacking(promised, index, file) for file in candidates if file not in kept.claimed
+    )
 
 
 def _fate(promised: ExportedObject, index: Index) -> str:

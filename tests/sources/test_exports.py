@@ -252,6 +252,19 @@ def test_an_object_whose_blocks_came_another_way_is_named_too(tmp_path: Path) ->
     assert problem[1].endswith("it is not here; other files have its blocks")
 
 
+def test_an_object_is_not_excused_by_one_of_another_export(tmp_path: Path) -> None:
+    """Another export has an object of its name, or a longer one with its blocks: it is named."""
+    made = make_export(BLOCKS, object_blocks=20)
+    made.write(tmp_path / "a", without=[made.keys[1]])
+    same = make_export(BLOCKS, "ion-binary", object_blocks=20)
+    assert made.keys == same.keys
+    same.write(tmp_path / "b")
+    make_export(BLOCKS, "ion-binary", object_blocks=60).write(tmp_path / "c")
+    ((name, problem),) = problems_of(open_source(tmp_path))
+    assert made.manifest_key == name
+    assert problem.endswith(f"{made.keys[1]}: it is not here; other files have its blocks")
+
+
 @pytest.mark.parametrize("key", ["2019/04/15/22/abc.1-4.ion", "plain"])
 def test_any_key_may_be_missed(tmp_path: Path, key: str) -> None:
     """A promise is one whatever the key looks like."""

@@ -3,7 +3,8 @@ What manifests of exports promised, and what came of it (facts 3.2).
 
 A source tells what is not kept as problems; this is the whole account, kept promises too. An
 object is found by its own name, wherever it was copied to; one that was renamed or joined to
-others by its blocks, when some file has all of them. An initial manifest promises a final one.
+others by its blocks, when some file that nobody promises has all of them. An initial manifest
+promises a final one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from qldb_stream.parsers.manifest import (
     CompletedManifest,
     ExportedObject,
     FoundManifest,
-    own_name,
 )
+from qldb_stream.parsers.promised import Kept, keep_promises
 from qldb_stream.report import ManifestCoverage
 
 __all__ = ["Promises", "PromisingSource", "read_promises"]
@@ -54,15 +55,16 @@ def read_promises(
         names: the files.
         held: what each of them holds of each strand.
     """
-    files = frozenset(map(own_name, names))
+    kept = keep_promises(found, names)
     by_strand: dict[str, list[Held]] = {}
-    for (_, strand_id), what in held.items():
-        by_strand.setdefault(strand_id, []).append(what)
+    for (file, strand_id), what in held.items():
+        if file not in kept.claimed:
+            by_strand.setdefault(strand_id, []).append(what)
     last: dict[str, int] = {}
     for promised in _objects(found):
         if promised.strand_id is not None and promised.last is not None:
             last[promised.strand_id] = max(promised.last, last.get(promised.strand_id, -1))
-    return Promises(tuple(_judged(found, files, by_strand)), last)
+    return Promises(tuple(_judged(found, kept, by_strand)), last)
 
 
 def _objects(found: Sequence[FoundManifest]) -> Iterator[ExportedObject]:
@@ -72,13 +74,13 @@ def _objects(found: Sequence[FoundManifest]) -> Iterator[ExportedObject]:
 
 
 def _judged(
-    found: Sequence[FoundManifest], files: frozenset[str], held: Mapping[str, Sequence[Held]]
+    found: Sequence[FoundManifest], kept: Kept, held: Mapping[str, Sequence[Held]]
 ) -> Iterator[ManifestCoverage]:
     """Judge final manifests, and those initial ones whose final one is not here."""
     ended = [each.export_id for each in found if isinstance(each.manifest, CompletedManifest)]
     for each in found:
         if isinstance(each.manifest, CompletedManifest):
-            yield _final(each, each.manifest, files, held)
+            yield _final(each, each.manifest, kept, held)
         elif None not in ended and each.export_id not in ended:
             # A final manifest under another name may be anyone's, and excuses all.
             yield ManifestCoverage(each.name, is_final=False)
@@ -87,14 +89,14 @@ def _judged(
 def _final(
     found: FoundManifest,
     manifest: CompletedManifest,
-    files: frozenset[str],
+    kept: Kept,
     held: Mapping[str, Sequence[Held]],
 ) -> ManifestCoverage:
     objects = manifest.objects
     missing = [
         each.key
         for each in objects
-        if own_name(each.key) not in files and not _is_elsewhere(each, held)
+        if not kept.has(found, each.key) and not _is_elsewhere(each, held)
     ]
     strand_id = found.strand_id or next((each.strand_id for each in objects), None)
     return ManifestCoverage(
