@@ -29,7 +29,7 @@ from qldb_stream.cli._options import json_option
 from qldb_stream.cli._output import console, count, print_json, print_verdict
 from qldb_stream.cli._progress import progress
 from qldb_stream.cli._standard import complain
-from qldb_stream.errors import UsageError
+from qldb_stream.errors import AnswerError, ProofRefusedError, UsageError
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.sources import FolderSource
 
@@ -163,7 +163,10 @@ def _prove_answers(answers: tuple[str, ...], saved: SavedDigest, *, as_json: boo
     proven: list[dict[str, Any]] = []
     for name in answers:
         answer = _read_answer(name)
-        verify_proof(answer, saved)
+        try:
+            verify_proof(answer, saved)
+        except ProofRefusedError as exc:
+            raise ProofRefusedError(exc.code, f"{name}: {exc.problem}") from exc
         proven.append({"file": name, **answer.as_json()})
     if as_json:
         print_json({"version": 1, "ok": True, "proven": proven})
@@ -186,6 +189,8 @@ def _read_answer(name: str) -> Answer:
         with Path(name).open("rb") as file:
             data = file.read(MAX_ANSWER_BYTES + 1)
         return parse_answer(data)
+    except AnswerError as exc:
+        raise AnswerError(exc.expected, f"{exc.found} in {name}") from exc
     except OSError as exc:
         raise UsageError(f"cannot read --answer {name}: {exc.strerror}") from exc
 

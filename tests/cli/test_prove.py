@@ -194,3 +194,6 @@ def test_answers(run: Run, vectors: Path, tmp_path: Path) -> None:
     (tmp_path / "changed.json").write_text(changed, encoding="utf-8")
     answer = run("prove", "--answer", tmp_path / "changed.json", *digest)
     assert (1, True) == (answer.code, "REVISION_HASH" in answer.err)
+    assert f"no proof: {tmp_path / 'changed.json'}: block" in answer.err
+    answer = run("prove", *both, "--answer", given_here / "digest.json", *digest)
+    assert (1, True) == (answer.code, f"both or neither in {given_here}" in answer.err)
