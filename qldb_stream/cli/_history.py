@@ -208,6 +208,8 @@ def _print_history(archive: Archive, asked: _Asked, *, as_json: bool) -> int:
     else:
         if versions is not None and versions.missing:
             click.echo(versions.sentence(archive))
+        if isinstance(asked.as_of, datetime):  # a date alone is its first moment
+            click.echo(f"The state as of {_time(asked.as_of)}.")
         for sentence in _dropped(archive, asked.table):
             click.echo(sentence)
         _print_verdict(archive, outcomes, "revision")

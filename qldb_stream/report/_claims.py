@@ -15,6 +15,7 @@ import attrs
 
 from qldb_stream.report._checks import ProblemCode
 from qldb_stream.report._digest import DigestState
+from qldb_stream.report._wording import count
 
 if TYPE_CHECKING:
     from qldb_stream.report._digest import DigestCheck
@@ -67,17 +68,17 @@ def unproven(report: VerifyReport) -> tuple[Claim, ...]:
         claims.append(
             Claim(
                 "REDACTED",
-                f"what the documents of {report.redacted} redacted revisions said: only their "
+                f"what {count(report.redacted, 'redacted revision')} said: of their documents only "
                 "hashes are left",
             )
         )
     if report.not_checkable:
-        times = sum(report.not_checkable.values())
+        things = count(sum(report.not_checkable.values()), "thing")
         claims.append(
             Claim(
                 "NOT_CHECKABLE",
-                f"{times} times something could be neither verified nor refuted: the reasons are "
-                "counted in this report",
+                f"{things} could be neither verified nor refuted: the reasons are counted in this "
+                "report",
             )
         )
     if report.blocks:
@@ -127,6 +128,8 @@ def _consistent(report: VerifyReport, strand: StrandReport) -> Claim:
             strand.strand_id,
         )
     linked = f"blocks {strand.first} to {strand.last} are all here, fit their hashes and are linked"
+    if strand.first == strand.last:
+        linked = f"block {strand.first} is here and fits its hashes"
     if strand.digest is not None:
         sentence = f"{linked}: {changed} without the digest being another"
         return Claim("CHAIN_FROM_START", sentence, strand.strand_id)

@@ -110,6 +110,10 @@ def test_a_moment_is_a_time_or_a_block(run: Run, told: Told) -> None:
     ]
     assert 1 == len(lines(run("history", told.folder, "--as-of", "2020-01-01", "--json")))
     assert 2 == len(lines(run("history", told.folder, "--as-of", "2030-01-01T00:00Z", "--json")))
+    assert (
+        "The state as of 2020-01-01T00:00:00.000Z."
+        in run("history", told.folder, "--as-of", "2020-01-01").out
+    )
     answer = run("history", told.folder, "--as-of", "yesterday")
     assert 2 == answer.code
     assert "is no time such as" in answer.err

@@ -60,6 +60,16 @@ def test_a_strand_that_starts_later() -> None:
     assert ["STARTS_LATER", "NO_DIGEST", "END_OPEN", "NOT_HASHED"] == limits(report)
 
 
+def test_a_block_alone_is_linked_to_nothing() -> None:
+    """Of one block nothing is said of several, nor of links; one thing is one thing."""
+    (proof,) = with_strand(StrandReport(STRAND, 4, 4)).proves
+    assert proof.sentence.startswith("block 4 is here and fits its hashes: nothing can have been")
+    report = attrs.evolve(REPORT, not_checkable={"why": 1}, redacted=1)
+    sentences = [claim.sentence for claim in report.limits]
+    assert any(text.startswith("1 thing could be neither verified") for text in sentences)
+    assert any(text.startswith("what 1 redacted revision said") for text in sentences)
+
+
 def test_a_strand_with_holes() -> None:
     """Declared or not, the pieces are proven each for itself."""
     report = with_strand(StrandReport(STRAND, 0, 9, ((3, 4),)))

@@ -32,6 +32,7 @@ from qldb_stream.report.html._shared import (
 
 __all__ = ["coverage_page"]
 
+_RANGES_IN_WORDS: Final = 3  # beside a bar; the tables have all
 _FILES_DRAWN: Final = 40
 """More bars than this are no picture; what each file holds is in the table anyway."""
 
@@ -169,8 +170,16 @@ def _without_part(strand: StrandCoverage) -> Ranges:
 def _bars_of(name: str, holdings: Iterable[Holding], strand_id: str) -> Iterator[Bar]:
     for holding in holdings:
         if holding.strand_id == strand_id:
-            words = f"{count(holding.blocks, 'block')} whole, {holding.in_part_blocks:,} in part"
+            words = f"{_whole(holding)}, {holding.in_part_blocks:,} in part"
             yield Bar(name, words, holding.ranges, holding.in_part)
+
+
+def _whole(holding: Holding) -> str:
+    """Count the blocks that are held whole, and name them where they are few ranges."""
+    held = f"{count(holding.blocks, 'block')} whole"
+    if not 0 < len(holding.ranges) <= _RANGES_IN_WORDS or not holding.is_exact:
+        return held
+    return f"{held} ({describe_ranges(holding.ranges)})"
 
 
 def _holders(report: CoverageReport, strand: StrandCoverage) -> Sequence[tuple[str, Holding]]:

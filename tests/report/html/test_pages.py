@@ -186,6 +186,14 @@ def test_a_page_has_all_numbers() -> None:
         assert expected in text
 
 
+def test_a_bar_has_the_ranges_of_a_source_beside_it() -> None:
+    """Where they are few; the picture alone would leave them to be guessed."""
+    holding = Holding("s", 0, 20, 11, ((0, 9), (20, 20)), ((15, 15),), 1)
+    source = SourceCoverage("in", 1, 1, 0, (holding,))
+    report = CoverageReport((source,), (), (StrandCoverage("s", 0, 20, 20, 11),))
+    assert "11 blocks whole (0-9, 20), 1 in part" in " ".join(cover(report).text.split())
+
+
 def test_a_whole_archive_says_ok() -> None:
     """Where nothing is missing the first line says so, in words."""
     assert "OK: 0 blocks held whole, none known to be missing." in cover(CoverageReport()).text
