@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
+from collections.abc import Container
 from typing import Final
 
 from qldb_stream.assembly._copies import (
@@ -31,6 +32,7 @@ from qldb_stream.assembly._copies import (
     judge_rival,
     judge_stray,
     judge_summaries,
+    linked_summary,
 )
 from qldb_stream.assembly._different import MAX_COPIES
 from qldb_stream.assembly._given import (
@@ -89,6 +91,7 @@ class BlockAssembler:
         self._problems: list[Problem] = []
         self._redacted: list[BlockAddress] = []
         self._finished = ("", -1)  # the last address that `finish` has passed
+        self._last: tuple[BlockAddress, bytes] | None = None  # given out last, and its hash
         self._is_closed = False
 
     def feed(self, event: Event) -> None:
@@ -115,11 +118,16 @@ class BlockAssembler:
         address, _ = self._ready.popitem(last=False)
         return self._give_out(self._blocks.pop(address))
 
-    def finish(self, address: BlockAddress) -> None:
+    def finish(self, address: BlockAddress, passed: bytes | None = None) -> None:
         """
         Take note that nothing more comes for blocks up to an address.
 
         Whole blocks are ready then; of the others nothing is kept but a problem.
+
+        Args:
+            address: the last one.
+            passed: the hash of the block there, where that went another way. Of copies of the
+                block after it that one is taken which names this hash.
         """
         last = (address.strand_id, address.sequence_no)
         while self._open and self._open[0] <= last:
@@ -131,6 +139,8 @@ class BlockAssembler:
                 self._problems.append(_incomplete(error))
         self._given.forget(address)
         self._finished = max(self._finished, last)
+        if passed is not None:
+            self._last = (address, passed)
 
     def close(self) -> tuple[IntegrityError, ...]:
         """
@@ -252,13 +262,31 @@ class BlockAssembler:
         if better_summary(block.summary, summary) is block.summary:
             block.leave_out(summary)
             return
+        self._replace(block, block.replaced_by(summary))
+
+    def _replace(self, block: WaitingBlock, better: WaitingBlock) -> None:
+        """Make the slots of another summary, and fill them with what is here."""
         self._close_block(block)
         for slot in block.slots:
             if slot.copies.is_crowded:
                 self._problems.append(conflict(block.address, _CROWD, slot.copies.revisions[0]))
             for revision in slot.copies.revisions:
                 self._place(revision)
-        self._open_block(block.replaced_by(summary))
+        self._open_block(better)
+
+    def _prefer_linked(self, block: WaitingBlock) -> WaitingBlock:
+        """Take that copy of a block which names the hash of the block before, if any does."""
+        if not block.others or self._last is None:
+            return block
+        before, digest = self._last
+        at = block.address
+        if (before.strand_id, before.sequence_no + 1) != (at.strand_id, at.sequence_no):
+            return block
+        summary = linked_summary(block.summary, block.others, digest)
+        if summary is block.summary:
+            return block
+        self._replace(block, block.taking(summary))
+        return self._blocks[at]
 
     def _judge_summaries(self, block: WaitingBlock) -> None:
         """Report what is wrong with the summaries that were left out, once and for all."""
@@ -300,6 +328,7 @@ class BlockAssembler:
             revisions.append(revision)
         whole = Block(block.summary, tuple(revisions))
         self._given.add(whole)
+        self._last = (address, block.summary.block_hash)
         return whole
 
     def _settle(self, address: BlockAddress) -> IncompleteBlockError | None:
@@ -307,6 +336,7 @@ class BlockAssembler:
         block = self._blocks.get(address)
         if block is None:
             return self._settle_given(address)
+        block = self._prefer_linked(block)
         self._waiting -= sum(self._slots.settle(slot) for slot in block.slots)
         if block.missing:
             self._fill_by_document(block)
@@ -314,7 +344,7 @@ class BlockAssembler:
             self._ready[address] = None
             documents = [slot.leaf.document_id for slot in block.slots]
             self._judge_rivals(address, frozenset([found for found in documents if found]))
-            return self._drop_loose(address, ())
+            return self._drop_loose(address, (), block.left_out)
         self._close_block(block)
         self._judge_summaries(block)
         self._waiting -= block.parts - 1
@@ -357,14 +387,19 @@ class BlockAssembler:
             self._waiting -= not slot.copies.add(revision)
 
     def _drop_loose(
-        self, address: BlockAddress, missing: tuple[str, ...]
+        self, address: BlockAddress, missing: tuple[str, ...], told: Container[bytes] = ()
     ) -> IncompleteBlockError | None:
-        """Give up what claims a block and fits nothing; None when there is no such thing."""
-        loose = self._loose.take_claims(address)
+        """
+        Give up what claims a block and fits nothing; None when there is no such thing.
+
+        What a copy of the block lists that was left out, is told with that copy.
+        """
+        found = self._loose.take_claims(address)
+        self._waiting -= len(found)
+        loose = [revision for revision in found if revision.hash not in told]
         if not loose:
             return None
-        self._waiting -= len(loose)
-        unclaimed = tuple([f"document {found.document_id}" for found in loose])
+        unclaimed = tuple([f"document {one.document_id}" for one in loose])
         return IncompleteBlockError(address.strand_id, address.sequence_no, missing, unclaimed)
 
     def _note_problem(self, problem: Problem | None) -> None:

@@ -47,6 +47,7 @@ __all__ = [
     "judge_rival",
     "judge_stray",
     "judge_summaries",
+    "linked_summary",
     "revision_mark",
     "same_revision",
     "same_summary",
@@ -236,6 +237,23 @@ def better_summary(a: BlockSummary, b: BlockSummary) -> BlockSummary:
     The order is a total one, so that the best of many is the same whatever came first.
     """
     return min(a, b, key=_summary_key)
+
+
+def linked_summary(
+    best: BlockSummary, others: Sequence[BlockSummary], previous: bytes
+) -> BlockSummary:
+    """
+    Choose again between summaries of one block, when the hash of the block before is known.
+
+    Returns:
+        The best of those that fit their own hashes and name this one; `best` where none does.
+    """
+    linked = [
+        found
+        for found in (best, *others)
+        if found.previous_block_hash == previous and summary_recomputes(found)
+    ]
+    return min(linked, key=_summary_key, default=best)
 
 
 def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[Problem]:

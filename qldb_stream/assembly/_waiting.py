@@ -91,6 +91,16 @@ class WaitingBlock:
         others = [*self.others, self.summary]
         return WaitingBlock(summary, others=others, marks=marks, is_crowded=self.is_crowded)
 
+    def taking(self, summary: BlockSummary) -> WaitingBlock:
+        """Make the block of one of the others; it has no slots yet."""
+        others = [known for known in (self.summary, *self.others) if known is not summary]
+        return WaitingBlock(summary, others=others, marks=self.marks, is_crowded=self.is_crowded)
+
+    @property
+    def left_out(self) -> frozenset[bytes]:
+        """Give the hashes of the revisions that the other summaries list."""
+        return frozenset([leaf.hash for one in self.others for leaf in one.revision_summaries])
+
 
 class SlotIndex:
     """Finds the slot that a revision fills, by its hash; equally fast whatever is here."""

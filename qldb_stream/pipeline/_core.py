@@ -244,7 +244,7 @@ class PipelineCore:
         `found` is what is to be told of it; `events`, in which it came, count as records.
         """
         assert self._order is Order.SORTED, "others wait for copies of their blocks"
-        self._assembler.finish(address)
+        self._assembler.finish(address, found.block_hash)
         self._tally.records += events
         self._sound[address] = found
         self._pass_on(found.stub(address))
