@@ -69,7 +69,7 @@ def test_the_page_about_archives(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert f"prints `{printed.strip()}`" in ARCHIVE
     assert {("coverage", 1), ("verify", 1), ("prove", 0), ("history", 0)} == set(codes)
-    assert 9 == len(codes)
+    assert 10 == len(codes)
     assert all(Path(name).stat().st_size for name in PAGES)
 
 

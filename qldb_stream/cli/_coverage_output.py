@@ -100,10 +100,15 @@ def _strand_row(strand: StrandCoverage) -> tuple[object, ...]:
 
 def _notes(strand: StrandCoverage) -> Iterator[str]:
     """Say what the tables have no room for."""
+    if strand.expected_first:
+        yield f"what is missing is judged from block {strand.expected_first} on, as was asked"
+    if strand.before_blocks:
+        yield f"held before it, {count(strand.before_blocks, 'block')}: {_ranges(strand.before)}"
     if strand.in_part_blocks:
         yield f"here in part, and so missing: blocks {_ranges(strand.in_part)}"
     if strand.last is not None and strand.expected_last > strand.last:
-        yield f"the last block seen or promised is {strand.expected_last}"
+        what = "expected" if strand.expected_first else "seen or promised"
+        yield f"the last block {what} is {strand.expected_last}"
     found = strand.redactions
     if found.requested:
         yield (

@@ -70,10 +70,16 @@ class ForeignFileError(DecodeError):
 
 @attrs.frozen
 class ExportIncompleteError(DecodeError):
-    """An export of which something that it promises is not there."""
+    """
+    An export of which something that it promises is not there.
+
+    `strand_id` and `last` are the last block that is promised, None where nothing says so.
+    """
 
     promise: str
     found: str
+    strand_id: str | None = None
+    last: int | None = None
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.found}"

@@ -203,14 +203,17 @@ class StrandCoverage:
         first: the first block that is here whole; None for none.
         last: the last one.
         expected_last: the last block that is known to be: the last of which anything is
-            here, or that a manifest promises. What came after it nobody can tell.
+            here, or that a manifest promises, or `expected_first` where that is later. What
+            came after it nobody can tell.
         blocks: how many blocks are here whole, copies once.
-        missing: blocks from 0 to `expected_last` that are not, those in part included.
+        missing: blocks from `expected_first` to `expected_last` that are not, those in part
+            included.
         missing_blocks: how many these are.
         in_part: of the missing ones, those of which a part is here.
         in_part_blocks: how many these are.
-        is_exact: whether `missing` and `in_part` name exactly these; else, where they are
-            very many, they are widened over blocks between them. The counts are exact.
+        is_exact: whether `missing`, `in_part` and `before` name exactly these; else, where
+            they are very many, they are widened over blocks between them. The counts are
+            exact.
         overlaps: blocks that are here more than once, the first ones.
         overlapping_blocks: how many blocks these are, listed or not.
         first_time: when the first block was written, aware, UTC.
@@ -218,6 +221,10 @@ class StrandCoverage:
         revisions: how many revisions with contents the blocks have.
         tables: the tables that were seen, dropped ones included.
         redactions: what was seen of redactions.
+        expected_first: from which block on something can be missing: 0, or what the owner
+            declared, who never had the blocks before.
+        before: blocks before it that are here whole all the same.
+        before_blocks: how many these are; `blocks` counts them too.
     """
 
     strand_id: str
@@ -237,6 +244,9 @@ class StrandCoverage:
     revisions: int = 0
     tables: tuple[TableCoverage, ...] = ()
     redactions: RedactionCoverage = RedactionCoverage()
+    expected_first: int = 0
+    before: Ranges = ()
+    before_blocks: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Give the values that `--json` prints."""
@@ -244,12 +254,15 @@ class StrandCoverage:
             "strand_id": self.strand_id,
             "first": self.first,
             "last": self.last,
+            "expected_first": self.expected_first,
             "expected_last": self.expected_last,
             "blocks": self.blocks,
             "missing": _pairs(self.missing),
             "missing_blocks": self.missing_blocks,
             "in_part": _pairs(self.in_part),
             "in_part_blocks": self.in_part_blocks,
+            "before": _pairs(self.before),
+            "before_blocks": self.before_blocks,
             "exact": self.is_exact,
             "overlaps": [overlap.as_json() for overlap in self.overlaps],
             "overlapping_blocks": self.overlapping_blocks,

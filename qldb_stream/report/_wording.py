@@ -18,12 +18,21 @@ def count(number: int, noun: str) -> str:
 def describe_coverage(report: CoverageReport) -> str:
     """Say in one sentence what a coverage report came to."""
     held = f"{count(report.blocks, 'block')} held whole"
+    since = _since(report)
     if report.ok:
-        return f"{held}, none known to be missing"
+        return f"{held}, none known to be missing{since}"
     wrong = [
-        f"{report.missing_blocks:,} missing" if report.missing_blocks else "",
+        f"{report.missing_blocks:,} missing{since}" if report.missing_blocks else "",
         count(len(report.conflicts), "conflict") if report.conflicts else "",
         count(len(report.problems), "problem") if report.problems else "",
         "" if all(each.ok for each in report.manifests) else "not all that manifests promise",
     ]
     return f"{held}; {', '.join(filter(None, wrong))}"
+
+
+def _since(report: CoverageReport) -> str:
+    """Say from which block on anything was missed, where that is not the ledger's first."""
+    begins = sorted({strand.expected_first for strand in report.strands})
+    if begins in ([], [0]):
+        return ""
+    return f" from block {' or '.join(f'{n:,}' for n in begins[:3])} on, as was asked"

@@ -42,7 +42,10 @@ def broken_names(names: Sequence[str], index: Index) -> Iterator[Undecodable]:
         lacking = _lacking(found, index, file)
         if lacking:
             error = ExportIncompleteError(
-                "an export's object holds fewer blocks than its name says", lacking
+                "an export's object holds fewer blocks than its name says",
+                lacking,
+                found.strand_id,
+                found.last,
             )
             yield Undecodable(name, 0, 0, error)
 
@@ -67,9 +70,10 @@ def _missing_objects(
             continue
         told += 1
         if told <= _MAX_TOLD:
-            yield _broken(name, promised.key, f"it {_fate(promised, index)}")
+            yield _broken(name, promised, f"it {_fate(promised, index)}")
     if told > _MAX_TOLD:
-        yield _broken(name, f"{told - _MAX_TOLD} more objects", "these are not here")
+        more = ExportedObject(f"{told - _MAX_TOLD} more objects")
+        yield _broken(name, more, "these are not here")
 
 
 def _is_elsewhere(promised: ExportedObject, kept: Kept, index: Index) -> bool:
@@ -116,11 +120,13 @@ def _without_end(manifests: Sequence[FoundManifest]) -> Iterator[Undecodable]:
         if isinstance(found.manifest, StartedManifest) and found.export_id not in ended:
             yield _broken(
                 found.name,
-                f"{found.export_id}.<strand>.completed.manifest",
+                ExportedObject(f"{found.export_id}.<strand>.completed.manifest"),
                 "it is not here: the export did not end, or was not copied whole",
             )
 
 
-def _broken(name: str, promised: str, fate: str) -> Undecodable:
-    error = ExportIncompleteError(f"the export promises {promised}", fate)
+def _broken(name: str, promised: ExportedObject, fate: str) -> Undecodable:
+    error = ExportIncompleteError(
+        f"the export promises {promised.key}", fate, promised.strand_id, promised.last
+    )
     return Undecodable(name, 0, 0, error)

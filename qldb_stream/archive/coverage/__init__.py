@@ -8,6 +8,7 @@ which file holds how much of a block, `_strand` sums up.
 
 from __future__ import annotations
 
+from qldb_stream.archive.coverage._begin import Begin
 from qldb_stream.archive.coverage._survey import LocatingSource, Survey, cover_source
 
-__all__ = ["LocatingSource", "Survey", "cover_source"]
+__all__ = ["Begin", "LocatingSource", "Survey", "cover_source"]

@@ -14,6 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
+from qldb_stream.archive.coverage._begin import Begin
 from qldb_stream.archive.coverage._strand import Held
 from qldb_stream.parsers.manifest import (
     CompletedManifest,
@@ -45,7 +46,10 @@ class Promises:
 
 
 def read_promises(
-    found: Sequence[FoundManifest], names: Sequence[str], held: Mapping[tuple[int, str], Held]
+    found: Sequence[FoundManifest],
+    names: Sequence[str],
+    held: Mapping[tuple[int, str], Held],
+    begin: Begin,
 ) -> Promises:
     """
     Compare what manifests promise with what came.
@@ -54,6 +58,7 @@ def read_promises(
         found: the manifests; none where the source was not read to its end.
         names: the files.
         held: what each of them holds of each strand.
+        begin: objects whose blocks all come before are not missed.
     """
     kept = keep_promises(found, names)
     by_strand: dict[str, list[Held]] = {}
@@ -64,7 +69,7 @@ def read_promises(
     for promised in _objects(found):
         if promised.strand_id is not None and promised.last is not None:
             last[promised.strand_id] = max(promised.last, last.get(promised.strand_id, -1))
-    return Promises(tuple(_judged(found, kept, by_strand)), last)
+    return Promises(tuple(_judged(found, kept, by_strand, begin)), last)
 
 
 def _objects(found: Sequence[FoundManifest]) -> Iterator[ExportedObject]:
@@ -74,13 +79,16 @@ def _objects(found: Sequence[FoundManifest]) -> Iterator[ExportedObject]:
 
 
 def _judged(
-    found: Sequence[FoundManifest], kept: Kept, held: Mapping[str, Sequence[Held]]
+    found: Sequence[FoundManifest],
+    kept: Kept,
+    held: Mapping[str, Sequence[Held]],
+    begin: Begin,
 ) -> Iterator[ManifestCoverage]:
     """Judge final manifests, and those initial ones whose final one is not here."""
     ended = [each.export_id for each in found if isinstance(each.manifest, CompletedManifest)]
     for each in found:
         if isinstance(each.manifest, CompletedManifest):
-            yield _final(each, each.manifest, kept, held)
+            yield _final(each, each.manifest, kept, held, begin)
         elif None not in ended and each.export_id not in ended:
             # A final manifest under another name may be anyone's, and excuses all.
             yield ManifestCoverage(each.name, is_final=False)
@@ -91,12 +99,15 @@ def _final(
     manifest: CompletedManifest,
     kept: Kept,
     held: Mapping[str, Sequence[Held]],
+    begin: Begin,
 ) -> ManifestCoverage:
     objects = manifest.objects
     missing = [
         each.key
         for each in objects
-        if not kept.has(found, each.key) and not _is_elsewhere(each, held)
+        if not kept.has(found, each.key)
+        and not begin.excuses(each.strand_id, each.last)
+        and not _is_elsewhere(each, held)
     ]
     strand_id = found.strand_id or next((each.strand_id for each in objects), None)
     return ManifestCoverage(

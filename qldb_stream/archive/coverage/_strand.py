@@ -72,15 +72,18 @@ class Strand:
         strand_id: the strand.
         memory: what is on disk; shared by all strands.
         first_home: the number of its first table there.
+        begin: the first block that its owner ever had.
     """
 
-    def __init__(self, strand_id: str, memory: Memory, first_home: int) -> None:
+    def __init__(self, strand_id: str, memory: Memory, first_home: int, begin: int = 0) -> None:
         self.strand_id = strand_id
         self.tables = Tables(memory, first_home)
         self._missing = RangeList(_MISSING)
         self._memory = memory
         self._in_part = RangeList(_MISSING)
-        self._next = 0
+        self._before = RangeList(_MISSING)
+        self._begin = begin
+        self._next = begin
         self._seen = -1
         self._blocks = 0
         self._revisions = 0
@@ -93,7 +96,7 @@ class Strand:
     def see(self, number: int, *, is_whole: bool) -> None:
         """Take note that something of a block came, and whether all of it did."""
         self._seen = number
-        if not is_whole:
+        if not is_whole and number >= self._begin:
             self._in_part.add(number)
 
     def feed(self, block: Block) -> None:
@@ -101,7 +104,10 @@ class Strand:
         number = block.address.sequence_no
         if number > self._next:
             self._missing.add(self._next, number - 1)
-        self._next = number + 1
+        if number < self._begin:
+            self._before.add(number)
+        else:
+            self._next = number + 1
         self._blocks += 1
         self._revisions += sum(found.metadata is not None for found in block.revisions)
         self._first = self._first or block
@@ -134,6 +140,8 @@ class Strand:
 
     def holds(self, number: int) -> bool:
         """Say whether a block came whole, as far as blocks have come."""
+        if number < self._begin:
+            return number in self._before
         return number < self._next and number not in self._missing
 
     def report(
@@ -148,6 +156,8 @@ class Strand:
             promised_last: the last block that manifests promise; -1 for none.
         """
         last = max(self._seen, promised_last)
+        if self._begin:  # who says that a strand is theirs from there on has that block
+            last = max(last, self._begin)
         missing = self._missing_until(last)
         overlaps = self._overlaps + ([] if self._overlap is None else [self._overlap])
         return StrandCoverage(
@@ -157,10 +167,10 @@ class Strand:
             last,
             self._blocks,
             missing,
-            last + 1 - self._blocks,
+            last + 1 - self._begin - (self._blocks - self._before.count),
             self._in_part.ranges,
             self._in_part.count,
-            self._missing.is_exact and self._in_part.is_exact,
+            self._missing.is_exact and self._in_part.is_exact and self._before.is_exact,
             tuple(overlaps[:_OVERLAPS]),
             self._overlapping,
             None if self._first is None else self._first.summary.block_timestamp,
@@ -168,6 +178,9 @@ class Strand:
             self._revisions,
             self.tables.report(documents),
             redactions,
+            self._begin,
+            self._before.ranges,
+            self._before.count,
         )
 
     def _missing_until(self, last: int) -> tuple[tuple[int, int], ...]:

@@ -14,6 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
+from qldb_stream.archive.coverage._begin import Begin
 from qldb_stream.archive.coverage._holders import Holders, Part
 from qldb_stream.archive.coverage._memory import Memory
 from qldb_stream.archive.coverage._promises import Promises, PromisingSource, read_promises
@@ -51,6 +52,7 @@ _RANGES: Final = 200_000
 _MOST_RANGES: Final = 10_000
 _LEAST_RANGES: Final = 16
 _CONFLICTS: Final = 10_000
+_FROM_ZERO: Final = Begin()
 
 
 @runtime_checkable
@@ -65,20 +67,23 @@ class LocatingSource(Protocol):
         """Iterate over all items by rising address, each with its file's name and its block."""
 
 
-def cover_source(source: LocatingSource, names: Sequence[str]) -> CoverageReport:
+def cover_source(
+    source: LocatingSource, names: Sequence[str], *, begin: Begin = _FROM_ZERO
+) -> CoverageReport:
     """
     Tell what a source holds, which of its files holds it, and what is missing.
 
     Args:
         source: read once.
         names: what was named to open it, in the order of `Carrier.argument`.
+        begin: from which block on anything can be missing; a ledger begins with block 0.
 
     Raises:
         SourceError: a file changed or failed while it was read, or there is no room for
             the index.
         BacklogError: one block has too many parts.
     """
-    survey = Survey(source, names)
+    survey = Survey(source, names, begin=begin)
     with closing(survey):
         survey.run()
         return survey.report()
@@ -91,9 +96,13 @@ class Survey:
     Args:
         source: read by `run`, once.
         names: what was named to open it, in the order of `Carrier.argument`.
+        begin: from which block on anything can be missing.
     """
 
-    def __init__(self, source: LocatingSource, names: Sequence[str]) -> None:
+    def __init__(
+        self, source: LocatingSource, names: Sequence[str], *, begin: Begin = _FROM_ZERO
+    ) -> None:
+        self._begin = begin
         self._source = source
         self._names = tuple(names)
         self._carriers = source.carriers
@@ -136,7 +145,8 @@ class Survey:
 
     def report(self) -> CoverageReport:
         """Sum up what came so far."""
-        promises = read_promises(self._manifests, [*self._by_name], self._of_files)
+        names = [*self._by_name]
+        promises = read_promises(self._manifests, names, self._of_files, self._begin)
         return CoverageReport(
             self._source_reports(),
             self._file_reports(),
@@ -187,16 +197,21 @@ class Survey:
         if found is None:
             last = next(reversed(self._strands.values()), None)
             home = 0 if last is None else last.tables.next_home
-            found = self._strands[strand_id] = Strand(strand_id, self._memory, home)
+            begin = self._begin.of(strand_id)
+            found = self._strands[strand_id] = Strand(strand_id, self._memory, home, begin)
         return found
 
     def _add_undecodable(self, item: Undecodable) -> None:
+        if self._begin.excuses_promise(item.error):
+            return
         if not isinstance(item.error, ExportIncompleteError):
             file = self._by_name.get(item.source, -1)
             self._undecodable[file] = self._undecodable.get(file, 0) + 1
         self._tally.add_undecodable(item)
 
     def _add_problem(self, problem: Problem, files: Sequence[int]) -> None:
+        if self._begin.excuses_problem(problem):
+            return
         # Values of documents are for `verify`, which is asked for them; the message has the rest.
         problem = attrs.evolve(problem, diagnosis=None)
         if problem.code is ProblemCode.CONFLICT and len(self._conflicts) < _CONFLICTS:
@@ -239,7 +254,7 @@ class Survey:
     def _strand_reports(self, promises: Promises) -> tuple[StrandCoverage, ...]:
         documents = dict(self._memory.documents())
         redactions = self._redactions()
-        for strand_id in promises.last:
+        for strand_id in {*promises.last, *self._begin.strands}:
             self._strand(strand_id)  # of which nothing came
         return tuple(
             [

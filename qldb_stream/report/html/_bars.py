@@ -34,33 +34,34 @@ class Bar:
     missing: Sequence[tuple[int, int]] = ()
 
 
-def make_bars(caption: str, last: int, bars: Iterable[Bar]) -> Markup:
+def make_bars(caption: str, last: int, bars: Iterable[Bar], *, first: int = 0) -> Markup:
     """
-    Draw bars, one below the other, from block 0 to `last`.
+    Draw bars, one below the other, from block `first` to `last`.
 
     Args:
         caption: what they show.
         last: the last number of the scale.
-        bars: at least one.
+        bars: at least one; nothing in them lies outside the scale.
+        first: the first number of the scale.
     """
-    rows = "\n".join(_row(bar, last) for bar in bars)
+    rows = "\n".join(_row(bar, range(first, last + 1)) for bar in bars)
     return Markup(
         '<p class="soft"><span class="key held"></span>whole'
         '<span class="key part"></span>in part<span class="key missing"></span>missing</p>\n'
         f"<table><caption>{make_text(caption)}</caption>\n"
         '<thead><tr><th scope="col" class="who">held by</th>'
-        f'<th scope="col">blocks 0 to {make_text(last)}</th>'
+        f'<th scope="col">blocks {make_text(first)} to {make_text(last)}</th>'
         '<th scope="col">in words</th></tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table>"
     )
 
 
-def _row(bar: Bar, last: int) -> str:
+def _row(bar: Bar, scale: range) -> str:
     label, words = make_text(bar.label), make_text(bar.words)
     shapes = (
-        _path("held", _columns(bar.held, last, 1))
-        + _path("part", _columns(bar.in_part, last, 1))
-        + _path("missing", _columns(bar.missing, last, _LEAST_MISSING))
+        _path("held", _columns(bar.held, scale, 1))
+        + _path("part", _columns(bar.in_part, scale, 1))
+        + _path("missing", _columns(bar.missing, scale, _LEAST_MISSING))
     )
     return (
         f'<tr><th scope="row" class="who">{label}</th><td class="bar">'
@@ -76,12 +77,15 @@ def _path(kind: str, columns: Sequence[tuple[int, int]]) -> str:
     return f'<path class="{kind}" d="{drawn}"/>'
 
 
-def _columns(ranges: Iterable[tuple[int, int]], last: int, least: int) -> Sequence[tuple[int, int]]:
+def _columns(
+    ranges: Iterable[tuple[int, int]], scale: range, least: int
+) -> Sequence[tuple[int, int]]:
     """Give the columns that ranges touch, those that touch one another as one."""
     found: list[tuple[int, int]] = []
+    width = scale.stop - scale.start  # more than len() may give
     for first, end in ranges:
-        start = first * COLUMNS // (last + 1)
-        stop = -(-(end + 1) * COLUMNS // (last + 1))
+        start = (first - scale.start) * COLUMNS // width
+        stop = -(-(end + 1 - scale.start) * COLUMNS // width)
         if stop - start < least:
             start = min(start, COLUMNS - least)
             stop = start + least

@@ -50,6 +50,10 @@ _SAYS: Final[Sequence[str]] = (
         "of which a part is here counts as missing."
     ),
     (
+        "A ledger begins with block 0. Where another first block stands above, the archive's owner "
+        "said that the ones before were never theirs, and nothing before it counts as missing."
+    ),
+    (
         "What the ledger wrote after the last block that is seen or promised nobody can tell from "
         "an archive; a digest that was saved names the ledger's last block then."
     ),
@@ -109,9 +113,11 @@ def _strand_section(report: CoverageReport, strand: StrandCoverage) -> Markup:
     redactions = strand.redactions
     facts = {
         "first and last block": _ends(strand.first, strand.last),
+        "judged from block": strand.expected_first,
         "last block seen or promised": strand.expected_last,
         "written": _span(strand.first_time, strand.last_time),
         "blocks held whole": strand.blocks,
+        "of these before the first that is judged": strand.before_blocks,
         "blocks missing": strand.missing_blocks,
         "of these here in part": strand.in_part_blocks,
         "blocks held more than once": strand.overlapping_blocks,
@@ -126,7 +132,10 @@ def _strand_section(report: CoverageReport, strand: StrandCoverage) -> Markup:
         f"Strand {strand.strand_id}",
         make_facts(facts),
         make_bars(
-            "Where each source covers it", max(0, strand.expected_last), _bars(report, strand)
+            _DRAWN,
+            max(0, strand.expected_last),
+            _bars(report, strand),
+            first=_first_drawn(report, strand),
         ),
         _drawn(report, strand),
         *_ranges_table("Missing", strand.missing, is_exact=strand.is_exact),
@@ -137,8 +146,10 @@ def _strand_section(report: CoverageReport, strand: StrandCoverage) -> Markup:
 
 
 def _bars(report: CoverageReport, strand: StrandCoverage) -> Iterator[Bar]:
-    held = f"{count(strand.blocks, 'block')} of {strand.expected_last + 1:,}"
-    everything = [(0, strand.expected_last)] if strand.blocks else []
+    judged = (strand.expected_first, strand.expected_last)
+    expected = judged[1] + 1 - judged[0]
+    held = f"{count(strand.blocks - strand.before_blocks, 'block')} of {expected:,}"
+    everything = [*strand.before, judged] if strand.blocks else []
     yield Bar("all together", held, everything, strand.in_part, _without_part(strand))
     for source in report.sources:
         yield from _bars_of(source.name, source.holdings, strand.strand_id)
@@ -146,6 +157,17 @@ def _bars(report: CoverageReport, strand: StrandCoverage) -> Iterator[Bar]:
     if len(report.sources) < len(files) <= _FILES_DRAWN:
         for name, holding in sorted(files, key=lambda found: (found[1].first, found[1].last)):
             yield from _bars_of(name, (holding,), strand.strand_id)
+
+
+def _first_drawn(report: CoverageReport, strand: StrandCoverage) -> int:
+    """Give the first block that is judged, or an earlier one of which anything is here."""
+    firsts = [
+        holding.first
+        for source in report.sources
+        for holding in source.holdings
+        if holding.strand_id == strand.strand_id
+    ]
+    return min([strand.expected_first, *firsts])
 
 
 def _without_part(strand: StrandCoverage) -> Ranges:
