@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -34,6 +34,8 @@ from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.sources import FolderSource
 
 __all__ = ["prove"]
+
+_NAMED: Final = 5  # fields whose type was put back; report.json has them all
 
 EPILOG = """
 \b
@@ -221,6 +223,12 @@ def _print(evidence: Evidence, output: str) -> None:
     )
     if said["state"] != "document":
         out.print(f"{said['state']}: {said['proves'][0]}")
+    if rebuilt := evidence.report["rebuilt"]:
+        out.print(
+            f"it comes from a JSON export and has its hash with {count(len(rebuilt), 'type')} put "
+            f"back: {', '.join(rebuilt[:_NAMED])}{', ...' if len(rebuilt) > _NAMED else ''}",
+            markup=False,
+        )
     if evidence.others:
         others = count(evidence.others, "revision")
         out.print(f"the block shows {others} of other documents too; --only-document hides them")

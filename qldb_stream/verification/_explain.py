@@ -15,31 +15,50 @@ from qldb_stream.verification.diagnosis import (
 
 if TYPE_CHECKING:
     from qldb_stream.events import BlockSummary, Revision
-    from qldb_stream.report import Check
+    from qldb_stream.report import Check, Diagnosis
     from qldb_stream.verification._evidence import BlockEvidence
     from qldb_stream.verification.diagnosis import Efforts
 
 __all__ = ["REBUILT", "explain", "explain_summary"]
 
 REBUILT: Final = "as rebuilt: the hash is the revision's once types that JSON lost are put back"
+_BOUNDED: Final = "; the search for what was changed stopped at its bound"
+_CHANGED: Final = "the document of a JSON export is another than the one that was hashed"
 
 
 def explain(check: Check, revision: Revision, evidence: BlockEvidence, efforts: Efforts) -> Check:
     """
     Give a check that is not VERIFIED with what could be found out about it.
 
-    A document of a JSON export that fits its hash as rebuilt is verified.
+    A document of a JSON export that fits its hash with types put back is verified; one that
+    fits with a value changed is found to be changed, and fails.
     """
     if check.outcome is Outcome.FAILED:
+        stops = efforts.failures.stops
         found = diagnose_revision(revision, evidence, efforts.failures)
-        return check if found is None else attrs.evolve(check, field=found.field, diagnosis=found)
-    found = rebuild_revision(revision, efforts.rebuilding) if revision.from_json else None
-    if found is None:
+        return _told(check, found, has_stopped=efforts.failures.stops > stops)
+    if not revision.from_json:
         return check
-    return attrs.evolve(check, outcome=Outcome.VERIFIED, detail=REBUILT, diagnosis=found)
+    stops = efforts.rebuilding.stops
+    rebuilt = rebuild_revision(revision, efforts.rebuilding)
+    if rebuilt is None:
+        return _told(check, None, has_stopped=efforts.rebuilding.stops > stops)
+    found = rebuilt.diagnosis
+    if rebuilt.is_genuine:
+        return attrs.evolve(check, outcome=Outcome.VERIFIED, detail=REBUILT, diagnosis=found)
+    check = attrs.evolve(check, outcome=Outcome.FAILED, detail=_CHANGED)
+    return _told(check, found, has_stopped=False)
 
 
 def explain_summary(check: Check, summary: BlockSummary, efforts: Efforts) -> Check:
     """Give a check of a summary that failed with what could be found out about it."""
+    stops = efforts.failures.stops
     found = diagnose_summary(check.name, summary, efforts.failures)
-    return check if found is None else attrs.evolve(check, field=found.field, diagnosis=found)
+    return _told(check, found, has_stopped=efforts.failures.stops > stops)
+
+
+def _told(check: Check, found: Diagnosis | None, *, has_stopped: bool) -> Check:
+    """Give a check with what was found, or with why it may be that nothing was."""
+    if found is not None:
+        return attrs.evolve(check, field=found.field, diagnosis=found)
+    return attrs.evolve(check, detail=check.detail + _BOUNDED) if has_stopped else check

@@ -160,6 +160,12 @@ def _report(found: FoundRevision, *, only_document: bool) -> dict[str, Any]:
     checked = ["the bundle, by its own verify.py, against the digest that was given"]
     if found.counted is not None:
         checked.insert(0, "the revision's block; counts of the archive are those of its index")
+    if found.rebuilt is not None:
+        checked.insert(
+            0,
+            "the revision as rebuilt from a JSON export, which loses Ion's types: "
+            f"{found.rebuilt.sentence}, which is how it stands in this bundle",
+        )
     if found.report is not None:
         checked.insert(0, "every hash that can be recomputed of every whole block of the archive")
         checked.insert(1, "the digest, recomputed from all block hashes from block 0 to its tip")
@@ -169,6 +175,7 @@ def _report(found: FoundRevision, *, only_document: bool) -> dict[str, Any]:
         "checked": checked,
         "not_proven": list(verify.PROVES_NOT),
         "left_out": left_out,
+        "rebuilt": [] if found.rebuilt is None else [one.path for one in found.rebuilt.changes],
         "later_revisions_in_archive": found.later if found.report is not None else None,
         "archive": found.counted if found.report is None else _archive(found.report),
         "made_with": {"qldb-stream": version("qldb-stream"), "amazon.ion": version("amazon.ion")},

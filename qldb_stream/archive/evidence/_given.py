@@ -8,6 +8,7 @@ only as far as they lead to the digest.
 from __future__ import annotations
 
 from qldb_stream.archive.evidence._answers import Answer, verify_proof
+from qldb_stream.archive.evidence._rebuilt import as_rebuilt
 from qldb_stream.archive.evidence._search import FoundRevision, check_found, check_verified
 from qldb_stream.errors import ProofRefusedError, UsageError
 from qldb_stream.events import Revision
@@ -63,7 +64,8 @@ def found_at(
     """
     if saved.tip is None:
         raise UsageError("a bundle is for a digest with its tip")
-    found = FoundRevision(checked.block, revision, block_path, saved.digest, saved.tip)
     check_verified(checked, revision)
+    block, revision, rebuilt = as_rebuilt(checked.block, revision)
+    found = FoundRevision(block, revision, block_path, saved.digest, saved.tip, rebuilt=rebuilt)
     check_found(found)
     return found

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import attrs
 
+from qldb_stream.archive.evidence._rebuilt import as_rebuilt
 from qldb_stream.errors import ProofRefusedError
 from qldb_stream.events import Block, BlockAddress, Revision
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import DIGEST_BYTES, MerkleFrontier, MerklePath, fold_proof
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore, iter_checked
-from qldb_stream.report import VerifyReport
+from qldb_stream.report import Diagnosis, VerifyReport
 from qldb_stream.typing import Source
 
 __all__ = ["FoundRevision", "check_found", "check_verified", "find_revision"]
@@ -41,6 +42,8 @@ class FoundRevision:
         report: what verifying the archive found; None when it was not read as a whole.
         later: how many later revisions of the document the archive holds.
         counted: what an index says of the archive, where that was not read for this.
+        rebuilt: the types that were put back into a document of a JSON export, with which it has
+            its hash; None where none had to be.
     """
 
     block: Block
@@ -51,6 +54,7 @@ class FoundRevision:
     report: VerifyReport | None = None
     later: int = 0
     counted: Mapping[str, Any] | None = None
+    rebuilt: Diagnosis | None = None
 
 
 def find_revision(
@@ -143,16 +147,18 @@ class _Search:
             )
         checked, revision = self._need_found()
         assert self._path is not None, "a block that was found is in the tree"
+        check_verified(checked, revision)
+        block, revision, rebuilt = as_rebuilt(checked.block, revision)
         found = FoundRevision(
-            checked.block,
+            block,
             revision,
             self._path.siblings(),
             digest,
             self._tip,
             report,
             self._later,
+            rebuilt=rebuilt,
         )
-        check_verified(checked, revision)
         check_found(found)
         return found
 
@@ -249,8 +255,11 @@ def check_found(found: FoundRevision) -> None:
     """
     at = f"block {found.block.address.strand_id}/{found.block.address.sequence_no}"
     if not revision_recomputes(found.revision):
-        is_json = getattr(found.revision, "from_json", False)
-        lost = "; it comes from a JSON export, which lost Ion's types" if is_json else ""
+        lost = (
+            "; it comes from a JSON export, which lost Ion's types"
+            if found.revision.from_json
+            else ""
+        )
         raise ProofRefusedError(
             "NOT_SOUND", f"{at}: the revision's hash is not that of its metadata and data{lost}"
         )

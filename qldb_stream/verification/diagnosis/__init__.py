@@ -8,8 +8,19 @@ told was not found within a bound that counts bytes, never time.
 
 from __future__ import annotations
 
-from qldb_stream.verification.diagnosis._revision import diagnose_revision, rebuild_revision
+from qldb_stream.verification.diagnosis._revision import (
+    Rebuilt,
+    diagnose_revision,
+    rebuild_revision,
+)
 from qldb_stream.verification.diagnosis._search import Effort, Efforts
 from qldb_stream.verification.diagnosis._summary import diagnose_summary
 
-__all__ = ["Effort", "Efforts", "diagnose_revision", "diagnose_summary", "rebuild_revision"]
+__all__ = [
+    "Effort",
+    "Efforts",
+    "Rebuilt",
+    "diagnose_revision",
+    "diagnose_summary",
+    "rebuild_revision",
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qldb_stream.errors import QldbStreamError
-from qldb_stream.ion import annotated_form, hash_form, to_slice, to_text
+from qldb_stream.ion import IonType, annotated_form, hash_form, to_slice, to_text
 
 if TYPE_CHECKING:
     from qldb_stream.ion import Exchange, HashNode
@@ -23,7 +23,8 @@ class Candidate:
     What may stand in the place of a value.
 
     `loss` and `wanted` are as in `FieldChange`. `exchange` makes its form; `value` is shown
-    when it fits, None when there is nothing to show, and `ion_type` says what it is.
+    when it fits, None when there is nothing to show, and `ion_type` says what it is. `kind` is
+    the type of a container that gets another, `field` names a field of it that is put in.
     """
 
     loss: str
@@ -31,6 +32,8 @@ class Candidate:
     exchange: Exchange
     ion_type: str | None = None
     value: Any = None
+    kind: IonType | None = None
+    field: str | None = None
 
     @classmethod
     def of(cls, node: HashNode, loss: str, wanted: str, value: Any) -> Candidate:

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from qldb_stream.formulas import RevisionFault, hash_revision_parts, maybe_delete_rule
+import attrs
+
+from qldb_stream.formulas import (
+    RevisionFault,
+    hash_revision_parts,
+    maybe_delete_rule,
+    revision_recomputes,
+)
 from qldb_stream.hashing import dot
 from qldb_stream.ion import timestamp_ms
 from qldb_stream.report import Diagnosis, Evidence, FieldChange
@@ -24,11 +31,13 @@ if TYPE_CHECKING:
     from qldb_stream.ion import HashNode, IonSlice
     from qldb_stream.verification._evidence import BlockEvidence
 
-__all__ = ["diagnose_revision", "rebuild_revision"]
+__all__ = ["REBUILD_EFFORT", "Rebuilt", "diagnose_revision", "rebuild_revision"]
 
 # In bytes that are hashed; a million of them take some 50 ms.
 _REVISION_EFFORT: Final = 1 << 24
-_REBUILD_EFFORT: Final = 1 << 19  # for each revision of a JSON export, of which there may be many
+REBUILD_EFFORT: Final = 1 << 19
+"""For each revision of a JSON export, of which there may be many."""
+
 _LEAF_BYTES: Final = 64
 _MAX_VERSION: Final = 1000
 _MAX_DOCUMENTS: Final = 100
@@ -55,7 +64,10 @@ def diagnose_revision(
         parts cannot be joined at all.
     """
     parts = hash_revision_parts(revision)
-    if isinstance(parts, RevisionFault) or revision.metadata is None or effort.left <= 0:
+    if isinstance(parts, RevisionFault) or revision.metadata is None:
+        return None
+    if effort.left <= 0:
+        effort.stops += 1
         return None
     metadata_hash, data_hash = parts
     if data_hash is not None and _is_hash_to_blame(revision, evidence, parts, effort):
@@ -63,56 +75,92 @@ def diagnose_revision(
         return Diagnosis(Evidence.LEAF_HASH, (change,))
     target = _Target(revision, evidence)
     own = effort.part(_REVISION_EFFORT)
-    changes = search(
-        revision.metadata.ion,
-        lambda digest: target.fits(digest, data_hash),
-        own,
-        part="metadata",
-        known=lambda node: _iter_metadata(node, evidence),
-        one_only=True,
+    found, part = (
+        search(
+            revision.metadata.ion,
+            lambda digest: target.fits(digest, data_hash),
+            own,
+            known=lambda node: _iter_metadata(node, evidence),
+            one_only=True,
+        ),
+        "metadata",
     )
-    if not changes and revision.data_ion is not None:
+    if found is None and revision.data_ion is not None:
         statements = evidence.statements_of(revision.document_id)[:_MAX_STATEMENTS]
         literals = [literal for statement in statements for literal in statement.literals]
-        changes = search(
-            revision.data_ion,
-            lambda digest: target.fits(metadata_hash, digest),
-            own,
-            part="data",
-            known=lambda node: _iter_literals(node, literals),
+        found, part = (
+            search(
+                revision.data_ion,
+                lambda digest: target.fits(metadata_hash, digest),
+                own,
+                known=lambda node: _iter_literals(node, literals),
+            ),
+            "data",
         )
     effort.give_back(own)
-    return Diagnosis(target.evidence, changes) if changes else None
+    return None if found is None else Diagnosis(target.evidence, found.told(part))
 
 
-def rebuild_revision(revision: Revision, effort: Effort) -> Diagnosis | None:
+@attrs.frozen
+class Rebuilt:
+    """
+    A document of a JSON export as it was hashed.
+
+    Attributes:
+        diagnosis: the changes with which it has its hash.
+        is_genuine: whether these are types alone, which JSON lost; else the document says
+            something else than what was hashed.
+        revision: it with the document as it was; None where that cannot be made.
+    """
+
+    diagnosis: Diagnosis
+    is_genuine: bool
+    revision: Revision | None = None
+
+
+def rebuild_revision(
+    revision: Revision, effort: Effort, *, most: int = REBUILD_EFFORT
+) -> Rebuilt | None:
     """
     Put back the types that JSON lost, so that a document has its hash.
 
     Args:
         revision: of a JSON export, with a document that does not fit its hash.
         effort: what may be spent on this and all other documents.
+        most: of it, on this one.
 
     Returns:
-        The types with which it fits; None when they were not found within the bound. Where it
-        fits, the document says what was hashed.
+        With what it fits; None when that was not found within the bound.
     """
-    if revision.data_ion is None or effort.left <= 0:
+    if revision.data_ion is None:
+        return None
+    if effort.left <= 0:
+        effort.stops += 1
         return None
     parts = hash_revision_parts(revision)
     if isinstance(parts, RevisionFault):
         return None
     metadata_hash = parts[0]
-    own = effort.part(_REBUILD_EFFORT)
-    changes = search(
+    own = effort.part(most)
+    found = search(
         revision.data_ion,
         lambda digest: dot(metadata_hash, digest) == revision.hash,
         own,
-        part="data",
         lost_types=True,
     )
     effort.give_back(own)
-    return Diagnosis(Evidence.REVISION_HASH, changes) if changes else None
+    if found is None:
+        return None
+    diagnosis = Diagnosis(Evidence.REVISION_HASH, found.told("data"))
+    return Rebuilt(diagnosis, found.is_lost_types, _maybe_as_it_was(revision, found.value()))
+
+
+def _maybe_as_it_was(revision: Revision, data: IonSlice | None) -> Revision | None:
+    """Put the document in, if it has the hash: what was tried was hashes alone."""
+    if data is None:
+        return None
+    found = attrs.evolve(revision, data_ion=data)
+    return found if revision_recomputes(found) else None
 
 
 class _Target:

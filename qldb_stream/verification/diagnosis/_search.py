@@ -11,7 +11,7 @@ has the same diagnosis on every machine; what lies beyond it is not found.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
 from itertools import chain, combinations, islice
 from typing import Final, TypeAlias
 
@@ -19,9 +19,9 @@ import attrs
 
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.ion import HashNode, HashTree, IonSlice, IonType, annotated_form, hash_form
-from qldb_stream.report import FieldChange
 from qldb_stream.verification.diagnosis._candidate import Candidate
 from qldb_stream.verification.diagnosis._damage import iter_damage, iter_names, iter_texts
+from qldb_stream.verification.diagnosis._found import Changes, Found
 from qldb_stream.verification.diagnosis._losses import iter_losses, kind_of
 
 __all__ = ["Effort", "Efforts", "Known", "search"]
@@ -47,7 +47,6 @@ _OPTION_BYTES: Final = 256  # what making one costs
 _LIKELY: Final = ("STRING TIME", "STRING BASE64", "DECIMAL LONG", "FLOAT")
 _KINDS: Final = (*_LIKELY, "DECIMAL", "TIMESTAMP", "STRING NUMBER", "INT", "NULL", "STRING")
 
-Changes: TypeAlias = Mapping[int, Candidate]
 Known: TypeAlias = Callable[[HashNode], Iterator[Candidate]]
 
 
@@ -57,9 +56,15 @@ def _nothing_known(_node: HashNode) -> Iterator[Candidate]:
 
 @attrs.define
 class Effort:
-    """How many bytes may still be hashed; what is spent once is spent."""
+    """
+    How many bytes may still be hashed; what is spent once is spent.
+
+    `stops` counts the searches that ended at their bound, so that what they looked for may still
+    be there.
+    """
 
     left: int
+    stops: int = 0
 
     def spend(self, work: int) -> bool:
         """Take some; say whether there is any left."""
@@ -75,7 +80,8 @@ class Effort:
     def give_back(self, part: Effort) -> None:
         """Put back what was not spent of a part."""
         self.left += part.left
-        part.left = 0
+        self.stops += part.stops
+        part.left = part.stops = 0
 
 
 @attrs.define
@@ -116,11 +122,11 @@ def search(
     fits: Callable[[bytes], bool],
     effort: Effort,
     *,
-    part: str,
     known: Known = _nothing_known,
     lost_types: bool = False,
     one_only: bool = False,
-) -> tuple[FieldChange, ...]:
+    only: AbstractSet[str] | None = None,
+) -> Found | None:
     """
     Look for the changes with which a value has a hash.
 
@@ -128,52 +134,68 @@ def search(
         value: a document, or another part that is hashed for itself.
         fits: says of a digest whether it is the one.
         effort: what may be spent; the caller's, for all that it looks for.
-        part: what paths begin with.
         known: gives, of a value, what else it may have been: what the block says elsewhere.
         lost_types: it comes from where all types were lost; several losses at once are
             likelier then than one accident.
         one_only: no two values are changed at once.
+        only: paths of values, whose types alone are tried, and of what is in them; None
+            for all, and for accidents as well.
 
     Returns:
-        The changes, by path; empty when none were found within the bound.
+        The changes; None when none were found within the bound. Where that was the reason,
+        `effort.stops` has risen.
     """
-    if not effort.spend(_START_BYTES + (value.end - value.start)):
-        return ()
-    try:
-        tree = HashTree(value, limit=_MAX_VALUES)
-    except QldbStreamError:
-        return ()
-    if not tree.is_whole:
-        return ()
-    return _Search(tree, fits, effort, known).run(part, lost_types=lost_types, one_only=one_only)
+    tree = None
+    if effort.spend(_START_BYTES + (value.end - value.start)):
+        try:
+            tree = HashTree(value, limit=_MAX_VALUES)
+        except QldbStreamError:
+            return None
+    if tree is None or not tree.is_whole:
+        effort.stops += 1
+        return None
+    looking = _Search(tree, fits, effort, known, only)
+    found = looking.run(lost_types=lost_types, one_only=one_only)
+    effort.stops += found is None and looking.has_stopped
+    return found
 
 
 class _Search:
     """One search in one document."""
 
     def __init__(
-        self, tree: HashTree, fits: Callable[[bytes], bool], effort: Effort, known: Known
+        self,
+        tree: HashTree,
+        fits: Callable[[bytes], bool],
+        effort: Effort,
+        known: Known,
+        only: AbstractSet[str] | None,
     ) -> None:
+        self.has_stopped = False
+        self._types_only = only is not None
+        self._nodes = [node for node in tree.nodes if only is None or _is_in(node.path, only)]
         self._tree = tree
         self._fits = fits
         self._effort = effort
         self._known = known
         self._spent = 0
 
-    def run(self, part: str, *, lost_types: bool, one_only: bool) -> tuple[FieldChange, ...]:
+    def run(self, *, lost_types: bool, one_only: bool) -> Found | None:
         """Try everything, likeliest first; each kind of tries leaves room for the next."""
         several = iter(()) if one_only else self._several()
-        phases = [(self._singles(), _SHARE), (several, _SHARE), (self._accidents(), 1.0)]
+        accidents = iter(()) if self._types_only else self._accidents()
+        phases = [(self._singles(), _SHARE), (several, _SHARE), (accidents, 1.0)]
         if lost_types:
             phases.insert(0, phases.pop(1))
         for tries, share in phases:
             floor = self._effort.left - int(share * self._effort.left)
             for changes in tries:
                 if self._fits_with(changes):
-                    return tuple(_told(self._tree, changes, part))
+                    return Found(self._tree, changes)
                 if self._effort.left <= floor:
+                    self.has_stopped = True
                     break
-        return self._renamed(part)
+        return None if self._types_only else self._renamed()
 
     def _fits_with(self, changes: Changes) -> bool:
         """Say whether the document fits with changes, and pay for it."""
@@ -187,19 +209,18 @@ class _Search:
 
     def _singles(self) -> Iterator[Changes]:
         """Change one value by what may have become of its type."""
-        for node in self._tree.nodes:
+        for node in self._nodes:
             for candidate in chain(self._known(node), _iter_options(node)):
                 yield {node.index: candidate}
 
     def _several(self) -> Iterator[Changes]:
         """Change several values by rules: first by few of each, then by all that are known."""
         for most in (_FEW_OPTIONS, _MAX_OPTIONS):
-            options = {
-                node.index: tuple(islice(_iter_options(node), most)) for node in self._tree.nodes
-            }
+            options = {node.index: tuple(islice(_iter_options(node), most)) for node in self._nodes}
             if not self._effort.spend(_OPTION_BYTES * sum(map(len, options.values()))):
+                self.has_stopped = True
                 return
-            fields = _fields(self._tree, options)
+            fields = _fields(self._nodes, options)
             yield from _iter_likely(fields) if most == _FEW_OPTIONS else _iter_several(fields)
 
     def _accidents(self) -> Iterator[Changes]:
@@ -213,16 +234,21 @@ class _Search:
                 for candidate in iter_damage(node):
                     yield {node.index: candidate}
 
-    def _renamed(self, part: str) -> tuple[FieldChange, ...]:
+    def _renamed(self) -> Found | None:
         """Try other names for each field, as far as there is something left to spend."""
         for node in self._tree.nodes:
             for text, form in iter_names(node):
                 if self._effort.left <= 0:
-                    return ()
+                    self.has_stopped = True
+                    return None
                 if self._pay_for(self._tree.digest({}, {node.index: form})):
-                    wanted = "a field of another name"
-                    return (FieldChange(_path(part, node), "NAME", wanted, "the field", text),)
-        return ()
+                    return Found(self._tree, {}, (node, text))
+        return None
+
+
+def _is_in(path: str, tops: AbstractSet[str]) -> bool:
+    """Say whether a path is one of some, or leads into one."""
+    return any(path == top or path.startswith((f"{top}.", f"{top}[")) for top in tops)
 
 
 # --- what one value may have been ----------------------------------------------------------
@@ -245,9 +271,13 @@ def _iter_kinds_of_lists(node: HashNode) -> Iterator[Candidate]:
     if node.value.annotations:
         return
     if node.value.ion_type is IonType.LIST:
-        yield Candidate("LIST_FOR_SEXP", "a sexp, not a list", _with_kind(0xC0), "sexp")
+        yield Candidate(
+            "LIST_FOR_SEXP", "a sexp, not a list", _with_kind(0xC0), "sexp", kind=IonType.SEXP
+        )
     else:
-        yield Candidate("SEXP_FOR_LIST", "a list, not a sexp", _with_kind(0xB0), "list")
+        yield Candidate(
+            "SEXP_FOR_LIST", "a list, not a sexp", _with_kind(0xB0), "list", kind=IonType.LIST
+        )
 
 
 def _with_kind(type_qualifier: int) -> Callable[[bytes], bytes]:
@@ -275,10 +305,10 @@ def _annotating(text: str | None) -> Callable[[bytes], bytes]:
 # --- several values at once ----------------------------------------------------------------
 
 
-def _fields(tree: HashTree, options: Mapping[int, Sequence[Candidate]]) -> list[_Field]:
+def _fields(values: Sequence[HashNode], options: Mapping[int, Sequence[Candidate]]) -> list[_Field]:
     """Sort values into fields: by path without the numbers of elements, and by kind."""
     found: dict[tuple[str, str], list[HashNode]] = {}
-    for node in tree.nodes:
+    for node in values:
         if options[node.index]:
             kind = kind_of(node.value)
             found.setdefault((_INDEX.sub("[]", node.path), kind), []).append(node)
@@ -394,23 +424,3 @@ def _iter_deviations(base: Changes, chosen: Sequence[_Field]) -> Iterator[Change
         yield from _iter_deviations(without, rest)
     for rule in range(field.rules):
         yield from _iter_deviations({**without, **dict(field.by_rule(rule))}, rest)
-
-
-# --- what is told --------------------------------------------------------------------------
-
-
-def _told(tree: HashTree, changes: Changes, part: str) -> Iterator[FieldChange]:
-    for index, candidate in sorted(changes.items()):
-        yield FieldChange(
-            _path(part, tree.nodes[index]),
-            candidate.loss,
-            candidate.wanted,
-            candidate.ion_type,
-            candidate.text(),
-        )
-
-
-def _path(part: str, node: HashNode) -> str:
-    if not node.path:
-        return part
-    return f"{part}{node.path}" if node.path.startswith("[") else f"{part}.{node.path}"

@@ -44,6 +44,7 @@ def diagnose_summary(code: ProblemCode, summary: BlockSummary, effort: Effort) -
         The change with which it fits; None when none was found within the bound.
     """
     if effort.left <= 0:
+        effort.stops += 1
         return None
     own = effort.part(_EFFORT)
     changes: Sequence[FieldChange] = ()
@@ -69,7 +70,8 @@ def _in_info(
     if info is None:
         return ()
     members = frozenset(summary.entries_hash_list)
-    return search(info.ion, members.__contains__, effort, part=part, one_only=True)
+    found = search(info.ion, members.__contains__, effort, one_only=True)
+    return () if found is None else found.told(part)
 
 
 # --- hashes --------------------------------------------------------------------------------
@@ -86,6 +88,7 @@ def _first(tries: Iterator[_Try], effort: Effort) -> Sequence[FieldChange]:
         except UsageError:  # another hash is no digest
             return ()
         if not effort.spend(_TRY_BYTES):
+            effort.stops += 1
             return ()
     return ()
 

@@ -193,18 +193,6 @@ def test_exports(tmp_path: Path, output_format: ExportFormat) -> None:
     assert DOCUMENT == make_evidence(found, b"").proven["document_id"]
 
 
-def test_a_json_export(tmp_path: Path) -> None:
-    """What JSON lost is not proven, and named; a delete lost nothing."""
-    make_export(JOURNAL, "json").write(tmp_path / "in")
-    source = open_source(tmp_path / "in")
-    with pytest.raises(ProofRefusedError, match="JSON export"):
-        find_revision(source, DOCUMENT, saved(JOURNAL))
-    _, delete = one_of(JOURNAL, RevisionKind.DELETE)
-    found = find_revision(source, delete.document_id or "", saved(JOURNAL))
-
-    assert "deleted" == make_evidence(found, b"").proven["state"]
-
-
 def test_what_lost_its_types_is_not_proven() -> None:
     """A revision rebuilt from JSON whose hash does not recompute is refused for that."""
     lost = attrs.evolve(REVISION, data_ion=to_slice({"lost": 1.5}), from_json=True)

@@ -305,13 +305,21 @@ def test_a_document_of_a_json_export_is_rebuilt() -> None:
     effort = Effort(1 << 26)
     found = rebuild_revision(as_json(), effort)
     assert found is not None
-    assert {"data.weight", "data.since", "data.seal"} == {change.path for change in found.changes}
+    changes = found.diagnosis.changes
+    assert {"data.weight", "data.since", "data.seal"} == {change.path for change in changes}
     assert effort.left > (1 << 26) - (1 << 19)
+    assert found.is_genuine
+    assert found.revision is not None
+    assert revision_recomputes(found.revision)
+    assert found.revision.data_ion is not None
+    assert found.revision.data_ion.decode()["weight"] == 1.5
 
 
 def test_a_document_of_a_json_export_that_was_changed() -> None:
     """It is not rebuilt, and stays what it is: not checkable."""
-    assert None is rebuild_revision(as_json(sku="B-2", amount=Decimal("9999.99")), Effort(1 << 26))
+    effort = Effort(1 << 26)
+    assert None is rebuild_revision(as_json(sku="B-2", amount=Decimal("9999.99")), effort)
+    assert effort.stops == 1
 
 
 def test_documents_that_the_block_names() -> None:
@@ -331,7 +339,7 @@ def test_a_root_over_what_is_no_digest() -> None:
 
 
 def test_a_check_of_a_json_export_through_a_block() -> None:
-    """As rebuilt it is VERIFIED and says so; what does not fit is not checkable, never failed."""
+    """As rebuilt it is VERIFIED and says so; what fits in no way is not checkable, not failed."""
     data = INSERT.revisions[0].data_ion
     assert data is not None
     text = json.loads(to_json(data), parse_float=Decimal)
@@ -343,6 +351,45 @@ def test_a_check_of_a_json_export_through_a_block() -> None:
     found = verify_block(changed, efforts=Efforts())
     assert found.ok
     assert Outcome.NOT_CHECKABLE in {c.outcome for c in found.checks}
+
+
+def test_a_json_document_with_a_value_changed() -> None:
+    """One that fits with another digit, letter or name is no lost type: it fails, and is named."""
+    data = INSERT.revisions[0].data_ion
+    assert data is not None
+    document = json.loads(to_json(data), parse_float=Decimal)
+    name, number = next(
+        (name, value) for name, value in document.items() if isinstance(value, Decimal | int)
+    )
+    changed = with_revision(
+        INSERT, data_ion=to_slice(document | {name: number + 1}), from_json=True
+    )
+    named = {key if key != name else f"{name}x": value for key, value in document.items()}
+    for block, field in (
+        (changed, f"data.{name}"),
+        (with_revision(INSERT, data_ion=to_slice(document | {"extra": 1}), from_json=True), None),
+        (with_revision(INSERT, data_ion=to_slice(named), from_json=True), None),
+    ):
+        checks = verify_block(block, efforts=Efforts()).checks
+        [check] = [c for c in checks if c.name is ProblemCode.REVISION_HASH]
+        if check.outcome is Outcome.NOT_CHECKABLE:
+            continue
+        assert Outcome.FAILED is check.outcome
+        assert "another than the one that was hashed" in check.detail
+        assert field in (None, check.field)
+
+
+def test_a_search_that_stops_says_so() -> None:
+    """Where the bound ended the search, the check says that, and why nothing was found."""
+    data = to_slice({str(n): f"2020-01-01T00:00:{n % 60:02}Z" for n in range(300)})
+    block = with_data(INSERT, data)
+    checks = verify_block(block, efforts=Efforts(Effort(1 << 18))).checks
+    [check] = [c for c in checks if c.name is ProblemCode.REVISION_HASH]
+    assert check.detail.endswith("stopped at its bound")
+    spent = verify_block(block, efforts=Efforts(Effort(0))).checks
+    assert check in spent
+    without = verify_block(with_data(INSERT, to_slice({}))).checks
+    assert not any("bound" in c.detail for c in without)
 
 
 @pytest.mark.parametrize(
