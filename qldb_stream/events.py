@@ -192,9 +192,10 @@ class DocumentInfo:
 
 @attrs.frozen
 class TransactionInfo:
-    """What a transaction ran, still in the bytes that are hashed."""
+    """What a transaction ran, as it is hashed; `from_json`: rebuilt, so types may be lost."""
 
     ion: IonSlice = attrs.field(repr=False)
+    from_json: bool = attrs.field(default=False, eq=False)
 
     @cached_property
     def _parts(self) -> Mapping[str, IonSlice]:
@@ -248,9 +249,10 @@ class RedactedRevision:
 
 @attrs.frozen
 class RedactionInfo:
-    """Which revisions a transaction redacts, still in the hashed bytes."""
+    """Which revisions a transaction redacts, as it is hashed; `from_json` as above."""
 
     ion: IonSlice = attrs.field(repr=False)
+    from_json: bool = attrs.field(default=False, eq=False)
 
     @cached_property
     def revisions(self) -> tuple[RedactedRevision, ...]:

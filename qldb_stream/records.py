@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import attrs
+
 from qldb_stream.events import (
     Block,
     BlockAddress,
@@ -23,18 +25,34 @@ from qldb_stream.events import (
 )
 from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
 
-__all__ = ["JSON_EXPORT", "iter_records", "to_record"]
+__all__ = ["JSON_EXPORT", "is_from_json", "iter_records", "marked_json", "to_record"]
 
 JSON_EXPORT: Final = "json-export"
 """
-In place of a stream's name: the revision was rebuilt from a JSON export.
+In place of a stream's name: the revision, or summary, was rebuilt from a JSON export.
 
-So it stays known in inboxes and archives that its document lost Ion's types. No stream has such
+So it stays known in inboxes and archives that what it hashes lost Ion's types. No stream has such
 a name: an ARN begins with `arn:`.
 """
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def is_from_json(summary: BlockSummary) -> bool:
+    """Say whether what a summary hashes was rebuilt from a JSON export."""
+    info, redaction = summary.transaction_info, summary.redaction_info
+    return bool((info and info.from_json) or (redaction and redaction.from_json))
+
+
+def marked_json(summary: BlockSummary) -> BlockSummary:
+    """Give a summary with what it hashes marked as rebuilt from a JSON export."""
+    info, redaction = summary.transaction_info, summary.redaction_info
+    return attrs.evolve(
+        summary,
+        transaction_info=info and attrs.evolve(info, from_json=True),
+        redaction_info=redaction and attrs.evolve(redaction, from_json=True),
+    )
 
 
 def iter_records(block: Block) -> Iterator[IonSlice]:
@@ -57,7 +75,8 @@ def to_record(event: BlockSummary | RevisionDetails) -> IonSlice:
     A revision must have its metadata: one without is a leaf of its block's summary.
     """
     if isinstance(event, BlockSummary):
-        return _record(event.stream_arn or "", "BLOCK_SUMMARY", _summary(event))
+        origin = JSON_EXPORT if is_from_json(event) else event.stream_arn or ""
+        return _record(origin, "BLOCK_SUMMARY", _summary(event))
     metadata = event.revision.metadata
     assert metadata is not None, "a bare hash has no record"
     stream_arn = JSON_EXPORT if event.revision.from_json else event.stream_arn or ""

@@ -26,7 +26,7 @@ from qldb_stream.assembly._fields import (
     revision_differences,
     summary_differences,
 )
-from qldb_stream.assembly._json import redacted_json, same_as_json
+from qldb_stream.assembly._json import redacted_json, same_as_json, same_summary_as_json
 from qldb_stream.errors import ConflictError, DecodeError
 from qldb_stream.events import (
     BlockAddress,
@@ -273,6 +273,8 @@ def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[
     is_sound = summary_recomputes(best)
     problems: list[Problem] = []
     for other in sorted(others, key=_summary_key):
+        if same_summary_as_json(best, other):
+            continue
         if is_sound and not summary_recomputes(other):
             problems.append(worse_summary(best.address, best, other))
         else:

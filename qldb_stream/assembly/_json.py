@@ -15,10 +15,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from qldb_stream.errors import DecodeError, IonEncodeError
-from qldb_stream.events import Revision, RevisionKind
+from qldb_stream.events import BlockSummary, RedactionInfo, Revision, RevisionKind, TransactionInfo
 from qldb_stream.ion import IonSlice, to_json
+from qldb_stream.records import is_from_json
 
-__all__ = ["redacted_json", "same_as_json"]
+__all__ = ["redacted_json", "same_as_json", "same_summary_as_json"]
 
 _Struct: TypeAlias = dict[str, list[Any]]
 
@@ -38,6 +39,33 @@ def same_as_json(a: Revision, b: Revision) -> bool:
         return tables and bare[0] == bare[1] and _value(a.data_ion) == _value(b.data_ion)
     except (DecodeError, IonEncodeError):
         return False
+
+
+def same_summary_as_json(a: BlockSummary, b: BlockSummary) -> bool:
+    """
+    Say whether two summaries are one, as far as JSON can tell.
+
+    Only where one of them is from JSON: what has no fixed schema in its transactionInfo or
+    redactionInfo lost its type.
+    """
+    if not (is_from_json(a) or is_from_json(b)):
+        return False
+    bare = [
+        attrs.evolve(one, stream_arn=None, transaction_info=None, redaction_info=None)
+        for one in (a, b)
+    ]
+    try:
+        return (
+            bare[0] == bare[1]
+            and _info(a.transaction_info) == _info(b.transaction_info)
+            and _info(a.redaction_info) == _info(b.redaction_info)
+        )
+    except (DecodeError, IonEncodeError):
+        return False
+
+
+def _info(info: TransactionInfo | RedactionInfo | None) -> Any:
+    return None if info is None else _value(info.ion)
 
 
 def redacted_json(a: Revision, b: Revision) -> Revision | None:

@@ -26,9 +26,10 @@ from typing import Any, Final, NoReturn, TypeAlias
 import attrs
 
 from qldb_stream.errors import DecodeError, IonDecodeError, IonEncodeError
-from qldb_stream.events import Block
+from qldb_stream.events import Block, Revision
 from qldb_stream.ion import IonType, iter_text, make_struct, timestamp_ms, to_slice
 from qldb_stream.parsers.block import parse_block
+from qldb_stream.records import marked_json
 
 __all__ = ["MAX_DIGITS", "is_json", "parse_json_block"]
 
@@ -59,7 +60,9 @@ def parse_json_block(data: bytes) -> Block:
         data: one object, in UTF-8.
 
     Returns:
-        The block as `parse_block` gives it; revisions with a document have `from_json` set.
+        The block as `parse_block` gives it; what lost types, or may have, has `from_json`
+        set: revisions with a document, or with metadata that has unknown fields, and what
+        the summary hashes.
 
     Raises:
         EnvelopeError: it is no block (facts 2.1).
@@ -72,13 +75,17 @@ def parse_json_block(data: bytes) -> Block:
     except IonEncodeError as exc:
         raise IonDecodeError(0, f"JSON: {exc.problem}") from exc
     block = parse_block(value)
-    if all(found.data_ion is None for found in block.revisions):
-        return block
     revisions = [
-        attrs.evolve(one, from_json=True) if one.data_ion is not None else one
-        for one in block.revisions
+        attrs.evolve(one, from_json=True) if _may_have_lost(one) else one for one in block.revisions
     ]
-    return attrs.evolve(block, revisions=tuple(revisions))
+    return attrs.evolve(block, summary=marked_json(block.summary), revisions=tuple(revisions))
+
+
+def _may_have_lost(revision: Revision) -> bool:
+    """Say whether something hashed in a revision has no fixed schema."""
+    return revision.data_ion is not None or any(
+        name.startswith("metadata.") for name in revision.unknown_fields
+    )
 
 
 def _load(data: bytes) -> Any:

@@ -38,7 +38,7 @@ from qldb_stream.parsers.summary import (
     parse_transaction_info,
 )
 from qldb_stream.parsers.templates import Template, keep_template, maybe_template
-from qldb_stream.records import JSON_EXPORT
+from qldb_stream.records import JSON_EXPORT, marked_json
 
 __all__ = ["parse_record"]
 
@@ -103,7 +103,10 @@ def _read_summary(
     if not _SUMMARY.issuperset(payload):
         more = unknown_names(payload, _SUMMARY, "") + more
     info = parse_transaction_info(buf, payload, table, "payload")
-    return parse_summary(buf, payload, table, stream_arn, info, summaries, more + unknown)
+    if stream_arn != JSON_EXPORT:
+        return parse_summary(buf, payload, table, stream_arn, info, summaries, more + unknown)
+    found = parse_summary(buf, payload, table, None, info, summaries, more + unknown)
+    return marked_json(found)
 
 
 def _read_details(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionKind
+from qldb_stream.records import is_from_json
 from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome, ProblemCode
 from qldb_stream.verification import verify_block
 
@@ -123,7 +124,9 @@ def _maybe_whole(events: Sequence[Event]) -> Block | None:
 
 def _is_plain(block: Block) -> bool:
     """Say whether nothing in a block has to do with other blocks: no redaction, no lost types."""
-    return block.summary.redaction_info is None and not any(map(_is_special, block.revisions))
+    summary = block.summary
+    is_simple = summary.redaction_info is None and not is_from_json(summary)
+    return is_simple and not any(map(_is_special, block.revisions))
 
 
 def _is_special(revision: Revision) -> bool:

@@ -57,7 +57,7 @@ class Tally:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
             elif check.diagnosis is not None and check.outcome is Outcome.VERIFIED:
-                self._rebuilt += 1
+                self._rebuilt += check.name is ProblemCode.REVISION_HASH
         for problem in verification.problems:
             self.add_problem(problem)
 

@@ -62,8 +62,8 @@ def verify_block(
     missing = _missing(block)
     checks.extend(check_missing(missing))
     for check in check_summary(block, missing):
-        if efforts is not None and check.outcome is Outcome.FAILED:
-            checks.append(explain_summary(check, block.summary, efforts))
+        if efforts is not None and check.outcome is not Outcome.VERIFIED:
+            checks.append(explain_summary(check, block, efforts))
         else:
             checks.append(check)
     checks.extend(check_times(block))

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from qldb_stream.records import is_from_json
 from qldb_stream.report import Outcome
 from qldb_stream.verification.diagnosis import (
     diagnose_revision,
     diagnose_summary,
+    rebuild_part,
     rebuild_revision,
 )
 
 if TYPE_CHECKING:
-    from qldb_stream.events import BlockSummary, Revision
+    from qldb_stream.events import Block, Revision
     from qldb_stream.report import Check, Diagnosis
     from qldb_stream.verification._evidence import BlockEvidence
-    from qldb_stream.verification.diagnosis import Efforts
+    from qldb_stream.verification.diagnosis import Effort, Efforts
 
 __all__ = ["REBUILT", "explain", "explain_summary"]
 
 REBUILT: Final = "as rebuilt: the hash is the revision's once types that JSON lost are put back"
+_REBUILT_PART: Final = "as rebuilt: its hash is in entriesHashList with types that JSON lost"
 _BOUNDED: Final = "; the search for what was changed stopped at its bound"
 _CHANGED: Final = "the document of a JSON export is another than the one that was hashed"
 
@@ -50,11 +53,27 @@ def explain(check: Check, revision: Revision, evidence: BlockEvidence, efforts: 
     return _told(check, found, has_stopped=False)
 
 
-def explain_summary(check: Check, summary: BlockSummary, efforts: Efforts) -> Check:
-    """Give a check of a summary that failed with what could be found out about it."""
+def explain_summary(check: Check, block: Block, efforts: Efforts) -> Check:
+    """
+    Give a check of a summary that is not VERIFIED with what could be found out about it.
+
+    A part from a JSON export that has its hash with types put back is verified.
+    """
+    summary = block.summary
+    if check.outcome is Outcome.NOT_CHECKABLE:
+        return _explain_part(check, block, efforts.rebuilding) if is_from_json(summary) else check
     stops = efforts.failures.stops
     found = diagnose_summary(check.name, summary, efforts.failures)
     return _told(check, found, has_stopped=efforts.failures.stops > stops)
+
+
+def _explain_part(check: Check, block: Block, effort: Effort) -> Check:
+    """Try to put types back into the part that a check is of."""
+    stops = effort.stops
+    found = rebuild_part(check.name, block, effort)
+    if found is None:
+        return _told(check, None, has_stopped=effort.stops > stops)
+    return attrs.evolve(check, outcome=Outcome.VERIFIED, detail=_REBUILT_PART, diagnosis=found)
 
 
 def _told(check: Check, found: Diagnosis | None, *, has_stopped: bool) -> Check:

@@ -16,6 +16,7 @@ from qldb_stream.formulas import Fit, fit_summary
 from qldb_stream.ion import read_struct
 from qldb_stream.report import Check, Outcome, ProblemCode
 from qldb_stream.verification._unknown import KNOWN_NAMES
+from qldb_stream.verification._untyped import REDACTION_INFO, TRANSACTION_INFO, untyped_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +77,12 @@ _INFO_EMPTY: Final = _not_checkable(
 )
 
 
+_INFO_UNTYPED: Final = _not_checkable(
+    ProblemCode.TRANSACTION_INFO,
+    "transactionInfo comes from a JSON export, and has what lost Ion's types",
+)
+
+
 def _redaction(detail: str, field: str = "redactionInfo") -> Check:
     return _failed(ProblemCode.REDACTION_INFO, detail, field)
 
@@ -97,6 +104,11 @@ _REDACTION_AHEAD: Final = _redaction(
 )
 _REDACTION_ABSENT: Final = _not_checkable(
     ProblemCode.REDACTION_INFO, "a statement asks for a redaction, but there is no redactionInfo"
+)
+
+_REDACTION_UNTYPED: Final = _not_checkable(
+    ProblemCode.REDACTION_INFO,
+    "redactionInfo comes from a JSON export, and has what lost Ion's types",
 )
 
 _ENTRIES_WRONG: Final = _failed(
@@ -163,6 +175,8 @@ def _check_transaction_info(
             return _INFO_GONE
         # A redaction is a statement's, and a transaction of a user's has its info (facts 2.6, 1.3).
         return _INFO_ABSENT if summary.redaction_info is None else _INFO_GONE_TOO
+    if fit is Fit.WRONG and info.from_json and untyped_paths(info.ion, TRANSACTION_INFO):
+        return _INFO_UNTYPED
     return _read_transaction_info(info) if fit is Fit.FITS else _INFO[fit]
 
 
@@ -189,6 +203,9 @@ def _check_redaction_info(summary: BlockSummary, fit: Fit | None) -> Iterator[Ch
             yield _REDACTION_ABSENT
     elif fit is Fit.FITS:
         yield _read_redaction_info(info, summary)
+    elif fit is Fit.WRONG and info.from_json and untyped_paths(info.ion, REDACTION_INFO):
+        found = _read_redaction_info(info, summary)
+        yield _REDACTION_UNTYPED if found.outcome is Outcome.VERIFIED else found
     else:
         yield _REDACTION[fit]
 

@@ -21,7 +21,7 @@ from qldb_stream.report import Check, Outcome, ProblemCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["KNOWN_NAMES", "check_unknown_fields"]
+__all__ = ["KNOWN_NAMES", "check_unknown_fields", "is_damaged_name"]
 
 # The parts that a record, a summary or a revision may lack (facts 1.3, 1.4, 2.1).
 _OPTIONAL: Final = (
@@ -94,6 +94,28 @@ def check_unknown_fields(
             yield _failed(_INSTEAD, document_id, "tableInfo")
         elif not name.startswith(_HASHED):
             yield Check(ProblemCode.MISMATCH, Outcome.NOT_CHECKABLE, _NEW, document_id, name)
+
+
+def is_damaged_name(name: str, beside: Iterable[str]) -> bool:
+    """
+    Say whether damage may have made the name of a field in a part that is hashed.
+
+    Args:
+        name: a name that is not known there.
+        beside: those that could be there, and are not.
+    """
+    if name == _NO_TEXT or name in KNOWN_NAMES or _ID.fullmatch(name):
+        return True
+    return any(
+        known.startswith(name) or name.startswith(known) or _is_one_bit_off(name, known)
+        for known in beside
+    )
+
+
+def _is_one_bit_off(name: str, known: str) -> bool:
+    own, other = name.encode(), known.encode()
+    different = int.from_bytes(own, "big") ^ int.from_bytes(other, "big")
+    return len(own) == len(other) and different.bit_count() == 1
 
 
 def _maybe_cut(name: str) -> str | None:

@@ -8,6 +8,7 @@ told was not found within a bound that counts bytes, never time.
 
 from __future__ import annotations
 
+from qldb_stream.verification.diagnosis._part import rebuild_part
 from qldb_stream.verification.diagnosis._revision import (
     Rebuilt,
     diagnose_revision,
@@ -22,5 +23,6 @@ __all__ = [
     "Rebuilt",
     "diagnose_revision",
     "diagnose_summary",
+    "rebuild_part",
     "rebuild_revision",
 ]
