@@ -8,9 +8,10 @@ read, and what is no record or block there is an error that names the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
+from typing import Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
 from qldb_stream.events import Event, Undecodable
@@ -23,6 +24,7 @@ from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place, SymbolRow
 from qldb_stream.sources._meter import Progress
 from qldb_stream.sources._reading import EventReader, Reading, read_items
+from qldb_stream.sources._s3 import ObjectFiles
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["OpenSource", "PlaceReader"]
@@ -30,23 +32,61 @@ __all__ = ["OpenSource", "PlaceReader"]
 Broken = Callable[[Reading, Sequence[FoundFile], Index], Iterator[Undecodable]]
 
 
+class Files(Protocol):
+    """Files by their number."""
+
+    def __len__(self) -> int:
+        """Count them."""
+
+    def __getitem__(self, number: int, /) -> FoundFile:
+        """Give one."""
+
+
+class _OnDemand:
+    """Local files, then objects of S3, which are fetched when they are asked for."""
+
+    def __init__(self, files: tuple[FoundFile, ...], objects: ObjectFiles) -> None:
+        self._files = files
+        self._objects = objects
+
+    def __len__(self) -> int:
+        return len(self._files) + len(self._objects.objects)
+
+    def __getitem__(self, number: int, /) -> FoundFile:
+        local = len(self._files)
+        return self._files[number] if number < local else self._objects.file(number - local)
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """Fetch some at once."""
+        self._objects.fetch([number - len(self._files) for number in numbers])
+
+
 class OpenSource:
     """
     Files that stay open; made by `FolderSource.opened`.
 
     Attributes:
-        files: in the order of the first pass; `Place.file` counts them.
+        files: in the order of the first pass; `Place.file` counts them. Until all objects of
+            S3 are fetched, those that may not be read are counted as well.
+        is_fetched: whether they all are.
+        is_complete: whether then each of them could be read.
     """
 
     def __init__(
         self,
         files: tuple[FoundFile, ...],
+        objects: ObjectFiles,
         unreadable: Sequence[Undecodable],
         broken: Broken,
         progress: Progress | None,
     ) -> None:
-        self.files = files
-        self._unreadable = unreadable
+        self.files: Files = _OnDemand(files, objects) if objects.objects else files
+        self.is_fetched = False
+        self.is_complete = True
+        self._all: tuple[FoundFile, ...] = ()
+        self._local = files
+        self._objects = objects
+        self._unreadable = tuple(unreadable)
         self._broken = broken
         self._progress = progress
         self._pool = FilePool()
@@ -66,19 +106,35 @@ class OpenSource:
             SourceError: a file changed or failed while it was read, or there is no room
                 for the index.
         """
+        self.fetch_all()
         with closing(Index()) as index:
-            reading = Reading(self.files, self._pool, self._spool, index, self._progress)
-            broken = self._broken(reading, self.files, index)
+            reading = Reading(self._all, self._pool, self._spool, index, self._progress)
+            broken = self._broken(reading, self._all, index)
             for undecodable in chain(self._unreadable, reading.fill(), broken):
                 yield None, undecodable
-            self._pool.check_unchanged(self.files)
+            self._pool.check_unchanged(self._all)
             if keep_tables is not None:
                 for row in index.all_tables():
                     keep_tables(row)
             for place, items in reading.walk_places():
                 for item in items:
                     yield place, item
-            self._pool.check_unchanged(self.files)
+            self._pool.check_unchanged(self._all)
+
+    def fetch_all(self) -> None:
+        """
+        Fetch all objects of S3.
+
+        Raises:
+            SourceError: an object is gone or another one, S3 cannot be reached, or there is no
+                room in the temporary folder.
+        """
+        if self.is_fetched:
+            return
+        put, unread = self._objects.all()
+        self.files = self._all = (*self._local, *put)
+        self._unreadable += tuple(unread)
+        self.is_fetched, self.is_complete = True, not unread
 
     def reader(self, tables: SymbolPlaces) -> PlaceReader:
         """Give what reads places again; `tables` knows where symbol tables stand."""
@@ -99,7 +155,7 @@ class PlaceReader:
 
     def __init__(
         self,
-        files: Sequence[FoundFile],
+        files: Files,
         pool: FilePool,
         spool: Spool,
         tables: SymbolPlaces,
@@ -110,6 +166,22 @@ class PlaceReader:
         self._spool = spool
         self._carriers = dict(enumerate(carriers))
         self._events = EventReader(tables)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Say whether there are objects of S3 that may not be here yet."""
+        return isinstance(self._files, _OnDemand)
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """
+        Fetch the objects of S3 among some files, some at once, where they are not here yet.
+
+        Raises:
+            SourceError: an object is gone or another one, may not be read, or S3 cannot be
+                reached.
+        """
+        if isinstance(self._files, _OnDemand):
+            self._files.fetch(numbers)
 
     def read(self, place: Place) -> list[Event]:
         """

@@ -34,10 +34,10 @@ from qldb_stream.sources._contents import read_manifest
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundFiles, find_files
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index
-from qldb_stream.sources._meter import Meter, Progress
+from qldb_stream.sources._meter import Progress
 from qldb_stream.sources._promises import broken_names, broken_promises
 from qldb_stream.sources._reading import Reading
-from qldb_stream.sources._s3 import FoundObjects, fetched, find_objects, is_s3
+from qldb_stream.sources._s3 import FoundObjects, ObjectFiles, find_objects, is_s3
 from qldb_stream.sources._settle import Look, Settled
 from qldb_stream.sources._shares import SharedReading
 from qldb_stream.typing import Item, Readable
@@ -260,10 +260,8 @@ class FolderSource:
     @contextmanager
     def _fetched(self) -> Iterator[tuple[tuple[FoundFile, ...], list[Undecodable]]]:
         """Give all files, objects of S3 among them, and those that may not be read."""
-        fetching = Meter(self._progress, sum(o.size or 0 for o in self._objects), "fetch")
-        with fetched(self._objects, fetching.add) as (put, unread):
-            if self._objects:
-                fetching.end()
+        with closing(ObjectFiles(self._objects, self._progress)) as objects:
+            put, unread = objects.all()
             yield (*self._files, *put), unread
 
     @contextmanager
@@ -271,16 +269,15 @@ class FolderSource:
         """
         Hold the files open while the body runs, to read single places of them again.
 
-        Objects of S3 are fetched once, and kept until then.
-
-        Raises:
-            SourceError: an object is gone or another one, S3 cannot be reached, or there is no
-                room in the temporary folder.
+        Objects of S3 are fetched when something in them is needed, and kept until then.
         """
-        with self._fetched() as (files, unread):
-            unreadable = (*self._unreadable, *unread)
-            with closing(OpenSource(files, unreadable, self._broken, self._progress)) as source:
-                yield source
+        with (
+            closing(ObjectFiles(self._objects, self._progress)) as objects,
+            closing(
+                OpenSource(self._files, objects, self._unreadable, self._broken, self._progress)
+            ) as source,
+        ):
+            yield source
 
     def _url_of(self, name: str) -> int:
         """Say under which URL an object was listed: the longest that it begins with."""

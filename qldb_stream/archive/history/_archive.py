@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -460,10 +460,16 @@ class Archive:
         if self._place is None or not self._place.exists():
             return None
         try:
-            return IndexFile.open(self._place, self._fingerprint)
+            found = IndexFile.open(self._place, self._fingerprint)
         except ArchiveIndexError as exc:
             self.notes.append(why_not_used(exc))
             return None
+        if not found.is_complete:
+            with ExitStack() as undo:
+                undo.callback(found.close)
+                self._opened.fetch_all()
+                undo.pop_all()
+        return found
 
     def _build(self) -> IndexFile:
         built = build_index(self._opened, self._fingerprint, self._place)

@@ -10,6 +10,7 @@ deletes (facts 1.4 leaves that open), so that a delete that follows another rule
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -27,6 +28,8 @@ __all__ = ["BlockReader", "ReadBlock"]
 
 _BLOCKS_OF_RUN: Final = 100
 """What is wrong with blocks is looked up in the list of a run, so that it must not be long."""
+
+_BLOCKS_AHEAD: Final = 64  # whose objects are fetched together; at first it is one
 
 
 @attrs.frozen
@@ -65,7 +68,7 @@ class BlockReader:
             SourceError: the archive cannot be read.
         """
         run: _Run | None = None
-        for address in addresses:
+        for address in self._ahead(addresses) if self._reader.is_lazy else addresses:
             if run is not None and run.has(address):
                 continue
             if run is None or not run.is_next(address):
@@ -86,9 +89,19 @@ class BlockReader:
         asked = self._asked(block.address) if redacted else ()
         return entries_of(block.checked, in_conflict=block.in_conflict, asked=asked)
 
+    def _ahead(self, addresses: Iterable[BlockAddress]) -> Iterator[BlockAddress]:
+        """Have the objects of the next blocks fetched, some at once, before they are read."""
+        left, count = iter(addresses), 1
+        while ahead := list(islice(left, count)):
+            self._reader.fetch({p.file for one in ahead for p in self._index.places(one)})
+            yield from ahead
+            count = min(2 * count, _BLOCKS_AHEAD)
+
     def put(self, core: PipelineCore, address: BlockAddress) -> None:
         """Feed all that the archive has under an address."""
-        for place in self._index.places(address):
+        places = self._index.places(address)
+        self._reader.fetch({place.file for place in places})  # what S3 refuses is no wrong index
+        for place in places:
             try:
                 events = self._reader.read(place)
             except SourceError as exc:

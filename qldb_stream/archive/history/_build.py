@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from qldb_stream.archive.history._fingerprint import Fingerprint
-from qldb_stream.archive.history._schema import APPLICATION_ID, SCHEMA, SHAPES, VERSION
+from qldb_stream.archive.history._schema import APPLICATION_ID, COMPLETE, SCHEMA, SHAPES, VERSION
 from qldb_stream.archive.history._states import table_of
 from qldb_stream.archive.history._tree import Tree
 from qldb_stream.errors import DecodeError
@@ -55,6 +55,8 @@ def build(database: sqlite3.Connection, source: OpenSource, fingerprint: Fingerp
     writer.end()
     database.execute(SHAPES["revision_by_table"])
     meta = {**_summed_up(core.report()), **fingerprint.as_meta()}
+    if source.is_complete:
+        meta[COMPLETE] = "1"
     database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     database.execute("COMMIT")
 

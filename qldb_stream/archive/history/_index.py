@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 
 from qldb_stream.archive.history._fingerprint import Fingerprint
-from qldb_stream.archive.history._schema import APPLICATION_ID, VERSION, has_schema
+from qldb_stream.archive.history._schema import APPLICATION_ID, COMPLETE, VERSION, has_schema
 from qldb_stream.errors import ArchiveIndexError
 from qldb_stream.events import BlockAddress, TableInfo
 from qldb_stream.hashing import DIGEST_BYTES
@@ -147,6 +147,11 @@ class IndexFile:
             database.close()
             raise
         return found
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether files are numbered as they are listed: none was left out."""
+        return COMPLETE in self._meta
 
     def close(self) -> None:
         """Close the file."""

@@ -19,11 +19,18 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "SCHEMA", "SHAPES", "VERSION", "has_schema"]
+__all__ = ["APPLICATION_ID", "COMPLETE", "SCHEMA", "SHAPES", "VERSION", "has_schema"]
 
 APPLICATION_ID: Final = 0x51534158  # "QSAX", in bytes 68 to 71 of the file
 VERSION: Final = 1
 """The version of this format, as the file's `user_version`; another one is built anew."""
+
+COMPLETE: Final = "complete"
+"""
+The key in `meta` that says that no object of S3 was left out because it may not be read.
+
+Then its files are numbered as they are listed, and one of them can be fetched alone.
+"""
 
 SHAPES: Final = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
