@@ -124,7 +124,8 @@ class Revision:
     the whole document was taken out (`data_hash` is there then). `hash` stays the source's.
 
     `from_json` says that it was rebuilt from a JSON export, which lost Ion's types (facts 3.3):
-    its document need not have the hash that the original has. It is no part of equality.
+    its document need not have the hash that the original has. `rivals` are the documents of
+    other copies, where none of them fits its hash. Neither is part of equality.
     """
 
     address: BlockAddress
@@ -137,6 +138,7 @@ class Revision:
     masked: tuple[str, ...] = ()
     is_withheld: bool = False
     from_json: bool = attrs.field(default=False, eq=False)
+    rivals: tuple[IonSlice, ...] = attrs.field(default=(), eq=False, repr=False)
 
     @property
     def kind(self) -> RevisionKind:

@@ -17,7 +17,7 @@ later, or beyond MAX_COPIES, can only be reported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -56,6 +56,7 @@ __all__ = [
     "worse_summary",
 ]
 
+_RIVALS: Final = 4
 _Raw: TypeAlias = tuple[bytes, str]
 
 
@@ -128,7 +129,17 @@ def choose_revision(
             problems.append(worse_revision(found, address, best))
         else:
             problems.append(conflict(address, _revision_difference(best, found), found))
-    return best, problems
+    return _with_rivals(best, ranked), problems
+
+
+def _with_rivals(best: Revision, copies: Sequence[Revision]) -> Revision:
+    """Give a copy that does not fit its hash what the others say, for who looks into it."""
+    if best.data_ion is None or revision_recomputes(best):
+        return best
+    rivals = [
+        c.data_ion for c in copies if c.data_ion is not None and c.data_ion is not best.data_ion
+    ]
+    return attrs.evolve(best, rivals=tuple(rivals[:_RIVALS])) if rivals else best
 
 
 def judge_rival(rival: Revision, address: BlockAddress) -> Problem:

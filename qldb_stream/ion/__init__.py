@@ -29,6 +29,7 @@ from qldb_stream.ion._hash_tree import (
     HashNode,
     HashTree,
     annotated_form,
+    form_with_field,
     hash_form,
     name_form,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "blob_of",
     "dumps",
     "end_of_item",
+    "form_with_field",
     "hash_form",
     "instant_of",
     "int_of",

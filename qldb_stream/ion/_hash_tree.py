@@ -8,6 +8,7 @@ hundred hashes. `work` counts the bytes that were put together, for who bounds h
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -20,7 +21,15 @@ from qldb_stream.ion._stream import to_slice
 from qldb_stream.ion._symbols import escape, symbol_hash_part
 from qldb_stream.ion._types import IonType
 
-__all__ = ["Exchange", "HashNode", "HashTree", "annotated_form", "hash_form", "name_form"]
+__all__ = [
+    "Exchange",
+    "HashNode",
+    "HashTree",
+    "annotated_form",
+    "form_with_field",
+    "hash_form",
+    "name_form",
+]
 
 Exchange: TypeAlias = bytes | Callable[[bytes], bytes]
 """
@@ -30,6 +39,8 @@ bytes at all leave a field or an element out.
 
 _TRY_BYTES: Final = 64  # what a node costs beside its bytes
 _NONE: Final[Mapping[int, bytes]] = {}
+_DIGEST_BYTES: Final = 32
+_ESCAPED: Final = re.compile(rb"\x0c(.)", re.DOTALL)
 
 
 def hash_form(value: object) -> bytes:
@@ -54,6 +65,21 @@ def name_form(text: str | None) -> bytes:
 def annotated_form(annotations: Sequence[str | None], form: bytes) -> bytes:
     """Give the form of a value with annotations, made of its form without."""
     return b"\x0b\xe0" + b"".join(map(symbol_hash_part, annotations)) + form + b"\x0e"
+
+
+def form_with_field(form: bytes, name: str, value: bytes) -> bytes:
+    """
+    Give the form of a struct with one more field.
+
+    Args:
+        form: of a struct without annotations.
+        name: of the field.
+        value: the field's form.
+    """
+    digests = _ESCAPED.sub(rb"\1", form[2:-1])
+    fields = [digests[at : at + _DIGEST_BYTES] for at in range(0, len(digests), _DIGEST_BYTES)]
+    fields.append(_field_digest(name_form(name), value))
+    return b"\x0b\xd0" + escape(b"".join(sorted(fields))) + b"\x0e"
 
 
 class HashNode:

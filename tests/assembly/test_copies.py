@@ -73,7 +73,7 @@ def test_copies_that_do_not_decode_are_a_conflict() -> None:
     ]
     best, problems = choose_revision(copies, FULL.address)
     again, _ = choose_revision(copies[::-1], FULL.address)
-    assert best is again
+    assert best.data_ion is again.data_ion
     assert {ProblemCode.CONFLICT} == {problem.code for problem in problems}
     assert {"the bytes of data_ion"} == {problem.field for problem in problems}
 

@@ -1,8 +1,8 @@
 """
 Damage to one value: a bit, a digit, blanks, a line's end, a name.
 
-What happens to bytes on a disk and to text under the hands of people. Each is tried for one
-value at a time: two accidents in one document are not looked for.
+What happens to bytes on a disk and to text under the hands of people. Bits, digits and names are
+tried for one value at a time, texts also beside another change (`_pairs`).
 """
 
 from __future__ import annotations

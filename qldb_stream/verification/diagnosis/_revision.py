@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -24,6 +25,7 @@ from qldb_stream.hashing import dot
 from qldb_stream.ion import timestamp_ms
 from qldb_stream.report import Diagnosis, Evidence, FieldChange
 from qldb_stream.verification.diagnosis._candidate import Candidate
+from qldb_stream.verification.diagnosis._rivals import Rivals
 from qldb_stream.verification.diagnosis._search import Effort, search
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["REBUILD_EFFORT", "Rebuilt", "diagnose_revision", "rebuild_revision"]
 
 # In bytes that are hashed; a million of them take some 50 ms.
-_REVISION_EFFORT: Final = 1 << 24
+_REVISION_EFFORT: Final = 3 << 23
 REBUILD_EFFORT: Final = 1 << 19
 """For each revision of a JSON export, of which there may be many."""
 
@@ -88,12 +90,13 @@ def diagnose_revision(
     if found is None and revision.data_ion is not None:
         statements = evidence.statements_of(revision.document_id)[:_MAX_STATEMENTS]
         literals = [literal for statement in statements for literal in statement.literals]
+        rivals = Rivals(revision.rivals, own)
         found, part = (
             search(
                 revision.data_ion,
                 lambda digest: target.fits(metadata_hash, digest),
                 own,
-                known=lambda node: _iter_literals(node, literals),
+                known=lambda node: chain(rivals.candidates(node), _iter_literals(node, literals)),
             ),
             "data",
         )

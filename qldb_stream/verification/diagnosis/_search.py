@@ -3,9 +3,10 @@ Look for the changes with which a document has a hash, likeliest first.
 
 A document is tried with one value changed; then with all values of a kind changed by one rule
 (every float a decimal of two places), for several kinds at once; then so, and one or two of its
-fields otherwise. A field of a list's elements counts as one field. What fits is no guess: the
-hash is SHA-256. The bound is on the bytes that are hashed, not on time, so that the same document
-has the same diagnosis on every machine; what lies beyond it is not found.
+fields otherwise; then with any two values changed; then with damage to one. A field of a list's
+elements counts as one field. What fits is no guess: the hash is SHA-256. The bound is on the bytes
+that are hashed, not on time, so that the same document has the same diagnosis on every machine;
+what lies beyond it is not found, and that the search ended there is told.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from qldb_stream.verification.diagnosis._candidate import Candidate
 from qldb_stream.verification.diagnosis._damage import iter_damage, iter_names, iter_texts
 from qldb_stream.verification.diagnosis._found import Changes, Found
 from qldb_stream.verification.diagnosis._losses import iter_losses, kind_of
+from qldb_stream.verification.diagnosis._pairs import MAX_OPTIONS, iter_pairs, pair_options
 
 __all__ = ["Effort", "Efforts", "Known", "search"]
 
@@ -32,7 +34,11 @@ _MAX_RULES: Final = 5  # of a kind, where several kinds change at once
 _MAX_CHOICES: Final = 500  # of rules for all kinds
 _LIKELY_CHOICES: Final = 16  # of them, that are tried before and with everything else
 _MAX_BASES: Final = 64  # of these choices, from which one field deviates
-_SHARE: Final = 0.5  # of what is left, for one kind of tries
+# Of what is left, for one kind of tries.
+_SHARE: Final = 0.5
+_SHARE_OF_SEVERAL: Final = 0.35  # where one or two accidents are likelier
+_SHARE_OF_PAIRS: Final = 0.45
+_SHARE_OF_OPTIONS: Final = 0.1  # to lay out what pairs are made of
 _MAX_FIELDS: Final = 60  # that may deviate in pairs
 _START_BYTES: Final = 4096  # what laying out a document costs beside its bytes
 _INDEX: Final = re.compile(r"\[[0-9]+\]")
@@ -182,12 +188,13 @@ class _Search:
 
     def run(self, *, lost_types: bool, one_only: bool) -> Found | None:
         """Try everything, likeliest first; each kind of tries leaves room for the next."""
-        several = iter(()) if one_only else self._several()
         accidents = iter(()) if self._types_only else self._accidents()
-        phases = [(self._singles(), _SHARE), (several, _SHARE), (accidents, 1.0)]
-        if lost_types:
-            phases.insert(0, phases.pop(1))
-        for tries, share in phases:
+        phases = [(self._singles(), _SHARE)]
+        if not one_only:
+            several = (self._several(), _SHARE if lost_types else _SHARE_OF_SEVERAL)
+            phases.insert(0 if lost_types else 1, several)
+            phases.append((self._pairs(types_only=lost_types), _SHARE_OF_PAIRS))
+        for tries, share in (*phases, (accidents, 1.0)):
             floor = self._effort.left - int(share * self._effort.left)
             for changes in tries:
                 if self._fits_with(changes):
@@ -222,6 +229,16 @@ class _Search:
                 return
             fields = _fields(self._nodes, options)
             yield from _iter_likely(fields) if most == _FEW_OPTIONS else _iter_several(fields)
+
+    def _pairs(self, *, types_only: bool) -> Iterator[Changes]:
+        """Change any two values, as far as there is room to lay out what they may have been."""
+        cost = _OPTION_BYTES * MAX_OPTIONS * len(self._nodes)
+        if cost > _SHARE_OF_OPTIONS * self._effort.left or not self._effort.spend(cost):
+            self.has_stopped = True
+            return
+        others = () if types_only else (self._known, _iter_left_out, iter_texts)
+        options = [(node, pair_options(node, _iter_options, others)) for node in self._nodes]
+        yield from iter_pairs([(node, own) for node, own in options if own])
 
     def _accidents(self) -> Iterator[Changes]:
         """Change one value by accidents, the cheaper ones to try first."""
@@ -287,13 +304,19 @@ def _with_kind(type_qualifier: int) -> Callable[[bytes], bytes]:
 def _iter_around(node: HashNode) -> Iterator[Candidate]:
     """Iterate over a value without its annotations, with others, and left out."""
     value = node.value
-    if value.annotations:
-        bare = IonSlice(value.buf, value.value_start(), value.end, value.symbols)
-        yield Candidate("ANNOTATION", "without annotations", hash_form(bare))
-    else:
+    yield from _iter_left_out(node)
+    if not value.annotations:
         texts = value.symbols.texts[_SYSTEM_SYMBOLS : _SYSTEM_SYMBOLS + _MOST_ANNOTATIONS]
         for text in dict.fromkeys(texts):
             yield Candidate("ANNOTATION", "annotated", _annotating(text), "annotated with", text)
+
+
+def _iter_left_out(node: HashNode) -> Iterator[Candidate]:
+    """Iterate over a value without its annotations, and left out itself."""
+    value = node.value
+    if value.annotations:
+        bare = IonSlice(value.buf, value.value_start(), value.end, value.symbols)
+        yield Candidate("ANNOTATION", "without annotations", hash_form(bare))
     if node.index:
         yield Candidate("ADDED", "not there", b"")
 

@@ -110,7 +110,7 @@ def test_a_proof(bucket: str, room: Path, tmp_path: Path) -> None:
 def test_files_and_objects(bucket: str, room: Path, tmp_path: Path) -> None:
     """Local files come first in the index, and cost no object."""
     make_export(list(JOURNAL)[:30], "ion-text").write(tmp_path / "local")
-    paths = [tmp_path / "local", f"s3://{bucket}/"]
+    paths: list[str | Path] = [tmp_path / "local", f"s3://{bucket}/"]
     index = tmp_path / "index"
     with open_archive(paths, index=index) as archive:
         expected = [entry.row() for entry in archive.history(document_id=DOCUMENT)]
