@@ -35,10 +35,17 @@ class Node:
     """
 
     value: IonSlice
-    digest: bytes
     origin: Origin
     fields: dict[tuple[str, int], Node] | None = None
     elements: list[Node] | None = None
+    _digest: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """Give the value's Ion hash; not before it is asked for: a level hashes all below it."""
+        if self._digest is None:
+            self._digest = self.value.hash()
+        return self._digest
 
 
 @attrs.frozen
@@ -57,7 +64,12 @@ def tree_of(value: IonSlice, origin: Origin) -> Node:
     Raises:
         IonDecodeError: it is not sound Ion, or is nested too deeply.
     """
-    node = Node(value, value.hash(), origin)  # the hash bounds the depth, too
+    value.hash()  # bounds the depth
+    return _tree_of(value, origin)
+
+
+def _tree_of(value: IonSlice, origin: Origin) -> Node:
+    node = Node(value, origin)
     if value.is_null or value.annotations:
         return node
     if value.ion_type is IonType.STRUCT:
@@ -65,11 +77,11 @@ def tree_of(value: IonSlice, origin: Origin) -> Node:
         fields: dict[tuple[str, int], Node] = {}
         for name, member in iter_fields(value):
             text = "$0" if name is None else name
-            fields[text, seen[text]] = tree_of(member, origin)
+            fields[text, seen[text]] = _tree_of(member, origin)
             seen[text] += 1
         node.fields = fields or None
     elif value.ion_type is IonType.LIST:
-        node.elements = [tree_of(element, origin) for element in iter_elements(value)] or None
+        node.elements = [_tree_of(element, origin) for element in iter_elements(value)] or None
     return node
 
 

@@ -37,27 +37,30 @@ def entries_of(
         in_conflict: whether another block claims its address.
         asked: document id and version of revisions whose redaction a verified block asked for.
     """
-    checks = checked.verification.checks
+    by_document: dict[str | None, list[Check]] = {}
+    for check in checked.verification.checks:
+        by_document.setdefault(check.document_id, []).append(check)
     # What a hash-only revision of the system hashes is nobody's business but its own: it is a
     # leaf of the block's tree, and the tree is checked.
-    shared = [c for c in checks if c.document_id is None and c.name is not _OWN]
+    shared = [check for check in by_document.get(None, ()) if check.name is not _OWN]
     chain = [check for check in shared if check.name is ProblemCode.CHAIN]
     block = [check for check in shared if check.name is not ProblemCode.CHAIN]
     said = set(asked)
+    states: dict[tuple[str, bool], RevisionState] = {}  # a document may have many revisions
     for revision in checked.block.revisions:
         metadata = revision.metadata
         if metadata is None:
             continue
-        own = [check for check in checks if check.document_id == metadata.id]
         unasked = (
             revision.kind is RevisionKind.REDACTED and (metadata.id, metadata.version) not in said
         )
-        yield HistoryEntry(
-            revision,
-            checked.block.summary,
-            _state(own, block, chain, in_conflict=in_conflict, unasked=unasked),
-            table_of(checked, revision),
-        )
+        state = states.get((metadata.id, unasked))
+        if state is None:
+            own = by_document.get(metadata.id, [])
+            state = _state(own, block, chain, in_conflict=in_conflict, unasked=unasked)
+            states[metadata.id, unasked] = state
+        table = table_of(checked, revision)
+        yield HistoryEntry(revision, checked.block.summary, state, table)
 
 
 def table_of(checked: CheckedBlock, revision: Revision) -> TableInfo | None:
