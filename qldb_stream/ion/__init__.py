@@ -34,6 +34,7 @@ from qldb_stream.ion._hash_tree import (
     name_form,
 )
 from qldb_stream.ion._json import to_json
+from qldb_stream.ion._plain_text import maybe_plain
 from qldb_stream.ion._replace import LEFT_OUT, LeftOut, replaced
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import (
@@ -103,6 +104,7 @@ __all__ = [
     "load_slice",
     "loads",
     "make_struct",
+    "maybe_plain",
     "name_form",
     "next_value",
     "parse_blob",

@@ -5,10 +5,11 @@ Strategy: an object is walked value by value through a bounded window; a value's
 bytes, or in text its brackets, say where it ends (facts 3.3). Blocks of Ion text, binary Ion
 and JSON lines are told apart block by block. Text is slow to read, so a block that begins as the
 service writes it, has no other one inside and is followed by a value is not read here: only its
-address and hashes are picked out. Of Ion a block may need a symbol table that stands somewhere
-before it: the walk tells where, as a chain of tables, so that a block can be read again by itself.
-The first block behind a version marker, or in text behind a table that needs none before it,
-brings its tables along.
+address and hashes are picked out. For who wants all of it anyway a block of plain text that fills
+its line is read as it comes, and its end found by that. Of Ion a block may need a symbol table that
+stands somewhere before it: the walk tells where, as a chain of tables, so that a block can be read
+again by itself. The first block behind a version marker, or in text behind a table that needs none
+before it, brings its tables along.
 
 Rules: nothing is dropped in silence. What is no block is one `Undecodable`, from where it starts
 to where the next sound block starts. After damage that is where the damaged value ends, if what
@@ -26,7 +27,7 @@ from typing import Final, TypeAlias
 
 from qldb_stream.errors import DecodeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress, Undecodable
-from qldb_stream.ion import IVM, SYSTEM_TABLE, SymbolTable, end_of_item, next_value
+from qldb_stream.ion import IVM, SYSTEM_TABLE, SymbolTable, end_of_item, maybe_plain, next_value
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.effort import Effort
 from qldb_stream.parsers.export_places import (
@@ -38,12 +39,14 @@ from qldb_stream.parsers.export_places import (
     is_marker,
     is_table_start,
     maybe_found,
+    place_of,
     read_block,
     read_tables,
     read_text_block,
     text_start,
 )
 from qldb_stream.parsers.items import shifted, skip_space
+from qldb_stream.parsers.json_export import is_json
 from qldb_stream.parsers.text import look_for_end
 from qldb_stream.parsers.window import Head, Window
 from qldb_stream.typing import Readable
@@ -79,7 +82,11 @@ Found: TypeAlias = FoundBlock | FoundTables | Undecodable
 
 
 def iter_export_object(
-    readable: Readable, *, seams: Sequence[int] = (), effort: Effort | None = None
+    readable: Readable,
+    *,
+    seams: Sequence[int] = (),
+    effort: Effort | None = None,
+    in_full: bool = False,
 ) -> Iterator[Found]:
     """
     Walk an export's object and give its blocks in order, lazily.
@@ -88,13 +95,14 @@ def iter_export_object(
         readable: the object, decompressed: Ion text, binary Ion or JSON lines.
         seams: places, rising, where bytes are known to be lost; no block goes across one.
         effort: pays for what is looked at in vain; None for what the object's size is worth.
+        in_full: read blocks of text on the way, where that is quick; each would be read soon.
 
     Yields:
         Each block, of which `read_block` may still find that its text is damaged; before the
         first block that needs tables from before it, these; in place of what is no block an
         `Undecodable`, whose error's offset counts from the object's start.
     """
-    walk = _Walk(readable.name, effort or Effort(readable.size))
+    walk = _Walk(readable.name, effort or Effort(readable.size), in_full=in_full)
     start = 0
     for end in (*seams, readable.size):
         if start < end:
@@ -132,11 +140,13 @@ def iter_export_blocks(
 class _Walk:
     """One walk: the symbols in force and where they stand, and whose blocks these are."""
 
-    def __init__(self, name: str, effort: Effort) -> None:
+    def __init__(self, name: str, effort: Effort, *, in_full: bool) -> None:
         self._name = name
         self._effort = effort
         self._tables = TablesInForce()
         self._strand_id: str | None = None
+        self._in_full = in_full
+        self._line_end = 0  # of the last line that was tried
 
     def run(self, readable: Readable, pos: int) -> Iterator[Found]:
         """Walk from a place where a value starts, or something that was cut off."""
@@ -157,7 +167,7 @@ class _Walk:
                 if in_binary:
                     pos, found = self._binary_at(window, pos)
                 else:
-                    pos, found = self._text_at(window, pos)
+                    pos, found = self._maybe_line(window, pos) or self._text_at(window, pos)
             except DecodeError as exc:
                 self._tables.interrupt()
                 pos, damage = self._pass_damage(window, pos, exc, in_binary=in_binary)
@@ -205,6 +215,25 @@ class _Walk:
             return False
 
     # --- text ---
+
+    def _maybe_line(self, window: Window, pos: int) -> tuple[int, FoundBlock] | None:
+        """Read a block that goes on to its line's end, as the service writes it (facts 3.3)."""
+        if not self._in_full or pos < self._line_end or self._tables.table is not SYSTEM_TABLE:
+            return None
+        index = pos - window.base
+        end = window.data.find(b"\n", index)
+        is_whole = end >= 0 or window.at_end
+        line = window.data[index : end if end >= 0 else None] if is_whole else b""
+        self._line_end = pos + len(line) if is_whole else window.base + len(window.data)
+        data = line.rstrip()
+        value = None if is_json(data) else maybe_plain(data)
+        if value is None:
+            return None
+        try:
+            block = parse_block(value)
+        except DecodeError:
+            return None
+        return pos + len(data), place_of(block, pos, len(data))
 
     def _text_at(self, window: Window, pos: int) -> tuple[int, FoundBlock | None]:
         """Read the next value of Ion text or JSON: a block, or what stands between blocks."""

@@ -59,9 +59,13 @@ class FoundEvent:
 Found: TypeAlias = FoundEvent | FoundBlock | FoundTables | FoundManifest | Undecodable
 
 
-def iter_found(opened: Opened) -> Iterator[Found]:
+def iter_found(opened: Opened, *, in_full: bool = False) -> Iterator[Found]:
     """
     Look through a file, whatever it holds.
+
+    Args:
+        opened: the file.
+        in_full: its blocks are read as soon as they are found.
 
     Yields:
         Each record and block, in the file's order, and in its place what is none; symbol
@@ -80,7 +84,7 @@ def iter_found(opened: Opened) -> Iterator[Found]:
         records = iter_user_records(opened.readable, seams=opened.seams)
         yield from _iter_events(opened, records)
     else:
-        yield from _iter_kind(opened, kind)
+        yield from _iter_kind(opened, kind, in_full=in_full)
 
 
 def read_manifest(carrier: Readable) -> FoundManifest | Undecodable:
@@ -92,9 +96,9 @@ def read_manifest(carrier: Readable) -> FoundManifest | Undecodable:
     return FoundManifest(carrier.name, manifest)
 
 
-def _iter_kind(opened: Opened, kind: Kind) -> Iterator[Found]:
+def _iter_kind(opened: Opened, kind: Kind, *, in_full: bool = False) -> Iterator[Found]:
     if kind is Kind.EXPORT:
-        yield from iter_export_object(opened.readable, seams=opened.seams)
+        yield from iter_export_object(opened.readable, seams=opened.seams, in_full=in_full)
     else:
         yield read_manifest(opened.readable)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -46,12 +46,25 @@ OBJECTS = {form: written(*form) for form in FORMS}
 
 
 def walk(data: bytes, seams: Sequence[int] = ()) -> tuple[list[Block], list[Undecodable]]:
-    """Walk an object, and read each block again by what was told of it."""
+    """Walk an object, and read each block again by what was told of it; both ways alike."""
+    read, damages = _walk(data, seams, in_full=True)
+    # What is damaged cannot be compared: an error counts by where it is, a block by its hash.
+    picked, others = _walk(data, seams, in_full=False)
+    assert [one.block_hash for one in picked] == [one.block_hash for one in read]
+    assert [(one.offset, one.length) for one in others] == [
+        (one.offset, one.length) for one in damages
+    ]
+    return read, damages
+
+
+def _walk(
+    data: bytes, seams: Sequence[int], *, in_full: bool
+) -> tuple[list[Block], list[Undecodable]]:
     readable = BytesReadable(data, "object")
     tables = {-1: read_tables(b"")}
     blocks: list[Block] = []
     damages: list[Undecodable] = []
-    for found in iter_export_object(readable, seams=seams):
+    for found in iter_export_object(readable, seams=seams, in_full=in_full):
         if isinstance(found, Undecodable):
             damages.append(found)
             continue
@@ -352,3 +365,30 @@ def test_any_bytes_are_told_or_read(
     data = OBJECTS[form]
     blocks, damages = walk(data[:at] + junk + data[at + lost :])
     assert damages or len(blocks) >= 11 or not junk
+
+
+def test_text_is_read_in_full_line_by_line() -> None:
+    """Blocks that fill their lines are read as they are found, in the places that they have."""
+    data = OBJECTS["ion-text", "own"]
+    picked = list(iter_export_object(BytesReadable(data, "x")))
+    read = list(iter_export_object(BytesReadable(data, "x"), in_full=True))
+    assert BLOCKS == [one.block for one in read if isinstance(one, FoundBlock)]
+    assert [(one.offset, one.length) for one in picked] == [
+        (one.offset, one.length) for one in read
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b"\n", b" "),
+        lambda text: text.replace(b"\n", b" \r\n\n"),
+        lambda text: text.replace(b",", b",\n"),
+        lambda text: text.replace(b",", b", /* , */ "),
+        lambda text: text.rstrip(),
+    ],
+)
+def test_text_of_other_lines_is_the_same_in_full(change: Callable[[bytes], bytes]) -> None:
+    """Several blocks a line, several lines a block and comments change nothing."""
+    blocks, damages = walk(change(OBJECTS["ion-text", "own"]))
+    assert (BLOCKS, []) == (blocks, damages)
