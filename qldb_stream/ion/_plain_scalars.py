@@ -29,6 +29,8 @@ from qldb_stream.ion._writer import SymbolWriter, container, int_value_bytes, sy
 _MAX_KEPT: Final = 4096
 _MAX_KEPT_BYTES: Final = 64
 
+_MAX_DIGITS: Final = 19
+_ZERO: Final = ord("0")
 _NUMBER: Final = re.compile(
     rb"(-?)(0|[1-9][0-9]{0,299})(?:\.([0-9]{0,300}))?(?:([dDeE])([+-]?[0-9]{1,4}))?"
 )
@@ -37,7 +39,8 @@ _TIME: Final = re.compile(
     rb"(?::([0-9]{2})(?:\.([0-9]{1,300}))?)?([+-][0-9]{2}):([0-9]{2})"
 )
 _UTC_HEAD: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}")
-_SECOND: Final = re.compile(rb"(?::([0-5][0-9])(?:\.([0-9]{1,30}))?)?Z")
+_SECONDS: Final = {b"Z": b""} | {b":%02d" % second: bytes((0x80 | second,)) for second in range(60)}
+_PLACES: Final = re.compile(rb"\.[0-9]{1,30}Z")
 _DATE: Final = re.compile(rb"([0-9]{4})(?:T|-([0-9]{2})(?:T|-([0-9]{2})T?))")
 
 _BARE: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*+")
@@ -76,6 +79,8 @@ def maybe_scalar(text: bytes, symbols: SymbolWriter) -> bytes | None:
     if text[0] in b"-0123456789":
         if text.endswith(b"Z"):
             return _maybe_utc(text)
+        if text.isdigit() and len(text) < _MAX_DIGITS and text[0] != _ZERO:
+            return int_value_bytes(int(text))
         number = _NUMBER.fullmatch(text)
         return _maybe_timestamp(text) if number is None else _maybe_number(text, number)
     symbol = maybe_symbol_text(text)
@@ -147,8 +152,10 @@ def _maybe_utc(text: bytes) -> bytes | None:
     """Write a timestamp in UTC, whose parts were met before for the most part."""
     if len(text) > _MAX_KEPT_BYTES:
         return None
-    head, second = _maybe_utc_head(text[:16]), _maybe_second(text[16:])
-    return None if head is None or second is None else container(0x60, head + second)
+    head, second, places = _maybe_utc_head(text[:16]), text[16:19], _maybe_places(text[19:])
+    if head is None or second not in _SECONDS or places is None:
+        return None
+    return container(0x60, head + _SECONDS[second] + places)
 
 
 @lru_cache(maxsize=256)
@@ -164,16 +171,14 @@ def _maybe_utc_head(text: bytes) -> bytes | None:
 
 
 @lru_cache(maxsize=_MAX_KEPT)
-def _maybe_second(text: bytes) -> bytes | None:
-    """Write a second and its decimal places, such as `:59.250Z`, or nothing for `Z`."""
-    found = _SECOND.fullmatch(text)
-    if found is None:
+def _maybe_places(text: bytes) -> bytes | None:
+    """Write the decimal places of a second, such as `.250Z`; nothing where there are none."""
+    if text in (b"", b"Z"):
+        return b""
+    if _PLACES.fullmatch(text) is None:
         return None
-    second, places = found.groups(b"")
-    body = bytes((0x80 | int(second),)) if second else b""
-    if not places:
-        return body
-    return body + varint_bytes(len(places), minus=True) + int_bytes(int(places), minus=False)
+    places = text[1:-1]
+    return varint_bytes(len(places), minus=True) + int_bytes(int(places), minus=False)
 
 
 def _maybe_timestamp(text: bytes) -> bytes | None:

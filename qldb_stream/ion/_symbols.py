@@ -16,6 +16,7 @@ Rules of the cache, because a block summary's table holds document ids and never
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from qldb_stream.ion._types import fail
@@ -37,6 +38,10 @@ MAX_CACHED_TABLES: Final = (
     128  # a generation; a QLDB ledger has at most 20 active tables (facts 5.8)
 )
 MAX_CACHED_BYTES: Final = 1 << 14  # 128 KB documents with field names for a tenth of it
+# Names that are kept in another form, whatever table they are in, and how long each may be.
+MAX_KEPT: Final = 4096
+MAX_KEPT_CHARACTERS: Final = 64
+
 MAX_REMEMBERED: Final = 4096  # first sights a generation, one small integer each
 
 
@@ -95,7 +100,15 @@ def symbol_hash_part(text: str | None) -> bytes:
     """Serialise a symbol for Ion Hash (facts 2.4; unknown text is type qualifier 0x71)."""
     if text is None:
         return b"\x0b\x71\x0e"
+    return _kept_part(text) if len(text) <= MAX_KEPT_CHARACTERS else _part(text)
+
+
+def _part(text: str) -> bytes:
     return b"\x0b\x70" + escape(text.encode("utf-8")) + b"\x0e"
+
+
+# Blocks of text have a table each, but for a document's id with names that come again and again.
+_kept_part: Final = lru_cache(maxsize=MAX_KEPT)(_part)
 
 
 def escape(data: bytes) -> bytes:

@@ -14,7 +14,13 @@ from typing import Final
 
 from qldb_stream.errors import IonEncodeError
 from qldb_stream.ion._primitives import maybe_table_start, varuint_bytes
-from qldb_stream.ion._symbols import SYSTEM_TABLE, SYSTEM_TEXTS, SymbolTable
+from qldb_stream.ion._symbols import (
+    MAX_KEPT,
+    MAX_KEPT_CHARACTERS,
+    SYSTEM_TABLE,
+    SYSTEM_TEXTS,
+    SymbolTable,
+)
 from qldb_stream.ion._types import FIRST_WRAPPER, IVM, MAX_IMPORTED_SYMBOLS, STACK_EXHAUSTED
 
 _NO_IMPORTS: Final[Mapping[tuple[str, int], int]] = {}
@@ -100,7 +106,7 @@ def _remembered_table(texts: tuple[str, ...]) -> tuple[SymbolTable, bytes]:
 def _make_table(
     texts: Sequence[str], imports: Mapping[tuple[str, int], int]
 ) -> tuple[SymbolTable, bytes]:
-    fields = b"\x87" + container(0xB0, b"".join([string_bytes(text) for text in texts]))
+    fields = b"\x87" + container(0xB0, b"".join([_name_bytes(text) for text in texts]))
     if imports:
         tables = [_import_bytes(*shared, count) for shared, count in imports.items()]
         fields = b"\x86" + container(0xB0, b"".join(tables)) + fields
@@ -111,6 +117,10 @@ def _make_table(
         known.extend([None] * count)
     declaration = container(0xE0, b"\x81\x83" + container(0xD0, fields))
     return SymbolTable((*known, *texts), tuple(ranges)), declaration
+
+
+def _name_bytes(text: str) -> bytes:
+    return _kept_name(text) if len(text) <= MAX_KEPT_CHARACTERS else string_bytes(text)
 
 
 def _import_bytes(name: str, version: int, max_id: int) -> bytes:
@@ -144,6 +154,9 @@ def string_bytes(text: str) -> bytes:
     if length < 14:
         return _SINGLE_BYTES[0x80 | length] + body
     return b"\x8e" + varuint_bytes(length) + body
+
+
+_kept_name: Final = lru_cache(maxsize=MAX_KEPT)(string_bytes)
 
 
 def utf8(text: str) -> bytes:
