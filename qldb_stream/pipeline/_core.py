@@ -19,7 +19,8 @@ from __future__ import annotations
 import enum
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -155,6 +156,7 @@ class PipelineCore:
         before_start: how many whole blocks were left out, as they are before the start.
         redacted: blocks of which a redacted copy came when the sink had them already, or
             was about to get them with their data.
+        locate: gives a problem of assembly with the places of the copies that it is about.
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class PipelineCore:
         self._is_closed = False
         self.before_start = 0
         self.redacted: dict[BlockAddress, None] = {}  # in the order in which they came
+        self.locate: Callable[[Problem], Problem] = lambda problem: problem
 
     def open_strand(self, strand_id: str, position: Position | None) -> None:
         """
@@ -299,7 +302,7 @@ class PipelineCore:
     def _pass_on(self, *verified: Block) -> None:
         """Hand whole blocks to the sequencer; keep what the assembler has to say."""
         blocks = (*self._whole_blocks(), *verified)
-        self._add_problems(self._assembler.take_problems())
+        self._add_problems(map(self.locate, self._assembler.take_problems()))
         self.redacted.update(dict.fromkeys(self._assembler.take_redacted()))
         for block in blocks:
             if not self.knows(block.address.strand_id):
@@ -352,7 +355,7 @@ class PipelineCore:
             block = self._assembler.next_block()
         blocks += self._whole
         self._whole.clear()
-        return blocks if self._order is Order.LIVE else sorted(blocks, key=_address)
+        return blocks if self._order is Order.LIVE else sorted(blocks, key=attrgetter("address"))
 
     def _check(self, block: Block) -> CheckedBlock:
         strand_id, number = block.address.strand_id, block.address.sequence_no
@@ -456,10 +459,6 @@ class PipelineCore:
 def is_redacted(block: Block) -> bool:
     """Say whether data of a block are redacted."""
     return any(revision.kind is RevisionKind.REDACTED for revision in block.revisions)
-
-
-def _address(block: Block) -> BlockAddress:
-    return block.address
 
 
 def _count_revisions(block: Block) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -31,6 +32,7 @@ from qldb_stream.pipeline._inputs import (
     order_of,
 )
 from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
+from qldb_stream.pipeline._located import RecallingSource, with_copies
 from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
 from qldb_stream.pipeline._sound import maybe_sound
@@ -213,6 +215,8 @@ def iter_checked(
         QldbStreamError: what `Pipeline.run` raises, the sink's own errors apart.
     """
     place: BlockAddress | None = None
+    if isinstance(source, RecallingSource):
+        core.locate = partial(with_copies, source=source)
     for found in _iter_shared(source, jobs) if jobs else iter_placed(source):
         if not isinstance(found, tuple):
             core.pass_sound(found.address, found.answer, found.events)

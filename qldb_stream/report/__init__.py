@@ -8,6 +8,7 @@ document contents: ids, hashes, counts and places only.
 from qldb_stream.report._checks import (
     BlockVerification,
     Check,
+    Copy,
     DeleteRule,
     Outcome,
     Problem,
@@ -70,6 +71,7 @@ __all__ = [
     "Check",
     "Claim",
     "Conflict",
+    "Copy",
     "CoverageReport",
     "DeleteRule",
     "DeliveryReport",

@@ -49,6 +49,30 @@ class DeleteRule(enum.Enum):
 
 
 @attrs.frozen
+class Copy:
+    """
+    One copy of a revision or a block: its file, and the byte at which it begins, gzip undone.
+
+    `fits` says whether it fits its own hashes. What was aggregated begins where its frame does,
+    a part of an exported block where the block does.
+    """
+
+    file: str
+    offset: int
+    fits: bool
+
+    @property
+    def sentence(self) -> str:
+        """Name it in words."""
+        how = "fits its hash" if self.fits else "does not fit"
+        return f"{self.file} at byte {self.offset} ({how})"
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `--json` prints."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen
 class Problem:
     """
     One thing that is wrong, and where; None where that is unknown.
@@ -56,7 +80,8 @@ class Problem:
     `diagnosis` says what would have to change for it to verify, where that was asked for and
     found. `message` says so too, without the values, which are parts of documents.
     `held_by` names the files that hold something of the block, the first 20; empty where nobody
-    knows. It says where to look, not what is wrong, and does not count when problems are compared.
+    knows. `copies` are those that it is about, those that fit first, where their places are known.
+    Both say where to look, not what is wrong, and do not count when problems are compared.
     """
 
     code: ProblemCode
@@ -67,6 +92,7 @@ class Problem:
     field: str | None = None
     diagnosis: Diagnosis | None = None
     held_by: tuple[str, ...] = attrs.field(default=(), eq=False)
+    copies: tuple[Copy, ...] = attrs.field(default=(), eq=False)
 
     @property
     def shown(self) -> str:
@@ -77,7 +103,9 @@ class Problem:
 
     @property
     def whereabouts(self) -> str:
-        """Name the files that hold the block, the first few, as the end of a sentence."""
+        """Name copies, or else the files that hold the block, as the end of a sentence."""
+        if self.copies:
+            return f"; copies: {', '.join(copy.sentence for copy in self.copies)}"
         if not self.held_by:
             return ""
         more = len(self.held_by) - _FILES_SHOWN
@@ -95,6 +123,7 @@ class Problem:
             "message": self.message,
             "diagnosis": None if self.diagnosis is None else self.diagnosis.as_json(),
             "held_by": list(self.held_by),
+            "copies": [copy.as_json() for copy in self.copies],
         }
 
 

@@ -8,13 +8,14 @@ read, and what is no record or block there is an error that names the file.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
-from typing import Protocol
+from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
-from qldb_stream.events import Event, Undecodable
+from qldb_stream.events import BlockAddress, Event, Undecodable
 from qldb_stream.ion import MAX_VALUE_BYTES
 from qldb_stream.parsers.gunzip import is_gzip
 from qldb_stream.parsers.kinds import SNIFF_BYTES
@@ -28,6 +29,8 @@ from qldb_stream.sources._s3 import ObjectFiles
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["OpenSource", "PlaceReader"]
+
+_RECALLED: Final = 1000  # places of a block; few have more than some
 
 Broken = Callable[[Reading, Sequence[FoundFile], Index], Iterator[Undecodable]]
 
@@ -166,6 +169,8 @@ class PlaceReader:
         self._spool = spool
         self._carriers = dict(enumerate(carriers))
         self._events = EventReader(tables)
+        # Of the block that is read, and of the one before it: what is asked for when it is done.
+        self._recent: deque[tuple[BlockAddress | None, list[Place]]] = deque(maxlen=2)
 
     @property
     def is_lazy(self) -> bool:
@@ -209,7 +214,32 @@ class PlaceReader:
         Raises:
             SourceError: something else stands there now, or the file fails.
         """
+        if not self._recent or self._recent[-1][0] != place.address:
+            self._recent.append((place.address, []))
+        self._recent[-1][1].append(place)
         return read_items(self._events, self._carrier(place.file), place)
+
+    def recall(self, address: BlockAddress) -> list[tuple[str, int, Item]]:
+        """
+        Read again what `items` gave of a block, the last one or the one before it.
+
+        Returns:
+            Each item with its file and its first byte; none of any other block.
+
+        Raises:
+            SourceError: as `items`.
+        """
+        return [
+            (self._files[place.file].name, place.offset, item)
+            for at, places in self._recent
+            if at == address
+            for place in places[:_RECALLED]
+            for item in read_items(self._events, self._carrier(place.file), place)
+        ]
+
+    def recall_all(self) -> dict[BlockAddress, list[tuple[str, int, Item]]]:
+        """Do the same for both, before the files are closed."""
+        return {at: self.recall(at) for at, _ in self._recent if at is not None}
 
     def _carrier(self, number: int) -> Readable:
         found = self._carriers.get(number)

@@ -126,6 +126,7 @@ class FolderSource:
         self._manifests: tuple[FoundManifest, ...] | None = None  # of the last reading
         self._kept: _Kept | None = None
         self._given = tuple(given)
+        self._recall: Callable[[BlockAddress], list[tuple[str, int, Item]]] = lambda _: []
         # What was named, by its number: paths as `find_files` counts them, and URLs.
         self._arguments = [number for number, path in enumerate(given) if not is_s3(path)]
         self._urls = {str(path): number for number, path in enumerate(given) if is_s3(path)}
@@ -235,8 +236,24 @@ class FolderSource:
             for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
                 yield None, undecodable
             pool.check_unchanged(files)
+            self._recall = lambda at: [] if reading.reader is None else reading.reader.recall(at)
             yield from reading.walk()
+            if reading.reader is not None:  # who asks for the last block asks after this
+                kept = reading.reader.recall_all()
+                self._recall = lambda at: kept.get(at, [])
             pool.check_unchanged(files)
+
+    def recall(self, address: BlockAddress) -> list[tuple[str, int, Item]]:
+        """
+        Read again what `shared_items` gave of a block, the last one or the one before it.
+
+        Returns:
+            Each item with its file and its first byte, gzip undone; none of any other block.
+
+        Raises:
+            SourceError: as `items`.
+        """
+        return self._recall(address)
 
     @contextmanager
     def searchable(self) -> Iterator[Callable[[str, int], tuple[str, ...]]]:

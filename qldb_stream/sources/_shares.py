@@ -67,7 +67,10 @@ class SharedReading:
 
     Attributes:
         manifests: what exports promise; complete after `fill`.
+        reader: what reads blocks that nothing was said of; None before `walk`.
     """
+
+    reader: PlaceReader | None = None
 
     def __init__(
         self,
@@ -160,6 +163,7 @@ class SharedReading:
             _write_tables(self._tables, self._index.all_tables())
             answered = self._iter_answers(places, self._processes)
         reader = PlaceReader(self._files, self._pool, self._spool, self._index, self._carriers)
+        self.reader = reader
         for (_, found), answer in answered:
             meter.add(sum([place.length for place in found]))
             if answer is not None:

@@ -259,6 +259,7 @@ def printed(run: Run) -> dict[str, set[str]]:
     changed = run("verify", "changed", "--digest", "A" * 43 + "=", "--json").json()
     verified.append(changed)
     found = [p["diagnosis"] for p in changed["problems"] if p["diagnosis"] is not None]
+    twice = run("verify", "in", "changed", "--json").json()
     replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
     late = ("--start", str(first_request()), "--base", "insert")
     pending = run("replay", "in", "--to", "ledger:late", *late, "--json").json()
@@ -292,6 +293,7 @@ def printed(run: Run) -> dict[str, set[str]]:
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
         "verify: diagnosis": keys(found),
+        "verify: copies": keys(copy for problem in twice["problems"] for copy in problem["copies"]),
         "verify: changes": keys(change for each in found for change in each["changes"]),
         "verify: digests": keys(changed["digests"]),
         "verify: proves": keys(c for said in verified for c in said["proves"] + said["limits"]),

@@ -82,6 +82,7 @@ def test_a_missing_block(run: Run, tmp_path: Path) -> None:
     assert ([[4, 4]], None) == (said["strands"][0]["missing"], said["strands"][0]["digest"])
     assert {
         "code",
+        "copies",
         "strand_id",
         "sequence_no",
         "document_id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import attrs
 import pytest
 
 from qldb_stream.pipeline import verify_source
@@ -43,7 +44,9 @@ def test_a_problem_of_a_block_names_all_files_that_hold_something_of_it(
     for problem in report.problems:
         assert NUMBER == problem.sequence_no
         assert tuple(names) == problem.held_by
-        assert problem.whereabouts.endswith(f"{names[0]}, {names[1]}, {names[2]}")
+        assert {names[0], names[1]} >= {copy.file for copy in problem.copies}
+        without = attrs.evolve(problem, copies=())
+        assert without.whereabouts.endswith(f"{names[0]}, {names[1]}, {names[2]}")
 
 
 def test_what_is_missing_and_what_no_file_brought_name_none(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
                 "field": None,
                 "message": "blocks 2 to 3 are missing",
                 "diagnosis": None,
+                "copies": [],
                 "held_by": [],
             }
         ],
