@@ -10,7 +10,6 @@ from typing import Any, Final
 import click
 
 from qldb_stream.archive.evidence import (
-    MAX_ANSWER_BYTES,
     Answer,
     Evidence,
     FoundRevision,
@@ -30,6 +29,7 @@ from qldb_stream.cli._output import console, count, print_json, print_verdict
 from qldb_stream.cli._progress import progress
 from qldb_stream.cli._standard import complain
 from qldb_stream.errors import AnswerError, ProofRefusedError, UsageError
+from qldb_stream.parsers.answer import MAX_ANSWER_BYTES
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.sources import FolderSource
 

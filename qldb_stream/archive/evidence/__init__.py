@@ -9,7 +9,6 @@ package: it travels in each bundle, and runs wherever Python does.
 from __future__ import annotations
 
 from qldb_stream.archive.evidence._answers import (
-    MAX_ANSWER_BYTES,
     Answer,
     AnsweredProof,
     parse_answer,
@@ -22,7 +21,6 @@ from qldb_stream.archive.evidence._search import FoundRevision, check_found, fin
 from qldb_stream.archive.evidence._sign import Signer, open_signer
 
 __all__ = [
-    "MAX_ANSWER_BYTES",
     "Answer",
     "AnsweredProof",
     "Evidence",
