@@ -13,12 +13,14 @@ from qldb_stream.sources._again import OpenSource, PlaceReader
 from qldb_stream.sources._files import INDEX_NAME
 from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
 from qldb_stream.sources._index import Place
+from qldb_stream.sources._promises import JudgedManifest
 from qldb_stream.sources._settle import Settled
 
 __all__ = [
     "INDEX_NAME",
     "Carrier",
     "FolderSource",
+    "JudgedManifest",
     "OpenSource",
     "Place",
     "PlaceReader",

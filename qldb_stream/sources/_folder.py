@@ -35,7 +35,12 @@ from qldb_stream.sources._files import FilePool, FileReadable, FoundFile, FoundF
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index
 from qldb_stream.sources._meter import Progress
-from qldb_stream.sources._promises import broken_names, broken_promises
+from qldb_stream.sources._promises import (
+    JudgedManifest,
+    broken_names,
+    broken_promises,
+    judged_manifests,
+)
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, ObjectFiles, find_objects, is_s3
 from qldb_stream.sources._settle import Look, Settled
@@ -125,6 +130,7 @@ class FolderSource:
         self._check_manifests = check_manifests
         self._manifests: tuple[FoundManifest, ...] | None = None  # of the last reading
         self._kept: _Kept | None = None
+        self._judged: tuple[JudgedManifest, ...] = ()
         self._given = tuple(given)
         self._recall: Callable[[BlockAddress], list[tuple[str, int, Item]]] = lambda _: []
         # What was named, by its number: paths as `find_files` counts them, and URLs.
@@ -319,6 +325,16 @@ class FolderSource:
             found = [_maybe_manifest(FileReadable(pool, file)) for file in self._files]
         return tuple([manifest for manifest in found if manifest is not None])
 
+    @property
+    def judged_manifests(self) -> tuple[JudgedManifest, ...]:
+        """
+        Give the manifests that the last iteration found, compared with the files.
+
+        An initial one is among them where its final one is not; none before an iteration has
+        looked through all files.
+        """
+        return self._judged
+
     def _broken(
         self, reading: Reading | SharedReading, files: Sequence[FoundFile], index: Index
     ) -> Iterator[Undecodable]:
@@ -326,8 +342,9 @@ class FolderSource:
         self._manifests = tuple(reading.manifests)
         names = [file.name for file in files]
         yield from broken_names(names, index)
+        self._judged = judged_manifests(self._manifests, names, index)
         if self._check_manifests:
-            yield from broken_promises(self._manifests, names, index)
+            yield from broken_promises(self._judged, index)
 
 
 class _Kept:

@@ -15,22 +15,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import attrs
+
 from qldb_stream.errors import ExportIncompleteError
 from qldb_stream.events import Undecodable
 from qldb_stream.parsers.manifest import (
     CompletedManifest,
     ExportedObject,
     FoundManifest,
-    StartedManifest,
     object_of,
 )
 from qldb_stream.parsers.promised import Kept, keep_promises
 from qldb_stream.sources._index import Index
 
-__all__ = ["broken_names", "broken_promises"]
+__all__ = ["JudgedManifest", "broken_names", "broken_promises", "judged_manifests"]
 
 _MAX_TOLD: Final = 1_000  # problems of one manifest; the rest are counted
 _ID_CHARACTERS: Final = 22  # facts 2.2
+
+
+@attrs.frozen
+class JudgedManifest:
+    """
+    A manifest, the objects that it promises, and those of them that are not here.
+
+    Of an initial manifest there is none; it stands here where its final one is not.
+    """
+
+    found: FoundManifest
+    objects: tuple[ExportedObject, ...] = ()
+    missing: tuple[ExportedObject, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether it is the manifest that is written last."""
+        return isinstance(self.found.manifest, CompletedManifest)
 
 
 def broken_names(names: Sequence[str], index: Index) -> Iterator[Undecodable]:
@@ -50,30 +69,43 @@ def broken_names(names: Sequence[str], index: Index) -> Iterator[Undecodable]:
             yield Undecodable(name, 0, 0, error)
 
 
-def broken_promises(
+def judged_manifests(
     manifests: Sequence[FoundManifest], names: Sequence[str], index: Index
-) -> Iterator[Undecodable]:
-    """Give a problem for each promise of a manifest that the files do not keep."""
+) -> tuple[JudgedManifest, ...]:
+    """Compare what manifests promise with the files, once all were looked through."""
     kept = keep_promises(manifests, names)
+    ended = [one.export_id for one in manifests if isinstance(one.manifest, CompletedManifest)]
+    judged = []
     for found in manifests:
         if isinstance(found.manifest, CompletedManifest):
-            yield from _missing_objects(found, found.manifest, kept, index)
-    yield from _without_end(manifests)
+            objects = found.manifest.objects
+            missing = [
+                each
+                for each in objects
+                if not kept.has(found, each.key) and not _is_elsewhere(each, kept, index)
+            ]
+            judged.append(JudgedManifest(found, objects, tuple(missing)))
+        elif None not in ended and found.export_id not in ended:
+            # A final manifest under another name may be anyone's, and excuses all.
+            judged.append(JudgedManifest(found))
+    return tuple(judged)
 
 
-def _missing_objects(
-    found: FoundManifest, manifest: CompletedManifest, kept: Kept, index: Index
-) -> Iterator[Undecodable]:
-    name, told = found.name, 0
-    for promised in manifest.objects:
-        if kept.has(found, promised.key) or _is_elsewhere(promised, kept, index):
-            continue
-        told += 1
-        if told <= _MAX_TOLD:
+def broken_promises(judged: Sequence[JudgedManifest], index: Index) -> Iterator[Undecodable]:
+    """Give a problem for each promise that the files do not keep."""
+    for one in judged:
+        name = one.found.name
+        for promised in one.missing[:_MAX_TOLD]:
             yield _broken(name, promised, f"it {_fate(promised, index)}")
-    if told > _MAX_TOLD:
-        more = ExportedObject(f"{told - _MAX_TOLD} more objects")
-        yield _broken(name, more, "these are not here")
+        if more := len(one.missing[_MAX_TOLD:]):
+            yield _broken(name, ExportedObject(f"{more} more objects"), "these are not here")
+    for one in judged:
+        if not one.is_final:
+            yield _broken(
+                one.found.name,
+                ExportedObject(f"{one.found.export_id}.<strand>.completed.manifest"),
+                "it is not here: the export did not end, or was not copied whole",
+            )
 
 
 def _is_elsewhere(promised: ExportedObject, kept: Kept, index: Index) -> bool:
@@ -109,20 +141,6 @@ def _lacking(promised: ExportedObject, index: Index, file: int | None) -> str:
     return f"{count} of its {of_all} blocks are missing: {shown}" + (
         "" if sum(b - a + 1 for a, b in ranges) == count else " and more"
     )
-
-
-def _without_end(manifests: Sequence[FoundManifest]) -> Iterator[Undecodable]:
-    """Give a problem for each export that was begun and whose final manifest is not here."""
-    ended = [one.export_id for one in manifests if isinstance(one.manifest, CompletedManifest)]
-    if None in ended:
-        return  # a final manifest under another name: no one can tell whose it is
-    for found in manifests:
-        if isinstance(found.manifest, StartedManifest) and found.export_id not in ended:
-            yield _broken(
-                found.name,
-                ExportedObject(f"{found.export_id}.<strand>.completed.manifest"),
-                "it is not here: the export did not end, or was not copied whole",
-            )
 
 
 def _broken(name: str, promised: ExportedObject, fate: str) -> Undecodable:

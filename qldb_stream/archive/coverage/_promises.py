@@ -1,28 +1,20 @@
 """
 What manifests of exports promised, and what came of it (facts 3.2).
 
-A source tells what is not kept as problems; this is the whole account, kept promises too. An
-object is found by its own name, wherever it was copied to; one that was renamed or joined to
-others by its blocks, when some file that nobody promises has all of them. An initial manifest
-promises a final one.
+A source compares manifests with its files and tells what is not kept as problems; this is the
+whole account, kept promises too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
 from qldb_stream.archive.coverage._begin import Begin
-from qldb_stream.archive.coverage._strand import Held
-from qldb_stream.parsers.manifest import (
-    CompletedManifest,
-    ExportedObject,
-    FoundManifest,
-)
-from qldb_stream.parsers.promised import Kept, keep_promises
 from qldb_stream.report import ManifestCoverage
+from qldb_stream.sources import JudgedManifest
 
 __all__ = ["Promises", "PromisingSource", "read_promises"]
 
@@ -33,8 +25,9 @@ _NAMED: Final = 1_000  # missing objects of one manifest; the others are counted
 class PromisingSource(Protocol):
     """A source that knows the manifests among its files."""
 
-    def manifests(self) -> Sequence[FoundManifest]:
-        """Give them, in the order of the files."""
+    @property
+    def judged_manifests(self) -> Sequence[JudgedManifest]:
+        """Give those of the last iteration, compared with the files."""
 
 
 @attrs.frozen
@@ -45,83 +38,30 @@ class Promises:
     last: Mapping[str, int] = attrs.field(factory=dict)
 
 
-def read_promises(
-    found: Sequence[FoundManifest],
-    names: Sequence[str],
-    held: Mapping[tuple[int, str], Held],
-    begin: Begin,
-) -> Promises:
+def read_promises(judged: Sequence[JudgedManifest], begin: Begin) -> Promises:
     """
-    Compare what manifests promise with what came.
+    Sum up manifests that were compared with the files.
 
     Args:
-        found: the manifests; none where the source was not read to its end.
-        names: the files.
-        held: what each of them holds of each strand.
+        judged: the manifests; none where the source was not read to its end.
         begin: objects whose blocks all come before are not missed.
     """
-    kept = keep_promises(found, names)
-    by_strand: dict[str, list[Held]] = {}
-    for (file, strand_id), what in held.items():
-        if file not in kept.claimed:
-            by_strand.setdefault(strand_id, []).append(what)
     last: dict[str, int] = {}
-    for promised in _objects(found):
-        if promised.strand_id is not None and promised.last is not None:
-            last[promised.strand_id] = max(promised.last, last.get(promised.strand_id, -1))
-    return Promises(tuple(_judged(found, kept, by_strand, begin)), last)
+    for one in judged:
+        for promised in one.objects:
+            if promised.strand_id is not None and promised.last is not None:
+                last[promised.strand_id] = max(promised.last, last.get(promised.strand_id, -1))
+    return Promises(tuple([_account(one, begin) for one in judged]), last)
 
 
-def _objects(found: Sequence[FoundManifest]) -> Iterator[ExportedObject]:
-    for each in found:
-        if isinstance(each.manifest, CompletedManifest):
-            yield from each.manifest.objects
-
-
-def _judged(
-    found: Sequence[FoundManifest],
-    kept: Kept,
-    held: Mapping[str, Sequence[Held]],
-    begin: Begin,
-) -> Iterator[ManifestCoverage]:
-    """Judge final manifests, and those initial ones whose final one is not here."""
-    ended = [each.export_id for each in found if isinstance(each.manifest, CompletedManifest)]
-    for each in found:
-        if isinstance(each.manifest, CompletedManifest):
-            yield _final(each, each.manifest, kept, held, begin)
-        elif None not in ended and each.export_id not in ended:
-            # A final manifest under another name may be anyone's, and excuses all.
-            yield ManifestCoverage(each.name, is_final=False)
-
-
-def _final(
-    found: FoundManifest,
-    manifest: CompletedManifest,
-    kept: Kept,
-    held: Mapping[str, Sequence[Held]],
-    begin: Begin,
-) -> ManifestCoverage:
-    objects = manifest.objects
-    missing = [
-        each.key
-        for each in objects
-        if not kept.has(found, each.key)
-        and not begin.excuses(each.strand_id, each.last)
-        and not _is_elsewhere(each, held)
-    ]
-    strand_id = found.strand_id or next((each.strand_id for each in objects), None)
+def _account(judged: JudgedManifest, begin: Begin) -> ManifestCoverage:
+    missing = [each.key for each in judged.missing if not begin.excuses(each.strand_id, each.last)]
+    strand_id = next((each.strand_id for each in judged.objects), None)
     return ManifestCoverage(
-        found.name, strand_id, len(objects), tuple(missing[:_NAMED]), len(missing)
-    )
-
-
-def _is_elsewhere(promised: ExportedObject, held: Mapping[str, Sequence[Held]]) -> bool:
-    """Say whether one file has all blocks of an object that has another name now."""
-    if promised.strand_id is None or promised.first is None or promised.last is None:
-        return False
-    return any(
-        first <= promised.first and promised.last <= last
-        for what in held.get(promised.strand_id, ())
-        if what.whole.is_exact
-        for first, last in what.whole.ranges
+        judged.found.name,
+        judged.found.strand_id or strand_id,
+        len(judged.objects),
+        tuple(missing[:_NAMED]),
+        len(missing),
+        judged.is_final,
     )

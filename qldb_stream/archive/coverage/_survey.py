@@ -28,7 +28,6 @@ from qldb_stream.events import (
     RevisionDetails,
     Undecodable,
 )
-from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.pipeline import Tally
 from qldb_stream.report import (
     Conflict,
@@ -41,7 +40,7 @@ from qldb_stream.report import (
     SourceCoverage,
     StrandCoverage,
 )
-from qldb_stream.sources import Carrier
+from qldb_stream.sources import Carrier, JudgedManifest
 from qldb_stream.typing import Item
 
 __all__ = ["LocatingSource", "Survey", "cover_source"]
@@ -120,7 +119,7 @@ class Survey:
         self._undecodable: dict[int, int] = {}
         self._place: BlockAddress | None = None
         self._holders = Holders()
-        self._manifests: Sequence[FoundManifest] = ()
+        self._manifests: Sequence[JudgedManifest] = ()
 
     def run(self) -> None:
         """Walk the source to its end; raises as `cover_source`."""
@@ -141,12 +140,11 @@ class Survey:
         for error in self._assembler.close():  # nothing, where the source is sorted
             self._tally.add_problem(Problem(ProblemCode.INCOMPLETE, str(error)))
         if isinstance(self._source, PromisingSource):
-            self._manifests = self._source.manifests()
+            self._manifests = self._source.judged_manifests
 
     def report(self) -> CoverageReport:
         """Sum up what came so far."""
-        names = [*self._by_name]
-        promises = read_promises(self._manifests, names, self._of_files, self._begin)
+        promises = read_promises(self._manifests, self._begin)
         return CoverageReport(
             self._source_reports(),
             self._file_reports(),
