@@ -8,7 +8,7 @@ worked out from the report's own fields, so that a report from anywhere says the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from qldb_stream.report._runs import StrandReport, VerifyReport
 
 # What says nothing against the blocks that are here.
-_NOT_OF_BLOCKS: Final = frozenset((ProblemCode.DIGEST, ProblemCode.GAP))
+_NOT_AGAINST: Final = frozenset(
+    {
+        ProblemCode.DIGEST,
+        ProblemCode.GAP,
+        ProblemCode.UNDECODABLE,
+        ProblemCode.EXPORT_INCOMPLETE,
+    }
+)
 _NAMED: Final = 5  # of the blocks that are proven one by one; reports have them all
 
 
@@ -100,7 +107,7 @@ def _strand_proofs(report: VerifyReport, strand: StrandReport) -> Iterator[Claim
     if not _is_refuted(report, strand.strand_id):
         yield _consistent(report, strand)
     numbers = _proven_blocks(report.digests, strand.strand_id)
-    if numbers and not _is_refuted(report, strand.strand_id, but=_NOT_OF_BLOCKS):
+    if numbers and not _is_refuted(report, strand.strand_id):
         yield Claim(
             "BLOCKS_PROVEN",
             f"a proof leads from {_blocks(numbers)} to a saved digest: each is what the ledger "
@@ -209,18 +216,17 @@ def _blocks(numbers: Sequence[int]) -> str:
     return f"block{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
-def _is_refuted(
-    report: VerifyReport, strand_id: str, *, but: Collection[ProblemCode] = (ProblemCode.DIGEST,)
-) -> bool:
+def _is_refuted(report: VerifyReport, strand_id: str) -> bool:
     """
     Say whether something is wrong with a strand, or with nobody knows which.
 
-    That a digest could not be compared is a problem, but says nothing against the strand.
+    What is missing, what is no journal, and a digest that could not be compared are problems, but
+    say nothing against the blocks that are here.
     """
     return any(
         problem.strand_id in (strand_id, None)
         for problem in report.problems
-        if problem.code not in but
+        if problem.code not in _NOT_AGAINST
     ) or any(
         found.state is DigestState.DIFFERS and found.strand_id == strand_id
         for found in report.digests

@@ -85,6 +85,15 @@ def test_a_problem_leaves_nothing_proven(strand_id: str | None) -> None:
     assert ([], True) == (proves(report), "PROBLEMS" in limits(report))
 
 
+def test_what_is_missing_and_what_is_no_journal_say_nothing_against_the_rest() -> None:
+    """A hole leaves the pieces proven, and a foreign file all of them; it is a problem besides."""
+    hole = Problem(ProblemCode.GAP, "missing", STRAND, 3)
+    holed = attrs.evolve(with_strand(StrandReport(STRAND, 0, 9, ((3, 4),))), problems=(hole,))
+    assert (["CHAIN_IN_PIECES"], True) == (proves(holed), "PROBLEMS" in limits(holed))
+    foreign = attrs.evolve(REPORT, problems=(Problem(ProblemCode.UNDECODABLE, "a page"),))
+    assert (["CHAIN_FROM_START"], True) == (proves(foreign), "PROBLEMS" in limits(foreign))
+
+
 def test_a_problem_of_another_strand() -> None:
     """Says nothing against this one."""
     report = attrs.evolve(REPORT, problems=(Problem(ProblemCode.CHAIN, "wrong", "B", 3),))
