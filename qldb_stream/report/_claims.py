@@ -104,10 +104,11 @@ def unproven(report: VerifyReport) -> tuple[Claim, ...]:
 
 def _strand_proofs(report: VerifyReport, strand: StrandReport) -> Iterator[Claim]:
     confirmed = _confirmed(report.digests, strand.strand_id)
-    if not _is_refuted(report, strand.strand_id):
+    is_sound = not _is_refuted(report, strand.strand_id)
+    if is_sound:
         yield _consistent(report, strand)
     numbers = _proven_blocks(report.digests, strand.strand_id)
-    if numbers and not _is_refuted(report, strand.strand_id):
+    if numbers and is_sound:
         yield Claim(
             "BLOCKS_PROVEN",
             f"a proof leads from {_blocks(numbers)} to a saved digest: each is what the ledger "
