@@ -407,7 +407,10 @@ class Archive:
             names = sorted({each.info.table_name for each in known})
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             listed = ", ".join(names[:_NAMED]) + more or "none"
-            raise UsageError(f"no table {table!r} in the archive; it has: {listed}{self._caveat()}")
+            raise UsageError(
+                f"no document of a table {table!r} in the archive; it has some of: {listed}"
+                f"{self._caveat()}"
+            )
         return found
 
     def _siblings(self, tables: Iterable[Table]) -> list[Table]:
