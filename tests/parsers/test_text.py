@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion import iter_text, load_slice, to_text
 from qldb_stream.parsers import text as text_module
-from qldb_stream.parsers.text import find_end, is_start, iter_chunked_text
+from qldb_stream.parsers.text import find_end, is_start, iter_chunked_text, look_for_end
 from qldb_stream.testing import make_journal
 
 JSON: Final = st.recursive(
@@ -48,6 +48,26 @@ def test_a_text_ends_at_its_last_bracket(text: bytes) -> None:
     assert is_start(text, 0)
     for after in (b"", b"{}", b"}", b'"', b"\n{"):
         assert len(text) == find_end(text + after, 0)
+
+
+@given(
+    st.lists(st.sampled_from([*"{}[]\"'\\/*a \n", "{{", "}}", "//", "''", "{{aa==}}"]), max_size=30)
+)
+def test_shallow_text_ends_where_counting_ends_it(parts: list[str]) -> None:
+    """What is found at once is what counting bracket by bracket finds."""
+    text = b"{" + "".join(parts).encode() + b"}"
+    is_closed, place, _ = look_for_end(text, 0, len(text))
+    # What begins with a space is counted.
+    counted = look_for_end(b" " + text, 0, len(text) + 1)
+    assert (is_closed, place + 1) == counted[:2]
+
+
+def test_deep_text_is_counted() -> None:
+    """How deep a text nests changes nothing but who finds its end."""
+    for depth in (1, 8, 9, 100):
+        text = b"[" * depth + b"1" + b"]" * depth
+        assert len(text) == find_end(text + b"]", 0)
+        assert find_end(text[:-1], 0) is None
 
 
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4), st.booleans(), st.binary(max_size=9))
