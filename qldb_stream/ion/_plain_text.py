@@ -62,7 +62,7 @@ _MAX_AT_ONCE_BYTES: Final = 1 << 20
 _LIST: Final = 0xB0
 _STRUCT: Final = 0xD0
 _OPENS: Final = {b"[": _LIST, b"{": _STRUCT}
-_OPENINGS: Final = (b"{", b"[", "{", "[")
+_SPACES: Final = b" \t\r\n"
 _CLOSES: Final = {ord("]"): _LIST, ord("}"): _STRUCT}
 
 _HEADS: Final = 128  # of a text or blob of less bytes
@@ -81,7 +81,7 @@ def maybe_plain(text: bytes | str) -> IonSlice | None:
     Read one struct or list of plain Ion text.
 
     Args:
-        text: it, and nothing else but space after it.
+        text: it, and nothing else but space around it.
 
     Returns:
         What `to_slice` makes of what amazon.ion reads, fields of one name in their place; None
@@ -105,11 +105,11 @@ def maybe_plain(text: bytes | str) -> IonSlice | None:
 
 
 def _maybe_bytes(text: bytes | str) -> bytes | None:
-    """Give text in UTF-8 where it begins as a struct or list; None where it does not."""
-    if text[:1] not in _OPENINGS:
-        return None
+    """Give text in UTF-8 from where it begins as a struct or list; None where it does not."""
     try:
-        data = text.encode() if isinstance(text, str) else bytes(text)
+        data = (text.encode() if isinstance(text, str) else bytes(text)).lstrip(_SPACES)
+        if data[:1] not in _OPENS:
+            return None
         if not data.isascii():
             data.decode()
     except UnicodeError:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block
-from qldb_stream.ion import IVM, IonSlice, iter_chunked, iter_slices, iter_text
+from qldb_stream.ion import IVM, IonSlice, iter_chunked, iter_slices
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.json_export import is_json, parse_json_block
 from qldb_stream.parsers.text import iter_chunked_text, iter_pieces
@@ -59,10 +59,10 @@ def parse_export(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[Blo
 
 
 def _iter_values(head: bytes, chunks: Iterable[bytes], *, is_whole: bool) -> Iterator[IonSlice]:
-    """Read Ion; where it is all in `head` it need not be cut."""
+    """Read Ion; binary Ion that is all in `head` need not be cut."""
     if head.startswith(IVM):
         return iter_slices(head) if is_whole else iter_chunked(chunks)
-    return iter_text(head) if is_whole else iter_chunked_text(chunks)
+    return iter_chunked_text(chunks)
 
 
 def _iter_chunks_of(data: bytes | str | Readable | Iterable[bytes]) -> Iterator[bytes]:

@@ -46,12 +46,15 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # What has no bracket that counts; and containers in containers, as deep as blocks mostly are.
-_ATOM: Final = rb"""
+_BLOB: Final = rb"\{\{[A-Za-z0-9+/=\s]*+\}\}"
+_ATOM: Final = (
+    rb"""
       [^{}\[\]"'/]++
     | "[^"\\]*+(?:\\.[^"\\]*+)*+"
     | '(?!'')[^'\\]*+(?:\\.[^'\\]*+)*+'
-    | \{\{[A-Za-z0-9+/=\s]*+\}\}
-"""
+    | """
+    + _BLOB
+)
 _SHALLOW_LEVELS: Final = 8
 
 
@@ -60,7 +63,8 @@ def _shallow() -> re.Pattern[bytes]:
     inner = rb"(?!)"
     for _ in range(_SHALLOW_LEVELS):
         inner = rb"[{\[](?:" + _ATOM + rb"|" + inner + rb")*+[}\]]"
-    return re.compile(inner, re.VERBOSE | re.DOTALL)
+    # A blob, which is tried first within, is no container at the start either.
+    return re.compile(rb"(?!" + _BLOB + rb")" + inner, re.VERBOSE | re.DOTALL)
 
 
 _OPENING: Final = (b"{", b"[")

@@ -58,6 +58,7 @@ def test_a_block_is_read_to_the_very_bytes() -> None:
     assert to_slice(expected).buf == plain.buf
     assert to_slice(expected).symbols.texts == plain.symbols.texts
     assert [plain] == list(iter_text(BLOCK.encode()))
+    assert plain == maybe_plain(f"\r\n {BLOCK}\t\n")
 
 
 PLAIN = {

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from qldb_stream.errors import IonDecodeError
 from qldb_stream.ion import iter_text, load_slice, to_text
@@ -50,6 +50,8 @@ def test_a_text_ends_at_its_last_bracket(text: bytes) -> None:
         assert len(text) == find_end(text + after, 0)
 
 
+@settings(max_examples=400)
+@example(["{", "}"])
 @given(
     st.lists(st.sampled_from([*"{}[]\"'\\/*a \n", "{{", "}}", "//", "''", "{{aa==}}"]), max_size=30)
 )
