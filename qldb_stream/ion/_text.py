@@ -107,6 +107,11 @@ def _iter_under(text: str, table: SymbolTable) -> Generator[IonSlice, None, Symb
 def _iter_slices(text: str, pos: int, end: int, table: SymbolTable) -> Iterator[IonSlice]:
     """Read a part of a text that has no symbol table in it."""
     named, problem = with_names(text[pos:end], table)
+    if table is not SYSTEM_TABLE and problem is None:  # else it was looked at before
+        plain = maybe_plain(named.lstrip(" \t\r\n"))
+        if plain is not None:
+            yield plain
+            return
     try:
         for value in _iter_values(named):
             yield to_slice(value)

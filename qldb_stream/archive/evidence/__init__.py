@@ -8,17 +8,13 @@ package: it travels in each bundle, and runs wherever Python does.
 
 from __future__ import annotations
 
-from qldb_stream.archive.evidence._answers import (
-    Answer,
-    AnsweredProof,
-    parse_answer,
-    verify_proof,
-)
+from qldb_stream.archive.evidence._answers import AnsweredProof, verify_proof
 from qldb_stream.archive.evidence._bundle import Evidence, make_evidence
 from qldb_stream.archive.evidence._given import find_in_answer, found_at
 from qldb_stream.archive.evidence._indexed import maybe_find_by_index
 from qldb_stream.archive.evidence._search import FoundRevision, check_found, find_revision
 from qldb_stream.archive.evidence._sign import Signer, open_signer
+from qldb_stream.parsers.answer import Answer, parse_answer
 
 __all__ = [
     "Answer",

@@ -20,10 +20,10 @@ from qldb_stream.events import Block, BlockAddress, Revision, RevisionKind
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import fold_proof
 from qldb_stream.ion import IonSlice
-from qldb_stream.parsers.answer import Answer, parse_answer
+from qldb_stream.parsers.answer import Answer
 from qldb_stream.verification import Saved, verify_block
 
-__all__ = ["Answer", "AnsweredProof", "parse_answer", "verify_proof"]
+__all__ = ["AnsweredProof", "verify_proof"]
 
 
 @attrs.frozen

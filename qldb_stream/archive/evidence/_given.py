@@ -7,11 +7,12 @@ only as far as they lead to the digest.
 
 from __future__ import annotations
 
-from qldb_stream.archive.evidence._answers import Answer, verify_proof
+from qldb_stream.archive.evidence._answers import verify_proof
 from qldb_stream.archive.evidence._rebuilt import as_rebuilt
 from qldb_stream.archive.evidence._search import FoundRevision, check_found, check_verified
 from qldb_stream.errors import ProofRefusedError, UsageError
 from qldb_stream.events import Revision
+from qldb_stream.parsers.answer import Answer
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.pipeline import CheckedBlock
 
