@@ -38,7 +38,7 @@ from qldb_stream.errors import (
     SequenceGapError,
     UsageError,
 )
-from qldb_stream.events import NEED_MORE, Block, BlockSummary, Need, Revision
+from qldb_stream.events import NEED_MORE, Block, BlockAddress, BlockSummary, Need, Revision
 from qldb_stream.report import Gap
 
 __all__ = ["EARLIEST", "Earliest", "Sequencer", "check_numbers"]
@@ -161,6 +161,17 @@ class Sequencer:
             strand.waiting[number] = _merge(strand.waiting[number], block)
         else:
             self._store(strand, block)
+
+    def pass_over(self, address: BlockAddress) -> None:
+        """
+        Take note that the blocks of sorted input up to an address went by in order elsewhere.
+
+        They follow those that were fed; none of these waits, and no gap is declared in the strand.
+        """
+        strand = self._strands[address.strand_id]
+        assert not strand.waiting, "what was fed is asked for first"
+        assert not strand.gaps, "blocks in a declared gap are to be refused"
+        strand.next = strand.fed = address.sequence_no + 1
 
     def next_block(self) -> Block | Need:
         """Give the next block of a strand that has one, or NEED_MORE."""

@@ -96,6 +96,21 @@ def test_the_frontier_has_the_root_of_the_whole_tree_after_each_leaf(leaves: lis
         assert (merkle_root(leaves[:count]), count) == (frontier.root(), frontier.size)
 
 
+@given(st.lists(st.lists(digests, max_size=20), max_size=6))
+def test_leaves_in_bulk_are_leaves(several: list[list[bytes]]) -> None:
+    """Extending by leaves is appending each."""
+    frontier, one_by_one = MerkleFrontier(), MerkleFrontier()
+    for leaves in several:
+        frontier.extend(leaves)
+        for leaf in leaves:
+            one_by_one.append(leaf)
+        assert one_by_one.root() == frontier.root()
+        assert one_by_one.size == frontier.size
+    with pytest.raises(UsageError, match="32 bytes"):
+        frontier.extend([bytes(32), b"short"])
+    assert one_by_one.root() == frontier.root()
+
+
 def test_the_frontier_stays_as_it_was_when_it_refuses_a_leaf() -> None:
     """A leaf of another length leaves size and root alone."""
     frontier = MerkleFrontier()

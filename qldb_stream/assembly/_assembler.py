@@ -118,6 +118,11 @@ class BlockAssembler:
         address, _ = self._ready.popitem(last=False)
         return self._give_out(self._blocks.pop(address))
 
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing waits, neither for parts nor for being asked for."""
+        return not (self._open or self._ready)
+
     def finish(self, address: BlockAddress, passed: bytes | None = None) -> None:
         """
         Take note that nothing more comes for blocks up to an address.

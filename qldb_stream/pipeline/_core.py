@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
@@ -46,7 +46,8 @@ from qldb_stream.events import (
 from qldb_stream.ordering import EARLIEST, Sequencer
 from qldb_stream.pipeline._checks import NO_CHECKS, Checks, unconfirmed
 from qldb_stream.pipeline._gate import StrandGate, Verdict
-from qldb_stream.pipeline._sound import SoundBlock
+from qldb_stream.pipeline._sound import SettledBlock, SoundBlock
+from qldb_stream.pipeline._strands import StrandState
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.report import (
     BlockVerification,
@@ -106,39 +107,6 @@ class CheckedBlock:
     position: Position | None
 
 
-@attrs.define
-class _Strand:
-    """
-    What is known of a strand.
-
-    `next` is the number that must come next, None while any may. `explained` is a heap of
-    numbers that have problems of their own. `newest_left_out` is the highest number before
-    the start that came.
-    """
-
-    gate: StrandGate
-    next: int | None
-    explained: list[int] = attrs.field(factory=list)
-    is_begun: bool = False
-    newest_left_out: int | None = None
-
-    def is_past(self, block: Block) -> bool:
-        """Say whether a block's turn was in this run, and is over."""
-        return self.next is not None and block.address.sequence_no < self.next
-
-    def has(self, block: Block) -> bool:
-        """Say whether the sink had a block before this run."""
-        had = self.gate.had
-        return had is not None and block.address.sequence_no <= had.sequence_no
-
-    def pop_explained(self, until: int) -> set[int]:
-        """Take the explained numbers up to one."""
-        found = set()
-        while self.explained and self.explained[0] <= until:
-            found.add(heapq.heappop(self.explained))
-        return found
-
-
 class PipelineCore:
     """
     Joins the stages from events to checked blocks.
@@ -188,7 +156,7 @@ class PipelineCore:
         self._tally = Tally()
         self._start = start
         self._gaps = gaps
-        self._strands: dict[str, _Strand] = {}
+        self._strands: dict[str, StrandState] = {}
         self._sound: dict[BlockAddress, SoundBlock] = {}  # verified elsewhere, and on their way
         self._is_closed = False
         self.before_start = 0
@@ -209,7 +177,7 @@ class PipelineCore:
                 f"{first} would leave a hole; leave the start away, or declare the gap"
             )
         gate = StrandGate(strand_id, position, first, self._gaps.get(strand_id, ()))
-        self._strands[strand_id] = _Strand(gate, gate.next_number)
+        self._strands[strand_id] = StrandState(gate, gate.next_number)
         if gate.next_number is not None:
             self._live_starts[strand_id] = gate.next_number
 
@@ -240,17 +208,51 @@ class PipelineCore:
         if self._order is Order.LIVE:
             self._pass_on()
 
-    def pass_sound(self, address: BlockAddress, found: SoundBlock, events: int) -> None:
+    def pass_sound(self, found: SoundBlock, events: int) -> None:
         """
         Take a block of sorted input that was verified elsewhere; ask for blocks after it.
 
         `found` is what is to be told of it; `events`, in which it came, count as records.
         """
         assert self._order is Order.SORTED, "others wait for copies of their blocks"
-        self._assembler.finish(address, found.block_hash)
+        self._assembler.finish(found.address, found.block_hash)
         self._tally.records += events
-        self._sound[address] = found
-        self._pass_on(found.stub(address))
+        self._sound[found.address] = found
+        self._pass_on(found.stub())
+
+    def pass_following(self, found: Sequence[SettledBlock]) -> int:
+        """
+        Take blocks like `pass_sound`, as long as each plainly follows the last one of its strand.
+
+        Args:
+            found: of sorted input, as many as there are at once; all blocks before them were
+                asked for.
+
+        Returns:
+            How many were taken; they count, and never come out.
+        """
+        strand_id = found[0].answer.strand_id if found else ""
+        strand = self._strands.get(strand_id)
+        if strand is None or not self._may_follow(strand, strand_id):
+            return 0
+        taken = found[: self._verifier.follow([one.answer for one in found])]
+        if taken:
+            first, last = taken[0].answer, taken[-1].answer
+            self._assembler.finish(last.address, last.block_hash)
+            self._sequencer.pass_over(last.address)
+            strand.gate.pass_over(first.sequence_no, last.stub())
+            strand.next = last.sequence_no + 1
+        self._tally.records += sum([one.events for one in taken])
+        for answer in [one.answer for one in taken]:
+            self._tally.add_sound(answer.revisions, answer.not_checkable)
+            if answer.requests:
+                self._redactions.ask(answer.requests)
+        return len(taken)
+
+    def _may_follow(self, strand: StrandState, strand_id: str) -> bool:
+        """Say whether nothing waits, and nothing is to be compared with sink, gaps or start."""
+        is_free = strand.is_begun and strand.gate.had is None and not self._gaps.get(strand_id)
+        return self._order is Order.SORTED and is_free and self._assembler.is_idle
 
     def finish(self, address: BlockAddress) -> None:
         """Take note that nothing more comes for blocks up to an address."""
@@ -369,8 +371,9 @@ class PipelineCore:
             verification = self._verifier.feed(block)
             self._add_verification(block, verification)
         else:
-            verification = self._verifier.feed(block, sound.verification(block.address))
+            verification = self._verifier.feed(block, sound.verification)
             self._tally.add_verification(verification, sound.revisions)
+            self._redactions.ask(sound.requests)
         verdict = self._admit(strand.gate, block, verification)
         position = strand.gate.position if verdict is Verdict.DELIVER else None
         return CheckedBlock(block, verification, verdict, position)
@@ -405,7 +408,7 @@ class PipelineCore:
             self.redacted[block.address] = None
         return verdict
 
-    def _begin_chain(self, strand_id: str, strand: _Strand, number: int) -> None:
+    def _begin_chain(self, strand_id: str, strand: StrandState, number: int) -> None:
         """Link the first block to what the sink has, when it comes after that."""
         had = strand.gate.position
         if not strand.is_begun and had is not None and had.sequence_no < number:
@@ -415,10 +418,7 @@ class PipelineCore:
     def _report_hole(self, strand_id: str, first: int, last: int) -> None:
         """Name what is missing between two numbers, and has no problem of its own."""
         strand = self._strands[strand_id]
-        known = strand.pop_explained(last)
-        had = strand.gate.had
-        gaps = (*self._gaps.get(strand_id, ()), *(() if had is None else had.gaps))
-        for start, end in _missing(first, last, known, gaps):
+        for start, end in strand.iter_missing(first, last, self._gaps.get(strand_id, ())):
             message = str(SequenceGapError(strand_id, start, end))
             self._tally.add_problem(Problem(ProblemCode.GAP, message, strand_id, start))
 
@@ -429,7 +429,7 @@ class PipelineCore:
             if strand.next is not None and strand.explained:
                 self._report_hole(strand_id, strand.next, max(strand.explained))
 
-    def _report_start(self, strand_id: str, strand: _Strand) -> None:
+    def _report_start(self, strand_id: str, strand: StrandState) -> None:
         """Name a start that nothing came at or after, once."""
         first, newest = self._first(strand_id), strand.newest_left_out
         if strand.is_begun or first is None or newest is None:
@@ -464,21 +464,6 @@ def is_redacted(block: Block) -> bool:
 def _count_revisions(block: Block) -> int:
     """Count the revisions that have contents."""
     return sum(revision.metadata is not None for revision in block.revisions)
-
-
-def _missing(
-    first: int, last: int, explained: Iterable[int], gaps: Sequence[Gap]
-) -> Iterator[tuple[int, int]]:
-    """Iterate over the runs of numbers that nothing explains."""
-    known = [(n, n) for n in explained] + [(gap.first, gap.last) for gap in gaps]
-    for start, end in sorted(known):
-        if start > last:
-            break
-        if first < start:
-            yield first, start - 1
-        first = max(first, end + 1)
-    if first <= last:
-        yield first, last
 
 
 def _problem_of(error: IntegrityError) -> Problem:

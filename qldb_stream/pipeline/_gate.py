@@ -111,6 +111,13 @@ class StrandGate:
         self._move(block, crossed)
         return Verdict.DELIVER, None
 
+    def pass_over(self, first: int, last: Block) -> None:
+        """Take note of verified blocks, without a hole, where the sink has nothing yet."""
+        assert self.had is None, "what the sink has is compared with"
+        if self._next == first:
+            self._next = last.address.sequence_no
+        self.admit(last, is_verified=True)
+
     def missed(self) -> Iterator[Problem]:
         """Name the blocks that the sink never had and cannot get, one problem per cause."""
         for gap, (first, last) in self._missed.items():

@@ -44,12 +44,17 @@ class PlacedSource(Protocol):
 
 @runtime_checkable
 class SharedSource(Protocol):
-    """A sorted source whose blocks can be settled as they are found, by several processes too."""
+    """A sorted source of whose blocks something can be said as they are found."""
 
     def shared_items(
         self, jobs: int, look: Callable[[BlockAddress, Block | Sequence[Event]], Any]
     ) -> Iterator[Any]:
-        """Iterate like `placed_items`, or over values with `address`, `answer` and `events`."""
+        """
+        Iterate like `placed_items`, with the help of several processes or alone.
+
+        In place of the items of blocks of which `look` says something comes a list for some of
+        them, of values with `answer` and `events`, which is how many events each is made of.
+        """
 
 
 @runtime_checkable

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
-from typing import Any
 
 import attrs
 
@@ -25,6 +24,7 @@ from qldb_stream.pipeline._delivery import Delivery
 from qldb_stream.pipeline._foreign import closing_sink
 from qldb_stream.pipeline._inputs import (
     Input,
+    PlacedItem,
     SearchableSource,
     SharedSource,
     address_of,
@@ -35,7 +35,7 @@ from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
 from qldb_stream.pipeline._located import RecallingSource, with_copies
 from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
-from qldb_stream.pipeline._sound import maybe_sound
+from qldb_stream.pipeline._sound import SettledBlock, maybe_sound
 from qldb_stream.pipeline._target import SinkPlan
 from qldb_stream.pipeline._whereabouts import located
 from qldb_stream.report import (
@@ -206,7 +206,8 @@ def iter_checked(
         source: what is fed.
         position_of: is asked for what a sink has of a strand, once for each strand.
         jobs: how many processes verify, where blocks themselves are not needed: what comes out
-            of sound ones may be a stub, with their address, time and hashes. 0 for all of each.
+            of sound ones may be a stub, with their address, time and hashes, or nothing, where
+            one plainly follows another. 0 for all of each.
 
     Yields:
         Each whole block with its verdict; `core.report()` sums up what is past.
@@ -218,9 +219,11 @@ def iter_checked(
     if isinstance(source, RecallingSource):
         core.locate = partial(with_copies, source=source)
     for found in _iter_shared(source, jobs) if jobs else iter_placed(source):
-        if not isinstance(found, tuple):
-            core.pass_sound(found.address, found.answer, found.events)
-            yield from _ready(core)
+        if isinstance(found, list):
+            if place is not None:
+                core.finish(place)
+                yield from _ready(core)
+            yield from _pass_sound(core, found)
             place = None
             continue
         address, item = found
@@ -238,7 +241,7 @@ def iter_checked(
     yield from _ready(core)
 
 
-def _iter_shared(source: Input, jobs: int) -> Iterator[Any]:
+def _iter_shared(source: Input, jobs: int) -> Iterator[PlacedItem | list[SettledBlock]]:
     if not isinstance(source, SharedSource):
         if jobs == 1:
             return iter_placed(source)
@@ -246,6 +249,16 @@ def _iter_shared(source: Input, jobs: int) -> Iterator[Any]:
             f"several processes cannot share {type(source).__name__}: files and folders are shared"
         )
     return source.shared_items(jobs, maybe_sound)
+
+
+def _pass_sound(core: PipelineCore, run: Sequence[SettledBlock]) -> Iterator[CheckedBlock]:
+    """Pass a run of sound blocks; what comes out are those that begin or break a chain."""
+    while run:
+        run = run[core.pass_following(run) :]
+        for one in run[:1]:
+            core.pass_sound(one.answer, one.events)
+            yield from _ready(core)
+        run = run[1:]
 
 
 def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:

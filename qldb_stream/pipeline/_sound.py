@@ -10,63 +10,75 @@ whoever settled what, and however many processes there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionKind
 from qldb_stream.records import is_from_json
 from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome, ProblemCode
-from qldb_stream.verification import verify_block
+from qldb_stream.verification import Request, requests_of, verify_block
 
 if TYPE_CHECKING:
     from qldb_stream.events import Revision
 
-__all__ = ["SoundBlock", "maybe_sound"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+__all__ = ["SettledBlock", "SoundBlock", "maybe_sound"]
 
 
 class SoundBlock(NamedTuple):
     """
-    A block in which nothing failed, wherever it stands.
+    A block in which nothing failed; a plain tuple, since each block of an archive has one pickled.
 
-    `block_time_us` counts from 1970; `revisions` counts what has contents. Of each check that is
-    not checkable there is all but the outcome. Plain values, because they are written down, or
-    sent, for each block of an archive.
+    `not_checkable` are those of its checks; `revisions` counts what has contents; `requests` are
+    the redactions that it asks for.
     """
 
-    block_time_us: int
+    strand_id: str
+    sequence_no: int
+    block_timestamp: datetime
     block_hash: bytes
     previous_block_hash: bytes
     revisions: int
-    not_checkable: tuple[tuple[str, str, str | None, str | None], ...]
-    delete_rule: str | None
+    not_checkable: tuple[Check, ...] = ()
+    delete_rule: DeleteRule | None = None
+    requests: tuple[Request, ...] = ()
 
-    def verification(self, address: BlockAddress) -> BlockVerification:
+    @property
+    def address(self) -> BlockAddress:
+        """Give the block's address."""
+        return BlockAddress(self.strand_id, self.sequence_no)
+
+    @property
+    def verification(self) -> BlockVerification:
         """Give what `verify_block` said of it, without the checks that are verified."""
-        checks = [
-            Check(ProblemCode(name), Outcome.NOT_CHECKABLE, detail, document_id, field)
-            for name, detail, document_id, field in self.not_checkable
-        ]
-        rule = None if self.delete_rule is None else DeleteRule(self.delete_rule)
-        return BlockVerification(address, tuple(checks), rule)
+        return BlockVerification(self.address, self.not_checkable, self.delete_rule)
 
-    def stub(self, address: BlockAddress) -> Block:
+    def stub(self) -> Block:
         """Give as much of the block as its place in the chain takes."""
         summary = BlockSummary(
             None,
-            address,
+            self.address,
             "",
-            _EPOCH + timedelta(microseconds=self.block_time_us),
+            self.block_timestamp,
             self.block_hash,
             b"",
             self.previous_block_hash,
             (),
         )
         return Block(summary, ())
+
+
+class SettledBlock(Protocol):
+    """What a source tells in place of a block of which `maybe_sound` has answered."""
+
+    @property
+    def answer(self) -> SoundBlock:
+        """Give what was answered."""
+
+    @property
+    def events(self) -> int:
+        """Count the events that it is made of."""
 
 
 def maybe_sound(address: BlockAddress, found: Block | Sequence[Event]) -> SoundBlock | None:
@@ -88,18 +100,15 @@ def maybe_sound(address: BlockAddress, found: Block | Sequence[Event]) -> SoundB
         return None
     summary = block.summary
     return SoundBlock(
-        (summary.block_timestamp - _EPOCH) // _MICROSECOND,
+        address.strand_id,
+        address.sequence_no,
+        summary.block_timestamp,
         summary.block_hash,
         summary.previous_block_hash,
         sum(revision.metadata is not None for revision in block.revisions),
-        tuple(
-            [
-                (check.name.value, check.detail, check.document_id, check.field)
-                for check in verification.checks
-                if check.outcome is Outcome.NOT_CHECKABLE
-            ]
-        ),
-        None if verification.delete_rule is None else verification.delete_rule.value,
+        tuple([c for c in verification.checks if c.outcome is Outcome.NOT_CHECKABLE]),
+        verification.delete_rule,
+        requests_of(block),
     )
 
 
@@ -123,10 +132,8 @@ def _maybe_whole(events: Sequence[Event]) -> Block | None:
 
 
 def _is_plain(block: Block) -> bool:
-    """Say whether nothing in a block has to do with other blocks: no redaction, no lost types."""
-    summary = block.summary
-    is_simple = summary.redaction_info is None and not is_from_json(summary)
-    return is_simple and not any(map(_is_special, block.revisions))
+    """Say whether all of a block is at hand: nothing is redacted, no types are lost."""
+    return not is_from_json(block.summary) and not any(map(_is_special, block.revisions))
 
 
 def _is_special(revision: Revision) -> bool:

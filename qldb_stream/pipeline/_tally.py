@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from qldb_stream.errors import ExportIncompleteError
 from qldb_stream.events import Undecodable
 from qldb_stream.report import (
     BlockVerification,
+    Check,
     Outcome,
     Problem,
     ProblemCode,
@@ -51,8 +53,7 @@ class Tally:
 
     def add_verification(self, verification: BlockVerification, revisions: int) -> None:
         """Count a verified block, and its revisions that have contents."""
-        self._blocks += 1
-        self._revisions += revisions
+        self.add_sound(revisions)
         for check in verification.checks:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
@@ -60,6 +61,13 @@ class Tally:
                 self._rebuilt += check.name is ProblemCode.REVISION_HASH
         for problem in verification.problems:
             self.add_problem(problem)
+
+    def add_sound(self, revisions: int, not_checkable: Iterable[Check] = ()) -> None:
+        """Count a block in which nothing failed, its revisions, and what could not be checked."""
+        self._blocks += 1
+        self._revisions += revisions
+        for check in not_checkable:
+            self._not_checkable[check.detail] += 1
 
     def report(self, strands: tuple[StrandReport, ...]) -> VerifyReport:
         """Sum up what has been added so far."""

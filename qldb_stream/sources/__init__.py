@@ -14,7 +14,7 @@ from qldb_stream.sources._files import INDEX_NAME
 from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
 from qldb_stream.sources._index import Place
 from qldb_stream.sources._promises import JudgedManifest
-from qldb_stream.sources._settle import Settled
+from qldb_stream.sources._settle import Said
 
 __all__ = [
     "INDEX_NAME",
@@ -25,6 +25,6 @@ __all__ = [
     "Place",
     "PlaceReader",
     "Progress",
-    "Settled",
+    "Said",
     "open_source",
 ]

@@ -15,16 +15,17 @@ from itertools import chain
 from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
-from qldb_stream.events import BlockAddress, Event, Undecodable
+from qldb_stream.events import Block, BlockAddress, Event, Undecodable
 from qldb_stream.ion import MAX_VALUE_BYTES
 from qldb_stream.parsers.gunzip import is_gzip
 from qldb_stream.parsers.kinds import SNIFF_BYTES
 from qldb_stream.sources._caches import SymbolPlaces
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
-from qldb_stream.sources._index import Index, Place, SymbolRow
+from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Progress
 from qldb_stream.sources._reading import EventReader, Reading, read_items
+from qldb_stream.sources._rows import SymbolRow
 from qldb_stream.sources._s3 import ObjectFiles
 from qldb_stream.typing import Item, Readable
 
@@ -240,6 +241,23 @@ class PlaceReader:
     def recall_all(self) -> dict[BlockAddress, list[tuple[str, int, Item]]]:
         """Do the same for both, before the files are closed."""
         return {at: self.recall(at) for at, _ in self._recent if at is not None}
+
+    def maybe_block(self, place: Place) -> Block | None:
+        """
+        Read the whole block at a place that the first pass has just found.
+
+        Returns:
+            None where a record stands, or something damaged, of which `items` tells.
+
+        Raises:
+            SourceError: the file changed or fails.
+        """
+        if place.tables is None:
+            return None
+        try:
+            return self._events.read_whole(self._carrier(place.file), place, place.tables)
+        except DecodeError:
+            return None
 
     def _carrier(self, number: int) -> Readable:
         found = self._carriers.get(number)

@@ -33,6 +33,7 @@ __all__ = [
     "iter_found",
     "read_events",
     "read_manifest",
+    "read_whole",
 ]
 
 
@@ -119,10 +120,20 @@ def read_events(
     """
     if tables is None:
         return [parse_record(data)]
+    return list(events_of(read_whole(data, tables, address)))
+
+
+def read_whole(data: bytes, tables: SymbolTable, address: BlockAddress | None) -> Block:
+    """
+    Read the bytes of a block, as `read_events` takes them.
+
+    Raises:
+        DecodeError: it cannot be read, or is another block.
+    """
     block = read_block(data, tables)
     if address is not None and block.address != address:
         raise EnvelopeError("blockAddress", "the address that stands first", "another one")
-    return list(events_of(block))
+    return block
 
 
 def events_of(block: Block) -> Iterator[Event]:

@@ -43,7 +43,7 @@ from qldb_stream.sources._promises import (
 )
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, ObjectFiles, find_objects, is_s3
-from qldb_stream.sources._settle import Look, Settled
+from qldb_stream.sources._settle import Look, Said
 from qldb_stream.sources._shares import SharedReading
 from qldb_stream.typing import Item, Readable
 
@@ -212,15 +212,18 @@ class FolderSource:
 
     def shared_items(
         self, jobs: int, look: Look
-    ) -> Iterator[Settled | tuple[BlockAddress | None, Item]]:
+    ) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
         """
-        Iterate like `placed_items`, over blocks that are settled where they are found.
+        Iterate like `placed_items`, over blocks of which something is said where they are found.
 
         Args:
             jobs: how many processes; with one it is the caller's own.
-            look: is called with each block's address, and the block or its events; what it
-                answers comes in their place. None leaves them to the caller. A function of a
-                module, whose answers can be pickled.
+            look: is called with each block's address, and the block or its events. None leaves
+                them to the caller. A function of a module, whose answers can be pickled.
+
+        Yields:
+            In place of the items of blocks of which something was said, that: for some hundreds
+            of blocks together, in their order.
 
         Raises:
             SourceError: as `items`.

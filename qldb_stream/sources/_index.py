@@ -11,35 +11,34 @@ opens a block that never was. Of several blocks that list one hash (no sound jou
 has that: metadata is hashed) its own address decides, then the lowest.
 
 A whole block of an export is one row, with the hashes that it lists beside it: these are
-looked at only where a source has revisions by themselves as well. Symbol tables that
+looked at only where a source has revisions by themselves as well. What was said of blocks when
+they were found is kept in runs of consecutive ones, and of those that stand alone with their
+numbers no row is looked at again. Symbol tables that
 blocks need from elsewhere in their object are kept as chains, each with those before it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
 from qldb_stream.errors import SourceError
-from qldb_stream.events import BlockAddress, BlockSummary, ControlRecord, Event
-from qldb_stream.parsers.export_places import FoundBlock
+from qldb_stream.events import BlockAddress
+from qldb_stream.sources._rows import BLOCK, CONTROL, REVISION, SUMMARY, RowKeeper, Rows, SymbolRow
+from qldb_stream.sources._settle import Run, read_said
 
-__all__ = ["Index", "Place", "Rows", "SymbolRow"]
+__all__ = ["Index", "Place"]
 
 _CACHE_KIB: Final = 16 * 1024
-_ROWS_PER_INSERT: Final = 2000
 _DIGEST_BYTES: Final = 32
 _RANGES_TOLD: Final = 3
 
-_CONTROL: Final = 0
-_SUMMARY: Final = 1
-_BLOCK: Final = 2  # after summaries, before revisions: the order in which they are read
-_REVISION: Final = 3
+_START: Final = ("", -2)  # before everything: CONTROL has no strand, and the number -1
 
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = OFF;
@@ -47,8 +46,9 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
 CREATE TABLE part (
     strand TEXT, number INTEGER, kind INTEGER, hash BLOB,
-    file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB, answer BLOB
+    file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB, asked INTEGER
 );
+CREATE TABLE run (strand TEXT, first INTEGER, last INTEGER, file INTEGER, said BLOB);
 CREATE TABLE leaf (hash BLOB, strand TEXT, number INTEGER);
 CREATE TABLE symbols (
     file INTEGER, number INTEGER, parent INTEGER, start INTEGER, length INTEGER,
@@ -62,7 +62,7 @@ UPDATE part SET (strand, number) = (
     SELECT leaf.strand, leaf.number FROM leaf WHERE leaf.hash = part.hash
     ORDER BY leaf.strand, leaf.number LIMIT 1
 )
-WHERE kind = {_REVISION}
+WHERE kind = {REVISION}
     AND NOT EXISTS (
         SELECT 1 FROM leaf WHERE leaf.hash = part.hash
             AND leaf.strand = part.strand AND leaf.number = part.number
@@ -73,16 +73,25 @@ DROP TABLE leaf;
 
 _INSERT: Final = "INSERT INTO part VALUES (?,?,?,?,?,?,?,?,?,?)"
 
-# The hash puts copies side by side; the rest makes the order the same in every run.
-_IN_ORDER: Final = """
-SELECT strand, number, kind, file, start, length, place, answer FROM part
-ORDER BY strand, number, kind, hash, file, start, place
-"""
+_FIND: Final = "CREATE INDEX IF NOT EXISTS part_by_number ON part (strand, number, kind, file)"
 
+_PARTS: Final = "SELECT strand, number, kind, file, start, length, place, asked FROM part"
+_BEHIND: Final = "WHERE (strand, number) > (?, ?)"
+# The hash puts copies side by side; the rest makes the order the same in every run.
+_IN_ORDER: Final = "ORDER BY strand, number, kind, hash, file, start, place"
+_ALL: Final = f"{_PARTS} {_IN_ORDER}"
+_REST: Final = f"{_PARTS} {_BEHIND} {_IN_ORDER}"
+_BETWEEN: Final = f"{_PARTS} {_BEHIND} AND (strand, number) < (?, ?) {_IN_ORDER}"
+
+_RUNS: Final = "SELECT rowid, strand, first, last FROM run ORDER BY strand, first, last, file"
+_SHARED: Final = """
+SELECT number FROM part WHERE strand = ? AND number BETWEEN ? AND ?
+GROUP BY number HAVING COUNT(*) > 1 ORDER BY number
+"""
 
 _NUMBERS: Final = f"""
 SELECT DISTINCT number FROM part
-WHERE strand = ? AND number BETWEEN ? AND ? AND kind IN ({_SUMMARY}, {_BLOCK})
+WHERE strand = ? AND number BETWEEN ? AND ? AND kind IN ({SUMMARY}, {BLOCK})
     AND (? IS NULL OR (file = ? AND kind = ?))
 ORDER BY number
 """  # noqa: S608 - as above
@@ -96,8 +105,8 @@ class Place:
     `index` counts the records of an aggregate; None where the bytes are the record's
     own. `address` is None for CONTROL, which belongs to no block. `tables` is the number of
     the symbol tables that a whole block of an export needs, as `parsers.export_walk` counts
-    them; None for a record. `answer` is what was said of a whole block when it was found, as it
-    was given to `add_block`.
+    them; None for a record. `is_asked` says whether something was to be said of a whole block when
+    it was found.
     """
 
     file: int
@@ -106,109 +115,22 @@ class Place:
     index: int | None
     address: BlockAddress | None
     tables: int | None = None
-    answer: bytes | None = attrs.field(default=None, eq=False, repr=False)
+    is_asked: bool = attrs.field(default=False, eq=False, repr=False)
 
 
-SymbolRow: TypeAlias = tuple[int, int, int, int, int]
-"""Where symbol tables stand: file, their number and that of those before them, offset, length."""
+class Index(RowKeeper):
+    """
+    Where every record of a source stands; first filled, then read in order.
 
-_Row: TypeAlias = tuple[str, int, int, bytes, int, int, int, int | None, bytes | None, bytes | None]
-
-
-class Rows:
-    """What a file or several hold, as rows for an index; plain values, for any process."""
+    Whatever adds to it raises `SourceError` when the temporary database cannot grow.
+    """
 
     def __init__(self) -> None:
-        self.parts: list[_Row] = []
-        self.leaves: list[tuple[bytes, str, int]] = []
-        self.symbols: list[SymbolRow] = []
-        self.has_blocks = self.has_revisions = False
-
-    def __len__(self) -> int:
-        return len(self.parts) + len(self.leaves) + len(self.symbols)
-
-    def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
-        """Note where an event stands."""
-        if isinstance(event, ControlRecord):
-            self._append("", -1, _CONTROL, b"", (file, offset, length, index))
-        elif isinstance(event, BlockSummary):
-            strand_id, number = event.address.strand_id, event.address.sequence_no
-            place = (file, offset, length, index)
-            self._append(strand_id, number, _SUMMARY, event.block_hash, place)
-            for revision in event.revision_summaries:
-                self.leaves.append((revision.hash, strand_id, number))
-        else:
-            address = event.revision.address
-            strand_id, number = address.strand_id, address.sequence_no
-            digest = event.revision.hash
-            self.has_revisions = True
-            self._append(strand_id, number, _REVISION, digest, (file, offset, length, index))
-
-    def _append(
-        self,
-        strand_id: str,
-        number: int,
-        kind: int,
-        digest: bytes,
-        place: tuple[int, int, int, int | None],
-    ) -> None:
-        self.parts.append((strand_id, number, kind, digest, *place, None, None))
-
-    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
-        """Note where a whole block of an export stands, and what is said of it."""
-        address = found.address
-        self.has_blocks = True
-        place = (file, found.offset, found.length, found.tables)
-        block = (address.strand_id, address.sequence_no, _BLOCK, found.block_hash)
-        self.parts.append((*block, *place, found.leaves, answer))
-
-    def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
-        """Note where symbol tables stand that blocks of a file need."""
-        self.symbols.append((file, number, parent, offset, length))
-
-
-class Index:
-    """Where every record of a source stands; first filled, then read in order."""
-
-    def __init__(self) -> None:
+        super().__init__()
         # The one who reads may be another thread than the one who began.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(_SCHEMA)
-        self._rows = Rows()
         self._has_blocks = self._has_revisions = False
-
-    def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
-        """
-        Note where an event stands.
-
-        Raises:
-            SourceError: the temporary database cannot grow.
-        """
-        self._rows.add(event, file, offset, length, index)
-        if len(self._rows) >= _ROWS_PER_INSERT:
-            self._insert()
-
-    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
-        """
-        Note where a whole block of an export stands, and what is said of it.
-
-        Raises:
-            SourceError: the temporary database cannot grow.
-        """
-        self._rows.add_block(found, file, answer)
-        if len(self._rows) >= _ROWS_PER_INSERT:
-            self._insert()
-
-    def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
-        """
-        Note where symbol tables stand that blocks of a file need.
-
-        Raises:
-            SourceError: the temporary database cannot grow.
-        """
-        self._rows.add_tables(file, number, parent, offset, length)
-        if len(self._rows) >= _ROWS_PER_INSERT:
-            self._insert()
 
     def add_rows(self, rows: Rows) -> None:
         """
@@ -217,14 +139,12 @@ class Index:
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        self._insert()
-        self._rows = rows
-        self._insert()
+        self.hand_on()
+        self._take(rows)
 
     def tables(self, file: int, number: int) -> tuple[int, int, int]:
         """Give the number of the tables before some tables, and their own offset and length."""
-        if self._rows.symbols:
-            self._insert()
+        self.hand_on()
         found: tuple[int, int, int] = self._database.execute(
             "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
             (file, number),
@@ -233,7 +153,7 @@ class Index:
 
     def all_tables(self) -> Iterator[SymbolRow]:
         """Iterate over where all symbol tables stand."""
-        self._insert()
+        self.hand_on()
         yield from self._database.execute(
             "SELECT file, number, parent, start, length FROM symbols ORDER BY file, number"
         )
@@ -243,7 +163,7 @@ class Index:
         self._make_findable()
         rows = self._database.execute(
             "SELECT DISTINCT file FROM part WHERE kind = ? AND strand = ? AND number = ?",
-            (_BLOCK, strand_id, sequence_no),
+            (BLOCK, strand_id, sequence_no),
         )
         return [file for (file,) in rows]
 
@@ -280,7 +200,7 @@ class Index:
             SourceError: the temporary database cannot grow.
         """
         self._make_findable()
-        numbers = self._database.execute(_NUMBERS, (strand_id, first, last, file, file, _BLOCK))
+        numbers = self._database.execute(_NUMBERS, (strand_id, first, last, file, file, BLOCK))
         ranges: list[tuple[int, int]] = []
         count, expected = 0, first
         for (number,) in chain(numbers, ((last + 1,),)):
@@ -293,12 +213,9 @@ class Index:
 
     def _make_findable(self) -> None:
         """Let blocks be found by their numbers; needed where exports promise any."""
-        if len(self._rows):
-            self._insert()
+        self.hand_on()
         with _translated():
-            self._database.execute(
-                "CREATE INDEX IF NOT EXISTS part_by_number ON part (strand, number, kind, file)"
-            )
+            self._database.execute(_FIND)
 
     def places(self) -> Iterator[Place]:
         """
@@ -310,21 +227,68 @@ class Index:
         Raises:
             SourceError: the temporary database cannot grow.
         """
-        self._insert()
+        self._put_in_place()
+        return self._select(_ALL)
+
+    def runs_and_places(self) -> Iterator[Run | Place]:
+        """
+        Iterate like `places`, with what was said of blocks in place of those that stand alone.
+
+        Raises:
+            SourceError: the temporary database cannot grow.
+        """
+        self._put_in_place()
+        if self._database.execute("SELECT 1 FROM run LIMIT 1").fetchone() is None:
+            yield from self._select(_ALL)
+            return
+        self._make_findable()
+        done = _START
+        for row, strand_id, first, last in self._database.execute(_RUNS):
+            start = done[1] + 1 if done[0] == strand_id else first
+            if start <= first:
+                yield from self._select(_BETWEEN, *done, strand_id, first)
+                start = first
+            if start <= last:
+                yield from self._open_run(row, strand_id, first, (start, last))
+                done = (strand_id, last)
+        yield from self._select(_REST, *done)
+
+    def _open_run(
+        self, row: int, strand_id: str, first: int, within: tuple[int, int]
+    ) -> Iterator[Run | Place]:
+        """Give the blocks of a run that are within a range, and places where there are copies."""
+        (said,) = self._database.execute("SELECT said FROM run WHERE rowid = ?", (row,)).fetchone()
+        answers = read_said(said)
+        start, last = within
+        for low, high in _joined(self._database.execute(_SHARED, (strand_id, *within))):
+            if start < low:
+                yield Run(answers[start - first : low - first])
+            yield from self._select(_BETWEEN, strand_id, low - 1, strand_id, high + 1)
+            start = high + 1
+        if start <= last:
+            yield Run(answers[start - first : last + 1 - first])
+
+    def _put_in_place(self) -> None:
+        """Put every revision under the block that lists it."""
+        self.hand_on()
         with _translated():
             if self._has_blocks and self._has_revisions:
                 self._spread_leaves()
             self._database.executescript(_PLACE)
-            rows = self._database.execute(_IN_ORDER)
+
+    def _select(self, query: str, *values: str | int) -> Iterator[Place]:
+        """Iterate over places as a query finds them."""
+        with _translated():
+            rows = self._database.execute(query, values)
         address: BlockAddress | None = None
-        for strand_id, number, kind, file, offset, length, index, answer in rows:
-            if kind == _CONTROL:
+        for strand_id, number, kind, file, offset, length, index, asked in rows:
+            if kind == CONTROL:
                 yield Place(file, offset, length, index, None)
                 continue
             if address is None or address.sequence_no != number or address.strand_id != strand_id:
                 address = BlockAddress(strand_id, number)
-            if kind == _BLOCK:
-                yield Place(file, offset, length, None, address, index, answer)
+            if kind == BLOCK:
+                yield Place(file, offset, length, None, address, index, bool(asked))
             else:
                 yield Place(file, offset, length, index, address)
 
@@ -332,8 +296,7 @@ class Index:
         """Give memory and disk space back."""
         self._database.close()
 
-    def _insert(self) -> None:
-        rows, self._rows = self._rows, Rows()
+    def _take(self, rows: Rows) -> None:
         self._has_blocks |= rows.has_blocks
         self._has_revisions |= rows.has_revisions
         with _translated():
@@ -341,12 +304,13 @@ class Index:
             self._database.executemany(_INSERT, rows.parts)
             self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", rows.leaves)
             self._database.executemany("INSERT INTO symbols VALUES (?,?,?,?,?)", rows.symbols)
+            self._database.executemany("INSERT INTO run VALUES (?,?,?,?,?)", rows.runs)
             self._database.execute("COMMIT")
 
     def _spread_leaves(self) -> None:
         """Give each hash that a whole block lists a row of its own."""
         blocks = self._database.execute(
-            "SELECT strand, number, leaves FROM part WHERE kind = ?", (_BLOCK,)
+            "SELECT strand, number, leaves FROM part WHERE kind = ?", (BLOCK,)
         )
         self._database.executemany(
             "INSERT INTO leaf VALUES (?,?,?)",
@@ -356,6 +320,20 @@ class Index:
                 for start in range(0, len(leaves), _DIGEST_BYTES)
             ),
         )
+
+
+def _joined(numbers: Iterable[tuple[int]]) -> Iterator[tuple[int, int]]:
+    """Join rising numbers to ranges of consecutive ones, first and last inclusive."""
+    first = last = None
+    for (number,) in numbers:
+        if first is None or last is None:
+            first = number
+        elif number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UnreadableFileError
-from qldb_stream.events import Event, Undecodable
+from qldb_stream.events import Block, Event, Undecodable
 from qldb_stream.ion import SYSTEM_TABLE
 from qldb_stream.parsers.carrier import read_again
 from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, FoundTables
@@ -15,12 +15,19 @@ from qldb_stream.parsers.items import shifted
 from qldb_stream.parsers.kinds import SNIFF_BYTES
 from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._caches import FrameCache, SymbolPlaces, TableCache
-from qldb_stream.sources._contents import FoundEvent, Opened, iter_found, read_events
+from qldb_stream.sources._contents import (
+    FoundEvent,
+    Opened,
+    events_of,
+    iter_found,
+    read_events,
+    read_whole,
+)
 from qldb_stream.sources._files import FilePool, FileReadable, FoundFile
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
-from qldb_stream.sources._settle import Look, settle
+from qldb_stream.sources._settle import Look, Said, maybe_said
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["EventReader", "FirstPass", "Reading", "read_items"]
@@ -34,7 +41,7 @@ class RowTaker(Protocol):
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """Note where an event stands."""
 
-    def add_block(self, found: FoundBlock, file: int, answer: bytes | None = None) -> None:
+    def add_block(self, found: FoundBlock, file: int, said: Said | None = None) -> None:
         """Note where a whole block of an export stands, and what is said of it."""
 
     def add_tables(self, file: int, number: int, parent: int, offset: int, length: int) -> None:
@@ -129,8 +136,8 @@ class FirstPass:
             return
         self.found_bytes += found.length
         if isinstance(found, FoundBlock):
-            answer = None if self._look is None else settle(self._look, found, carrier)
-            self._rows.add_block(found, file, answer)
+            said = None if self._look is None else maybe_said(self._look, found, carrier)
+            self._rows.add_block(found, file, said)
         else:
             self._rows.add(found.event, file, found.offset, found.length, found.index)
 
@@ -190,16 +197,25 @@ class EventReader:
             IndexError: the frame there has fewer records.
         """
         if place.tables is not None:
-            table = SYSTEM_TABLE
-            if place.tables != OWN_TABLES:
-                table = self._tables.read(carrier, place.file, place.tables)
-            data = carrier.read_at(place.offset, place.length)
-            return read_events(data, table, place.address)
+            return list(events_of(self.read_whole(carrier, place, place.tables)))
         if place.index is None:
             data = read_again(carrier, place.offset, place.length, None)
         else:
             data = self._frames.read(carrier, place)[place.index]
         return read_events(data, None)
+
+    def read_whole(self, carrier: Readable, place: Place, tables: int) -> Block:
+        """
+        Read a whole block, which needs symbol tables of a number.
+
+        Raises:
+            DecodeError: something else stands there now.
+        """
+        table = SYSTEM_TABLE
+        if tables != OWN_TABLES:
+            table = self._tables.read(carrier, place.file, tables)
+        data = carrier.read_at(place.offset, place.length)
+        return read_whole(data, table, place.address)
 
 
 def read_items(events: EventReader, carrier: Readable, place: Place) -> list[Item]:

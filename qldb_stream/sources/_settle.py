@@ -3,14 +3,15 @@ What is said of a block when it is found, so that it need not be read again.
 
 Most blocks of most archives are sound. Whoever only wants to know that says so while a whole block
 of an export is at hand, and the second pass goes over what was said; of blocks in parts, and of
-copies, it is said when they stand together.
+copies, it is said when they stand together. What is said of consecutive blocks is written down
+together: one by one, that costs as much as saying it.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
@@ -19,7 +20,20 @@ from qldb_stream.events import Block, BlockAddress, Event
 from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, read_block
 from qldb_stream.typing import Readable
 
-__all__ = ["Look", "Settled", "settle", "settled"]
+__all__ = [
+    "RUN_BLOCKS",
+    "Look",
+    "Run",
+    "RunMaker",
+    "RunRow",
+    "Said",
+    "maybe_said",
+    "read_said",
+    "said_of",
+]
+
+RUN_BLOCKS: Final = 1000
+"""How many blocks a run has at most: what is said of them is held in memory."""
 
 Look: TypeAlias = Callable[[BlockAddress, Block | Sequence[Event]], Any]
 """
@@ -28,23 +42,36 @@ Says what becomes of a block, read whole or as its events, in whatever process i
 A function of a module, whose answer can be pickled; None leaves the block to the caller.
 """
 
+RunRow: TypeAlias = tuple[str, int, int, int, bytes]
+"""A run of blocks of one file: strand, first and last number, file, what was said of them."""
 
-@attrs.frozen
-class Settled:
-    """What was said of a block, and how many events it came in, copies included."""
 
-    address: BlockAddress
+class Said(NamedTuple):
+    """
+    What was said of a block, None for nothing; in how many events and bytes it came, with copies.
+
+    It is a plain tuple because each block of an archive has one, which is pickled and read again.
+    """
+
     answer: Any
     events: int
+    length: int
 
 
-def settle(look: Look, found: FoundBlock, carrier: Readable) -> bytes | None:
+@attrs.frozen(eq=False)
+class Run:
+    """What was said of consecutive blocks of which nothing else is here."""
+
+    said: Sequence[Said]
+
+
+def maybe_said(look: Look, found: FoundBlock, carrier: Readable) -> Said | None:
     """
     Ask what becomes of a block that was found.
 
     Returns:
-        The answer for `settled`; None where the block is to be read again, in its place: what is
-        damaged in a text that was not read yet is told there.
+        None where the block could not be asked about, and is to be read again in its place: what
+        is damaged in a text that was not read yet is told there.
     """
     block = found.block
     if block is None:
@@ -54,13 +81,45 @@ def settle(look: Look, found: FoundBlock, carrier: Readable) -> bytes | None:
             block = read_block(carrier.read_at(found.offset, found.length))
         except DecodeError:
             return None
-    answer = look(found.address, block)
-    if answer is None:
-        return None
-    events = 1 + sum([revision.metadata is not None for revision in block.revisions])
-    return pickle.dumps((answer, events), pickle.HIGHEST_PROTOCOL)
+    return said_of(look, found.address, block, found.length)
 
 
-def settled(address: BlockAddress, answer: bytes) -> Settled:
-    """Give what `settle` has said; it comes from this program's own temporary files."""
-    return Settled(address, *pickle.loads(answer))  # noqa: S301 - as the docstring says
+def said_of(look: Look, address: BlockAddress, block: Block, length: int) -> Said:
+    """Ask what becomes of a whole block."""
+    events = 1 + sum(revision.metadata is not None for revision in block.revisions)
+    return Said(look(address, block), events, length)
+
+
+def read_said(said: bytes) -> list[Said]:
+    """Read what a run's row has; it comes from this program's own temporary files."""
+    found: list[Said] = pickle.loads(said)  # noqa: S301 - as the docstring says
+    return found
+
+
+class RunMaker:
+    """Joins what is said of blocks to runs, for an index to keep."""
+
+    def __init__(self) -> None:
+        self._file = self._first = 0
+        self._strand_id = ""
+        self._said: list[Said] = []
+
+    def add(self, address: BlockAddress, file: int, said: Said) -> list[RunRow]:
+        """Take what was said of the next block; give the run before it, where that has ended."""
+        expected = (self._strand_id, self._first + len(self._said), self._file)
+        follows = expected == (address.strand_id, address.sequence_no, file)
+        ended = [] if follows and len(self._said) < RUN_BLOCKS else self.end()
+        if not self._said:
+            self._strand_id, self._first = address.strand_id, address.sequence_no
+            self._file = file
+        self._said.append(said)
+        return ended
+
+    def end(self) -> list[RunRow]:
+        """Give the run that is under way."""
+        if not self._said:
+            return []
+        said, self._said = self._said, []
+        last = self._first + len(said) - 1
+        data = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+        return [(self._strand_id, self._first, last, self._file, data)]

@@ -1,64 +1,61 @@
 """
-Files whose blocks are settled as they are read, by one process or several, in two passes.
+Files of whose blocks something is said as they are read, by one process or several, in two passes.
 
 In the first pass each process looks through files, gives back what its index would hold, and says
-of each whole block what the caller asks. In the second each reads a run of those blocks that were
-not settled so, in the order of the index: blocks in parts, copies, and blocks of long files. What
-no process settles, the caller's own reads and judges as ever; so the outcome does not depend on
-how many processes there are.
+of each whole block what the caller asks. In the second each reads a run of those blocks of which
+nothing could be said yet, in the order of the index: blocks in parts, copies, and blocks of files
+so long that the others would wait for one. What no process says anything of, the caller's own reads
+and judges as ever; so the outcome does not depend on how many processes there are.
 
 Processes are started anew (`spawn`), on every system alike, and leave Ctrl-C to the one who asked
-for them. What waits is bounded: a few tasks for each process, each of a few files or a megabyte.
+for them. What waits is bounded: a few tasks for each process, each of a file or a megabyte.
 """
 
 from __future__ import annotations
 
-import signal
-import sqlite3
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from itertools import groupby
 from multiprocessing import get_context
-from operator import attrgetter
 from pathlib import Path
 from typing import Final, Self, TypeAlias
-
-import attrs
 
 from qldb_stream.errors import WorkerDiedError
 from qldb_stream.events import BlockAddress, Undecodable
 from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._again import PlaceReader
+from qldb_stream.sources._elsewhere import (
+    Group,
+    begin,
+    look_through,
+    read_portions,
+    say,
+    write_tables,
+)
 from qldb_stream.sources._files import FilePool, FoundFile
 from qldb_stream.sources._gzip import Spool
-from qldb_stream.sources._index import Index, Place, Rows, SymbolRow
+from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.sources._reading import FirstPass
-from qldb_stream.sources._settle import Look, Settled, settled
+from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run, Said
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["SharedReading"]
 
-_FILE_BYTES: Final = 1 << 24  # longer ones are looked through by the caller: their rows are many
+_FILE_BYTES: Final = 1 << 24
+_FILES_EACH: Final = 4
+"""Of a file that is longer, and more than one in so many for each process, the second pass says."""
+
 _SHARE_BYTES: Final = 1 << 20
 _SHARE_PLACES: Final = 2000
 _WAITING: Final = 3  # tasks for each process: one under way, one to go on with, one that is done
 
-_Group: TypeAlias = tuple[BlockAddress | None, tuple[Place, ...]]
-
-
-@attrs.frozen
-class _Looked:
-    """What one file holds."""
-
-    rows: Rows
-    undecodable: tuple[Undecodable, ...]
-    manifests: tuple[FoundManifest, ...]
-    found_bytes: int
+_Found: TypeAlias = Run | Group
+_Answered: TypeAlias = tuple[_Found, Said | None]
 
 
 class SharedReading:
@@ -92,16 +89,16 @@ class SharedReading:
         self._bytes = 0
         self._carriers: Sequence[Readable] = ()  # where the caller's own process has opened them
         self._ending = ExitStack()
-        self._tables = Path()
+        self._folder = Path()
         self._processes: ProcessPoolExecutor | None = None
         if jobs > 1:
             folder = tempfile.TemporaryDirectory(prefix="qldb-stream-")
-            self._tables = Path(self._ending.enter_context(folder)) / "tables"
+            self._folder = Path(self._ending.enter_context(folder))
             self._processes = ProcessPoolExecutor(
                 jobs,
                 get_context("spawn"),
-                initializer=_begin,
-                initargs=(files, self._tables, look),
+                initializer=begin,
+                initargs=(files, self._folder, look),
             )
         self.manifests: list[FoundManifest] = []
 
@@ -136,196 +133,109 @@ class SharedReading:
         self._bytes = first.found_bytes
 
     def _fill_together(self, processes: ProcessPoolExecutor) -> Iterator[Undecodable]:
-        meter = Meter(self._progress, sum(file.size for file in self._files), "index")
-        waiting: deque[tuple[int, Future[_Looked] | None]] = deque()
+        total = sum(file.size for file in self._files)
+        most = max(_FILE_BYTES, total // (_FILES_EACH * self._jobs))
+        meter = Meter(self._progress, total, "index")
+        waiting: deque[tuple[FoundFile, Future[Path]]] = deque()
         for number, file in enumerate(self._files):
-            is_long = file.size > _FILE_BYTES
-            future = None if is_long else processes.submit(_look_through, number)
-            waiting.append((number, future))
+            asks = file.size <= most
+            waiting.append((file, processes.submit(look_through, number, asks=asks)))
             if len(waiting) >= _WAITING * self._jobs:
                 yield from self._take(*waiting.popleft(), meter)
-        for number, future in waiting:
-            yield from self._take(number, future, meter)
+        for file, future in waiting:
+            yield from self._take(file, future, meter)
         meter.end()
 
-    def walk(self) -> Iterator[Settled | tuple[BlockAddress | None, Item]]:
+    def _take(self, file: FoundFile, future: Future[Path], meter: Meter) -> Iterator[Undecodable]:
+        """Note what one file holds; yield what is none."""
+        for portion in read_portions(future.result()):
+            self._index.add_rows(portion.rows)
+            self.manifests += portion.manifests
+            self._bytes += portion.found_bytes
+            yield from portion.undecodable
+        meter.add(file.size)
+
+    def walk(self) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
         """
-        Iterate over all blocks in their order: what was said of each, or its items.
+        Iterate over all blocks in their order: what was said of some, or the items of one.
 
         Raises:
             SourceError, WorkerDiedError: as `fill`.
         """
         meter = Meter(self._progress, self._bytes, "read")
-        places = self._index.places()
-        if self._processes is None:
-            answered = _iter_said(_iter_groups(places))
-        else:
-            _write_tables(self._tables, self._index.all_tables())
-            answered = self._iter_answers(places, self._processes)
         reader = PlaceReader(self._files, self._pool, self._spool, self._index, self._carriers)
         self.reader = reader
-        for (_, found), answer in answered:
-            meter.add(sum([place.length for place in found]))
-            if answer is not None:
-                yield answer
-                continue
-            for place in found:
+        said: list[Said] = []
+        for found, answer in self._iter_answered():
+            if isinstance(found, Run):
+                said += found.said
+            elif answer is not None:
+                said.append(answer)
+            places = found.places if isinstance(found, Group) and answer is None else ()
+            if said and (places or len(said) >= RUN_BLOCKS):
+                meter.add(sum([one.length for one in said]))
+                yield said
+                said = []
+            for place in places:
+                meter.add(place.length)
                 for item in reader.items(place):
                     yield place.address, item
+        if said:
+            yield said
         meter.end()
 
-    def _iter_answers(
-        self, places: Iterator[Place], processes: ProcessPoolExecutor
-    ) -> Iterator[tuple[_Group, Settled | None]]:
-        """Have shares looked at, a few ahead, and give their blocks in order with the answers."""
-        waiting: deque[tuple[list[_Group], Future[list[Settled | None]] | None]] = deque()
-        for groups in _iter_shares(_iter_groups(places)):
-            asked = [group for group in groups if _is_open(*group)]
-            future = processes.submit(_settle, asked) if asked else None
-            waiting.append((groups, future))
+    def _iter_answered(self) -> Iterator[_Answered]:
+        """Iterate over all blocks, and have others asked what they say of those still open."""
+        found = _iter_found(self._index.runs_and_places())
+        if self._processes is None:
+            for one in found:
+                yield one, None
+            return
+        write_tables(self._folder, self._index.all_tables())
+        waiting: deque[tuple[list[_Found], Future[list[Said | None]] | None]] = deque()
+        for share in _iter_shares(found):
+            asked = [one for one in share if isinstance(one, Group) and one.is_open]
+            future = self._processes.submit(say, asked) if asked else None
+            waiting.append((share, future))
             if len(waiting) >= _WAITING * self._jobs:
                 yield from _answered(*waiting.popleft())
-        for groups, future in waiting:
-            yield from _answered(groups, future)
-
-    def _take(
-        self, number: int, future: Future[_Looked] | None, meter: Meter
-    ) -> Iterator[Undecodable]:
-        """Note what one file holds; yield what is none."""
-        # Blocks of a long file are settled in the second pass, in which processes share it.
-        looked = _look(self._files, number, self._pool, None) if future is None else future.result()
-        self.manifests += looked.manifests
-        self._bytes += looked.found_bytes
-        self._index.add_rows(looked.rows)
-        meter.add(self._files[number].size)
-        yield from looked.undecodable
+        for share, future in waiting:
+            yield from _answered(share, future)
 
 
-def _maybe_said(address: BlockAddress | None, found: tuple[Place, ...]) -> Settled | None:
-    """Give what the first pass has said of a block; nothing where it has copies or parts."""
-    answer = found[0].answer
-    if address is None or answer is None or len(found) > 1:
-        return None
-    return settled(address, answer)
-
-
-def _iter_said(groups: Iterator[_Group]) -> Iterator[tuple[_Group, Settled | None]]:
-    for group in groups:
-        yield group, _maybe_said(*group)
-
-
-def _is_open(address: BlockAddress | None, found: tuple[Place, ...]) -> bool:
-    """Say whether a process is to be asked for a block; CONTROL is none."""
-    return address is not None and (found[0].answer is None or len(found) > 1)
-
-
-def _answered(
-    groups: list[_Group], future: Future[list[Settled | None]] | None
-) -> Iterator[tuple[_Group, Settled | None]]:
+def _answered(share: list[_Found], future: Future[list[Said | None]] | None) -> Iterator[_Answered]:
     answers = iter(() if future is None else future.result())
-    for group in groups:
-        yield group, next(answers) if _is_open(*group) else _maybe_said(*group)
+    for one in share:
+        is_open = isinstance(one, Group) and one.is_open
+        yield one, next(answers) if is_open else None
 
 
-def _iter_groups(places: Iterator[Place]) -> Iterator[_Group]:
+def _iter_found(found: Iterator[Run | Place]) -> Iterator[_Found]:
     """Join the places of each block."""
-    for address, found in groupby(places, attrgetter("address")):
-        yield address, tuple(found)
+    for key, several in groupby(found, _key):
+        if isinstance(key, Run):
+            yield key
+        else:
+            yield Group(key, tuple([place for place in several if isinstance(place, Place)]))
 
 
-def _iter_shares(groups: Iterator[_Group]) -> Iterator[list[_Group]]:
-    """Cut the places of all blocks into runs of about a megabyte that has to be read."""
-    share: list[_Group] = []
+def _key(found: Run | Place) -> Run | BlockAddress | None:
+    return found if isinstance(found, Run) else found.address
+
+
+def _iter_shares(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+    """Cut all blocks into shares of about a megabyte that has to be read."""
+    share: list[_Found] = []
     size = count = 0
-    for group in groups:
-        share.append(group)
-        if _is_open(*group):
-            size += sum(place.length for place in group[1])
-        count += len(group[1])
+    for one in found:
+        share.append(one)
+        if isinstance(one, Run):
+            count += len(one.said)
+        else:
+            count += len(one.places)
+            size += sum([place.length for place in one.places]) if one.is_open else 0
         if size >= _SHARE_BYTES or count >= _SHARE_PLACES:
             yield share
             share, size, count = [], 0, 0
     if share:
         yield share
-
-
-# --- in another process --------------------------------------------------------------------
-
-
-@attrs.define
-class _Here:
-    """What a process works with."""
-
-    files: tuple[FoundFile, ...]
-    pool: FilePool
-    reader: PlaceReader
-    look: Look
-
-
-_here: list[_Here] = []
-
-
-def _begin(files: tuple[FoundFile, ...], tables: Path, look: Look) -> None:
-    """Make a process ready; Ctrl-C is for the one who started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pool = FilePool()
-    reader = PlaceReader(files, pool, Spool(), _WrittenTables(tables))
-    _here[:] = [_Here(files, pool, reader, look)]
-
-
-def _look_through(number: int) -> _Looked:
-    """Say what a file holds."""
-    (here,) = _here
-    return _look(here.files, number, here.pool, here.look)
-
-
-def _look(files: Sequence[FoundFile], number: int, pool: FilePool, look: Look | None) -> _Looked:
-    rows = Rows()
-    with closing(Spool()) as spool:
-        first = FirstPass((files[number],), pool, spool, rows, None, number=number, look=look)
-        undecodable = tuple(first.fill())
-    return _Looked(rows, undecodable, tuple(first.manifests), first.found_bytes)
-
-
-def _settle(groups: Sequence[_Group]) -> list[Settled | None]:
-    """Say of each block what the caller asks; None where it cannot."""
-    (here,) = _here
-    answers: list[Settled | None] = []
-    for address, places in groups:
-        assert address is not None, "CONTROL is not shared"
-        items = [item for place in places for item in here.reader.items(place)]
-        events = [item for item in items if not isinstance(item, Undecodable)]
-        answer = here.look(address, events) if len(events) == len(items) else None
-        answers.append(None if answer is None else Settled(address, answer, len(events)))
-    return answers
-
-
-# --- where symbol tables stand -------------------------------------------------------------
-
-
-def _write_tables(path: Path, rows: Iterator[SymbolRow]) -> None:
-    """Write down where symbol tables stand, for processes to look up."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(
-            "CREATE TABLE symbols (file INTEGER, number INTEGER, parent INTEGER, start INTEGER, "
-            "length INTEGER, PRIMARY KEY (file, number)) WITHOUT ROWID"
-        )
-        database.executemany("INSERT INTO symbols VALUES (?,?,?,?,?)", rows)
-
-
-class _WrittenTables:
-    """Where symbol tables stand, looked up in a file; opened when it is first needed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._database: sqlite3.Connection | None = None
-
-    def tables(self, file: int, number: int) -> tuple[int, int, int]:
-        """Give the number of the tables before some tables, and their own offset and length."""
-        if self._database is None:
-            self._database = sqlite3.connect(self._path)
-        found: tuple[int, int, int] = self._database.execute(
-            "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
-            (file, number),
-        ).fetchone()
-        return found

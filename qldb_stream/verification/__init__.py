@@ -28,19 +28,22 @@ block passes with TRANSACTION_INFO not checkable, so that the report's level is 
 from __future__ import annotations
 
 from qldb_stream.verification._block import verify_block
-from qldb_stream.verification._chain import ChainVerifier
+from qldb_stream.verification._chain import ChainVerifier, Linked
 from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
-from qldb_stream.verification._redactions import Redactions
+from qldb_stream.verification._redactions import Redactions, Request, requests_of
 from qldb_stream.verification.diagnosis import Effort, Efforts
 
 __all__ = [
     "ChainVerifier",
     "Effort",
     "Efforts",
+    "Linked",
     "Proof",
     "Redactions",
+    "Request",
     "Saved",
     "check_digests",
     "keep_digests",
+    "requests_of",
     "verify_block",
 ]

@@ -8,7 +8,7 @@ A hole is written down and the chain is checked again after it; nothing ever sto
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -27,13 +27,14 @@ from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._times import FALLING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from qldb_stream.events import Block
     from qldb_stream.report import Position
     from qldb_stream.verification.diagnosis import Efforts
 
-__all__ = ["ChainVerifier"]
+__all__ = ["ChainVerifier", "Linked"]
 
 
 def _chain(outcome: Outcome, detail: str) -> Check:
@@ -49,6 +50,34 @@ _ALONE: Final = _chain(Outcome.NOT_CHECKABLE, "the block before it is not at han
 
 # What block 0 may have in previousBlockHash: nothing, or zeros (facts 1.3, 2.9).
 _NOTHING_BEFORE: Final = (b"", bytes(DIGEST_BYTES))
+
+
+class Linked(Protocol):
+    """What a chain takes of a block in which nothing failed."""
+
+    @property
+    def strand_id(self) -> str:
+        """Give the block's strand."""
+
+    @property
+    def sequence_no(self) -> int:
+        """Give the block's number."""
+
+    @property
+    def block_timestamp(self) -> datetime:
+        """Give the block's time; aware, UTC."""
+
+    @property
+    def block_hash(self) -> bytes:
+        """Give the block's hash."""
+
+    @property
+    def previous_block_hash(self) -> bytes:
+        """Give the hash of the block before it."""
+
+    @property
+    def delete_rule(self) -> DeleteRule | None:
+        """Give the rule that its deletes have fitted."""
 
 
 @attrs.define
@@ -115,6 +144,36 @@ class ChainVerifier:
         if address in self._kept:
             self._kept[address] = self.digest(address.strand_id)
         return BlockVerification(found.address, (*found.checks, *links), found.delete_rule)
+
+    def follow(self, blocks: Sequence[Linked]) -> int:
+        """
+        Pass blocks that were verified elsewhere, as long as each plainly follows the last one.
+
+        Args:
+            blocks: in each nothing has failed, and nothing depends on the delete rule.
+
+        Returns:
+            How many were passed, as `feed` would: those of one strand that is under way, without
+            a hole, each linked to the one before and not older. The next one is for `feed`.
+        """
+        strand_id = blocks[0].strand_id if blocks else ""
+        strand = self._strands.get(strand_id)
+        if strand is None or strand.first is None:
+            return 0
+        kept = {at.sequence_no for at in self._kept if at.strand_id == strand_id}
+        hashes: list[bytes] = []
+        for block in blocks:
+            if block.strand_id != strand_id or block.sequence_no in kept:
+                break
+            if not _follows(strand, block):
+                break
+            hashes.append(block.block_hash)
+            strand.last, strand.last_hash = block.sequence_no, block.block_hash
+            strand.last_time = block.block_timestamp
+            strand.delete_rule = strand.delete_rule or block.delete_rule
+        if strand.frontier is not None:
+            strand.frontier.extend(hashes)
+        return len(hashes)
 
     def resume(
         self, strand_id: str, position: Position, *, delete_rule: DeleteRule | None = None
@@ -211,6 +270,17 @@ def _link(strand: _Strand | None, block: Block) -> Check:
     if strand is None or strand.last + 1 != number:
         return _ALONE
     return _LINKED if previous == strand.last_hash else _BROKEN
+
+
+def _follows(strand: _Strand, block: Linked) -> bool:
+    """Say whether nothing is to be told of a block's place in the chain."""
+    return (
+        block.sequence_no == strand.last + 1
+        and block.previous_block_hash == strand.last_hash
+        and strand.last_time is not None
+        and block.block_timestamp >= strand.last_time
+        and len(block.block_hash) == DIGEST_BYTES
+    )
 
 
 def _falls(strand: _Strand | None, block: Block) -> bool:

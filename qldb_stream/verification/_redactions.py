@@ -16,17 +16,20 @@ or the document was taken away.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from qldb_stream.errors import DecodeError
-from qldb_stream.events import RevisionKind
+from qldb_stream.events import BlockAddress, RevisionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from qldb_stream.events import Block, BlockAddress
+    from qldb_stream.events import Block
 
-__all__ = ["Redactions"]
+__all__ = ["Redactions", "Request", "requests_of"]
+
+Request: TypeAlias = tuple[BlockAddress, str, int]
+"""Block, document and version of a revision that is to be redacted."""
 
 _OPEN: Final = 100_000
 """How many unmatched revisions, and how many requests, are remembered; some 30 MB each."""
@@ -48,8 +51,8 @@ class Redactions:
     def __init__(self, *, limit: int = _OPEN) -> None:
         self.count = 0
         self._limit = limit
-        self._unasked: set[tuple[BlockAddress, str, int]] = set()
-        self._requests: set[tuple[BlockAddress, str, int]] = set()
+        self._unasked: set[Request] = set()
+        self._requests: set[Request] = set()
         self._more = 0
 
     def feed(self, block: Block, *, is_verified: bool) -> None:
@@ -64,16 +67,20 @@ class Redactions:
             if revision.kind is RevisionKind.REDACTED and revision.metadata is not None:
                 metadata = revision.metadata
                 self._add_revision((block.address, metadata.id, metadata.version))
-        if block.summary.redaction_info is not None and is_verified:
-            for request in _iter_requests(block):
-                self._add_request(request)
+        if is_verified:
+            self.ask(requests_of(block))
+
+    def ask(self, requests: Iterable[Request]) -> None:
+        """Take in what a block without redacted revisions asks for; nothing in it has failed."""
+        for request in requests:
+            self._add_request(request)
 
     def not_checkable(self) -> Mapping[str, int]:
         """Count by reason the redacted revisions that no request was found for so far."""
         found = {_UNASKED: len(self._unasked), _TOO_MANY: self._more}
         return {reason: times for reason, times in found.items() if times}
 
-    def _add_revision(self, key: tuple[BlockAddress, str, int]) -> None:
+    def _add_revision(self, key: Request) -> None:
         self.count += 1
         if key in self._requests:
             self._requests.remove(key)
@@ -82,17 +89,19 @@ class Redactions:
         else:
             self._more += 1
 
-    def _add_request(self, key: tuple[BlockAddress, str, int]) -> None:
+    def _add_request(self, key: Request) -> None:
         if key in self._unasked:
             self._unasked.remove(key)
         elif len(self._requests) < self._limit:
             self._requests.add(key)
 
 
-def _iter_requests(block: Block) -> Iterator[tuple[BlockAddress, str, int]]:
+def requests_of(block: Block) -> tuple[Request, ...]:
+    """Give the redactions that a block asks for; none where its redactionInfo is damaged."""
     info = block.summary.redaction_info
+    if info is None:
+        return ()
     try:
-        for found in () if info is None else info.revisions:
-            yield found.block_address, found.document_id, found.version
+        return tuple([(r.block_address, r.document_id, r.version) for r in info.revisions])
     except DecodeError:  # its own check fails, and then is_verified is not so
-        return
+        return ()

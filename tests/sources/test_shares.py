@@ -1,0 +1,238 @@
+"""What is said of blocks where they are found, and in which order it comes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qldb_stream.errors import SourceError
+from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, Undecodable
+from qldb_stream.parsers.export_places import FoundBlock
+from qldb_stream.sources import Said, open_source
+from qldb_stream.sources._elsewhere import (
+    Group,
+    begin,
+    look_through,
+    read_portions,
+    say,
+    write_tables,
+)
+from qldb_stream.sources._files import find_files
+from qldb_stream.sources._index import Index, Place
+from qldb_stream.sources._settle import RUN_BLOCKS, Run
+from qldb_stream.testing import make_journal
+from qldb_stream.testing.deliveries import firehose_object
+from qldb_stream.testing.exports import make_export
+
+JOURNAL = make_journal(3, blocks=90)
+BLOCKS = list(JOURNAL)
+RECORDS = list(JOURNAL.iter_records())
+STRAND = JOURNAL.strand_id
+
+
+def number_said(address: BlockAddress, found: Block | Sequence[Event]) -> int | None:
+    """Say a block's number, but of every fifth nothing, and nothing of one that has copies."""
+    summaries = [found] if isinstance(found, Block) else [f for f in found if is_summary(f)]
+    return None if address.sequence_no % 5 == 0 or len(summaries) > 1 else address.sequence_no
+
+
+def is_summary(event: Event) -> bool:
+    """Tell a block's summary from its other events."""
+    return isinstance(event, BlockSummary)
+
+
+def come_out(folder: Path, jobs: int) -> list[tuple[str, Any]]:
+    """Give what comes of each block, in order: what is said, or the types of its items."""
+    found: list[tuple[str, Any]] = []
+    for one in open_source(folder).shared_items(jobs, number_said):
+        if isinstance(one, tuple):
+            address, item = one
+            found.append((type(item).__name__, address))
+        else:
+            found += [("said", (said.answer, said.events)) for said in one]
+    return found
+
+
+def write_export(folder: Path, blocks: Sequence[Block], **how: Any) -> None:
+    """Write blocks as an export in binary Ion, but for its manifests."""
+    export = make_export(blocks, "ion-binary", **how)
+    export.write(folder, without=[key for key in export.objects if "manifest" in key])
+
+
+def write_overlapping(folder: Path) -> None:
+    """Write exports that overlap, in part and wholly, with records of some blocks besides."""
+    write_export(folder / "a", BLOCKS[:40], object_blocks=15)
+    write_export(folder / "b", BLOCKS[30:70], object_blocks=100)
+    write_export(folder / "c", BLOCKS[35:38])
+    records = chain.from_iterable(islice(JOURNAL.iter_block_records(), 45, None))
+    (folder / "records").write_bytes(firehose_object(records))
+
+
+def test_what_is_said_comes_in_the_order_of_blocks(tmp_path: Path) -> None:
+    """One process says it of blocks that stand alone, and gives the items of all others."""
+    write_overlapping(tmp_path)
+    alone = [*range(30), *range(40, 45)]
+    found = come_out(tmp_path, 1)
+    numbers = [what[0] if kind == "said" else what.sequence_no for kind, what in found if what]
+
+    assert sorted(numbers) == numbers
+    assert set(range(90)) == {*numbers}
+    assert [n for n in alone if n % 5] == [what[0] for kind, what in found if kind == "said"]
+
+
+@pytest.mark.parametrize("file_bytes", [1 << 24, 0], ids=["short", "long"])
+def test_two_processes_say_what_one_says(
+    file_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of files that are so long that nothing is said of their blocks in the first pass."""
+    monkeypatch.setattr("qldb_stream.sources._shares._FILE_BYTES", file_bytes)
+    write_export(tmp_path, BLOCKS, object_blocks=40)
+
+    assert come_out(tmp_path, 1) == come_out(tmp_path, 2)
+
+
+def damaged_records(times: int) -> bytes:
+    """Give thousands of records, and so many things that are none, each between two of them."""
+    records = [[record] for record in RECORDS * 9]
+    for number, one in enumerate(records[:times]):
+        one.append(b"no record %d" % number)
+    return firehose_object(chain.from_iterable(records))
+
+
+def test_many_rows_and_much_that_is_none(tmp_path: Path) -> None:
+    """A file is handed on in portions, and all of what is undecodable in it comes in order."""
+    (tmp_path / "records").write_bytes(damaged_records(250))
+    source = open_source(tmp_path)
+
+    assert list(unread(source.shared_items(1, number_said))) == list(
+        unread(source.shared_items(2, number_said))
+    )
+
+
+def unread(items: Iterable[list[Said] | tuple[BlockAddress | None, Any]]) -> Iterator[Undecodable]:
+    """Give what is undecodable."""
+    for one in items:
+        if isinstance(one, tuple) and isinstance(one[1], Undecodable):
+            yield one[1]
+
+
+def make_index(*files: Iterable[int]) -> Index:
+    """Make an index of files that hold blocks of certain numbers, of each of which it is said."""
+    index = Index()
+    for file, numbers in enumerate(files):
+        for number in numbers:
+            at = BlockAddress(STRAND, number)
+            found = FoundBlock(at, number.to_bytes(32, "big"), b"", number, 1)
+            index.add_block(found, file, Said((file, number), 1, 1))
+    return index
+
+
+def in_order(index: Index) -> list[Any]:
+    """Give what an index has: a run as first and last, a place as file and number."""
+    found: list[Any] = []
+    for one in index.runs_and_places():
+        if isinstance(one, Run):
+            found.append((one.said[0].answer, one.said[-1].answer, len(one.said)))
+        else:
+            assert one.address is not None
+            found.append((one.file, one.address.sequence_no))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([range(5)], [((0, 0), (0, 4), 5)]),
+        ([range(3, 5), range(3)], [((1, 0), (1, 2), 3), ((0, 3), (0, 4), 2)]),
+        ([[0, 1, 5, 6]], [((0, 0), (0, 1), 2), ((0, 5), (0, 6), 2)]),
+        (
+            [range(4), range(2, 6)],
+            [((0, 0), (0, 1), 2), (0, 2), (1, 2), (0, 3), (1, 3), ((1, 4), (1, 5), 2)],
+        ),
+        ([range(5), [2]], [((0, 0), (0, 1), 2), (0, 2), (1, 2), ((0, 3), (0, 4), 2)]),
+        ([[1], [1], [0, 1, 2]], [((2, 0), (2, 0), 1), (0, 1), (1, 1), (2, 1), ((2, 2), (2, 2), 1)]),
+        ([[7, 7]], [(0, 7), (0, 7)]),
+        ([range(3), [0, 2]], [(0, 0), (1, 0), ((0, 1), (0, 1), 1), (0, 2), (1, 2)]),
+    ],
+    ids=str,
+)
+def test_runs_are_cut_where_blocks_have_copies(
+    files: Sequence[Iterable[int]], expected: list[Any]
+) -> None:
+    """Each block is there once, in a run where it stands alone, and else as places."""
+    assert expected == in_order(make_index(*files))
+
+
+def test_a_run_is_bounded() -> None:
+    """What is held of an archive in one file is a run of so many blocks."""
+    runs = list(make_index(range(3 * RUN_BLOCKS)).runs_and_places())
+
+    assert all(isinstance(run, Run) and len(run.said) <= RUN_BLOCKS for run in runs)
+    assert list(range(3 * RUN_BLOCKS)) == [
+        said.answer[1] for run in runs if isinstance(run, Run) for said in run.said
+    ]
+
+
+def test_strands_and_blocks_without_a_word_are_places_between_runs() -> None:
+    """What stands before, between and after runs comes in its place."""
+    index = make_index(range(2))
+    for strand, number in [("0", 9), (STRAND, 5), ("~", 0)]:
+        index.add_block(FoundBlock(BlockAddress(strand, number), bytes(32), b"", 0, 1), 1)
+    found = [
+        len(one.said) if isinstance(one, Run) else address_of(one)
+        for one in index.runs_and_places()
+    ]
+
+    assert [("0", 9), 2, (STRAND, 5), ("~", 0)] == found
+
+
+def address_of(place: Place) -> tuple[str, int]:
+    """Give a place's address as plain values."""
+    assert place.address is not None
+    return place.address.strand_id, place.address.sequence_no
+
+
+def test_what_a_process_wrote_and_is_gone_is_a_source_error(tmp_path: Path) -> None:
+    """The temporary folder may be cleaned by others."""
+    with pytest.raises(SourceError, match="the temporary folder cannot be read"):
+        list(read_portions(tmp_path / "gone"))
+    (tmp_path / "cut").write_bytes(b"\x80\x05")
+    with pytest.raises(SourceError, match="something else than was written"):
+        list(read_portions(tmp_path / "cut"))
+
+
+@pytest.fixture
+def in_our_process() -> Iterator[None]:
+    """Let this process be one of several, and hear of Ctrl-C again afterwards."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("in_our_process")
+def test_what_a_process_does(tmp_path: Path) -> None:
+    """It writes down what a file holds, and says of blocks what they are asked about."""
+    write_export(tmp_path / "export", BLOCKS[:20], object_blocks=40, tables="appending")
+    (tmp_path / "export" / "records").write_bytes(damaged_records(150))
+    files = find_files([tmp_path / "export"]).files
+    begin(files, tmp_path, number_said)
+    portions = [list(read_portions(look_through(n, asks=True))) for n in range(len(files))]
+    index = Index()
+    for portion in chain.from_iterable(portions):
+        index.add_rows(portion.rows)
+    write_tables(tmp_path, index.all_tables())
+    place = next(one for one in index.places() if one.address and one.tables and one.tables > 0)
+    assert place.address is not None
+
+    assert 150 == sum(len(p.undecodable) for p in chain.from_iterable(portions))
+    assert [place.address.sequence_no or None] == [
+        said and said.answer for said in say([Group(place.address, (place,))])
+    ]
+    begin(files, tmp_path / "gone", number_said)
+    with pytest.raises(SourceError, match="the temporary folder cannot be written"):
+        look_through(0, asks=False)
