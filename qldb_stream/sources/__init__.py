@@ -5,16 +5,22 @@ A source hands over events sorted by block, so that everything behind it runs in
 constant memory; how it puts an archive of any size in order is told in `_folder` and
 `_index`, how files are found and read twice in `_files`, what becomes of gzip in
 `_gzip`. A data stream is another kind of source, in a room of its own: `kinesis`.
+
+Names are imported when they are first used: processes that read together need not know S3.
 """
 
 from __future__ import annotations
 
-from qldb_stream.sources._again import OpenSource, PlaceReader
-from qldb_stream.sources._files import INDEX_NAME
-from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
-from qldb_stream.sources._index import Place
-from qldb_stream.sources._promises import JudgedManifest
-from qldb_stream.sources._settle import Said
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from qldb_stream.sources._again import OpenSource, PlaceReader
+    from qldb_stream.sources._files import INDEX_NAME
+    from qldb_stream.sources._folder import Carrier, FolderSource, Progress, open_source
+    from qldb_stream.sources._index import Place
+    from qldb_stream.sources._promises import JudgedManifest
+    from qldb_stream.sources._settle import Said
 
 __all__ = [
     "INDEX_NAME",
@@ -28,3 +34,27 @@ __all__ = [
     "Said",
     "open_source",
 ]
+
+_HOME: Final = {
+    "INDEX_NAME": "_files",
+    "Carrier": "_folder",
+    "FolderSource": "_folder",
+    "JudgedManifest": "_promises",
+    "OpenSource": "_again",
+    "Place": "_index",
+    "PlaceReader": "_again",
+    "Progress": "_folder",
+    "Said": "_settle",
+    "open_source": "_folder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use (PEP 562)."""
+    home = _HOME.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -246,7 +246,8 @@ class Index(RowKeeper):
         for row, strand_id, first, last in self._database.execute(_RUNS):
             start = done[1] + 1 if done[0] == strand_id else first
             if start <= first:
-                yield from self._select(_BETWEEN, *done, strand_id, first)
+                if done != (strand_id, first - 1):
+                    yield from self._select(_BETWEEN, *done, strand_id, first)
                 start = first
             if start <= last:
                 yield from self._open_run(row, strand_id, first, (start, last))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -208,10 +209,11 @@ def test_what_a_process_wrote_and_is_gone_is_a_source_error(tmp_path: Path) -> N
 
 @pytest.fixture
 def in_our_process() -> Iterator[None]:
-    """Let this process be one of several, and hear of Ctrl-C again afterwards."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Let this process be one of several, and be as it was again afterwards."""
+    handler, thresholds = signal.getsignal(signal.SIGINT), gc.get_threshold()
     yield
     signal.signal(signal.SIGINT, handler)
+    gc.set_threshold(*thresholds)
 
 
 @pytest.mark.usefixtures("in_our_process")
