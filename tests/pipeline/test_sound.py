@@ -34,7 +34,7 @@ class InMemory:
     """A source of blocks by rising address, of which some are looked at and some are not."""
 
     blocks: Sequence[Block]
-    is_told: Callable[[], bool] = lambda: True
+    is_told: Callable[[BlockAddress], bool] = lambda _address: True
     bounded: bool = True
 
     def items(self) -> Iterator[Item]:
@@ -47,7 +47,7 @@ class InMemory:
         assert jobs == 1
         told: list[Told] = []
         for block in self.blocks:
-            answer = look(block.address, block) if self.is_told() else None
+            answer = look(block.address, block) if self.is_told(block.address) else None
             if answer is not None:
                 told.append(Told(answer, len(items_of(block))))
             elif told:
@@ -101,7 +101,7 @@ def test_runs_say_what_all_items_say(seed: int) -> None:
     blocks = damaged(random)
     tips = [Saved(bytes(32), block.address) for block in random.sample(blocks, 3)]
     checks = Checks(digests=tips)
-    source = InMemory(blocks, lambda: random.random() < 0.8)
+    source = InMemory(blocks, lambda _address: random.random() < 0.8)
 
     assert verify_all(blocks, checks) == verify_source(source, checks=checks)
 
@@ -149,3 +149,16 @@ def test_a_start_and_declared_gaps_count_as_ever(how: dict[str, Any]) -> None:
         reports.append((core.report(), core.before_start))
 
     assert reports[0] == reports[1]
+
+
+def test_a_copy_is_judged_by_the_block_that_was_passed_before_it() -> None:
+    """Of two sound copies behind a run, the one that names the hash of the run's last is taken."""
+    forged = linked_to_nothing(BLOCKS[20])
+    for copies in ([BLOCKS[20], forged], [forged, BLOCKS[20]]):
+        blocks = [*BLOCKS[:20], *copies, *BLOCKS[21:]]
+        source = InMemory(blocks, lambda address: address != forged.address)
+        found = verify_source(source)
+
+        assert verify_all(blocks) == found
+        assert verify_all(BLOCKS).strands == found.strands
+        assert not found.ok
