@@ -41,6 +41,10 @@ _C_READER_ALTERS: Final = re.compile(
     rb"|\$ion_s"  # a symbol table written as text
 )
 
+# Both parts cut these (zeros in front do not count); in a string it only looks like a time, and
+# `_plain_text` reads most strings.
+_TOO_FINE: Final = re.compile(r":[0-9]{2}\.0*+[1-9][0-9]{28}")
+
 _C_BUFFER_BYTES: Final = 1 << 16  # the least; it is for one token
 
 _MAX_READS_AT_END: Final = 1000
@@ -153,6 +157,8 @@ def _check_text(text: str | bytes) -> str:
 
 def _iter_values(text: str) -> Iterator[Any]:
     """Read with the C part as far as it goes, the rest with the Python part."""
+    if (fine := _TOO_FINE.search(text)) is not None:
+        raise IonDecodeError(fine.start(), "a fraction of a second with more than 28 digits")
     values = _maybe_c_reader(text)
     count = 0
     while values is not None:

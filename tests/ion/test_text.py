@@ -130,6 +130,17 @@ def test_values_before_a_broken_one_are_read() -> None:
         next(values)
 
 
+def test_no_digit_of_a_second_is_cut() -> None:
+    """amazon.ion's Python part keeps 28: what stands behind them would be anyone's."""
+    moment = "2020-01-01T00:00:00." + "1" * 28
+    (kept,) = iter_text(f"a::{moment}Z")
+    assert f"a::{moment}Z" == to_text(kept)
+    (small,) = iter_text("a::2020-01-01T00:00:00." + "0" * 40 + "1Z")
+    assert to_text(small).endswith("0" * 40 + "1Z")
+    with pytest.raises(IonDecodeError, match="more than 28 digits"):
+        list(iter_text(f"a::{moment}9Z"))
+
+
 def test_an_error_says_where() -> None:
     """The offset is amazon.ion's, in characters."""
     with pytest.raises(IonDecodeError) as caught:
