@@ -28,6 +28,7 @@ from qldb_stream.report import (
     ReplayReport,
     StrandReport,
     VerifyReport,
+    unchecked_rows,
 )
 
 __all__ = [
@@ -57,6 +58,7 @@ _PROBLEMS_SHOWN: Final = 25
 
 _STRAND_COLUMNS: Final = ("strand", "#first", "#last", "missing", "digest (base64)")
 _DIGEST_COLUMNS: Final = ("state", "strand", "#tip", "digest (base64)", "because")
+_UNCHECKED_COLUMNS: Final = ("#times", "because", "documents")
 _PROBLEM_COLUMNS: Final = ("code", "#block", "document", "field", "what is wrong")
 
 
@@ -305,8 +307,7 @@ def _print_details(report: VerifyReport) -> None:
         digests = map(_digest_row, report.digests)
         out.print(make_table("Saved digests", _DIGEST_COLUMNS, digests))
     if report.not_checkable:
-        rows = ((times, reason) for reason, times in report.not_checkable.items())
-        out.print(make_table("Not checkable", ("#times", "because"), rows))
+        out.print(make_table("Not checkable", _UNCHECKED_COLUMNS, unchecked_rows(report)))
     print_problems(report.problems)
 
 

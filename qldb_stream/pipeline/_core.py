@@ -244,7 +244,7 @@ class PipelineCore:
             strand.next = last.sequence_no + 1
         self._tally.records += sum([one.events for one in taken])
         for answer in [one.answer for one in taken]:
-            self._tally.add_sound(answer.revisions, answer.not_checkable)
+            self._tally.add_sound(answer.address, answer.revisions, answer.not_checkable)
             if answer.requests:
                 self._redactions.ask(answer.requests)
         return len(taken)

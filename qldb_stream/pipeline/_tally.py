@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from qldb_stream.errors import ExportIncompleteError
-from qldb_stream.events import Undecodable
+from qldb_stream.events import BlockAddress, Undecodable
 from qldb_stream.report import (
     BlockVerification,
     Check,
@@ -15,6 +16,7 @@ from qldb_stream.report import (
     Problem,
     ProblemCode,
     StrandReport,
+    UncheckedDocument,
     VerifyReport,
 )
 
@@ -22,6 +24,8 @@ __all__ = ["LISTED_PER_CODE", "Tally"]
 
 LISTED_PER_CODE: Final = 10_000
 """How many problems of one code are listed, about 5 MB; the rest is counted."""
+
+_DOCUMENTS_PER_REASON: Final = 100
 
 
 class Tally:
@@ -33,6 +37,7 @@ class Tally:
         self._revisions = 0
         self._rebuilt = 0
         self._not_checkable: Counter[str] = Counter()
+        self._unchecked: dict[str, list[UncheckedDocument]] = {}
         self._problems: list[Problem] = []
         self._by_code: Counter[ProblemCode] = Counter()
 
@@ -57,17 +62,30 @@ class Tally:
         for check in verification.checks:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
+                self._note_document(verification.address, check)
             elif check.diagnosis is not None and check.outcome is Outcome.VERIFIED:
                 self._rebuilt += check.name is ProblemCode.REVISION_HASH
         for problem in verification.problems:
             self.add_problem(problem)
 
-    def add_sound(self, revisions: int, not_checkable: Iterable[Check] = ()) -> None:
+    def add_sound(
+        self, address: BlockAddress, revisions: int, not_checkable: Iterable[Check] = ()
+    ) -> None:
         """Count a block in which nothing failed, its revisions, and what could not be checked."""
         self._blocks += 1
         self._revisions += revisions
         for check in not_checkable:
             self._not_checkable[check.detail] += 1
+            self._note_document(address, check)
+
+    def _note_document(self, address: BlockAddress, check: Check) -> None:
+        """Remember of which document something is not checkable, the first ones by reason."""
+        if check.document_id is None:
+            return
+        found = self._unchecked.setdefault(check.detail, [])
+        if len(found) < _DOCUMENTS_PER_REASON:
+            place = (address.strand_id, address.sequence_no)
+            found.append(UncheckedDocument(check.detail, *place, check.document_id))
 
     def report(self, strands: tuple[StrandReport, ...]) -> VerifyReport:
         """Sum up what has been added so far."""
@@ -79,6 +97,7 @@ class Tally:
             (*self._problems, *self._unlisted()),
             self.records,
             rebuilt=self._rebuilt,
+            unchecked=tuple(chain.from_iterable(self._unchecked.values())),
         )
 
     def _unlisted(self) -> list[Problem]:

@@ -56,10 +56,17 @@ from qldb_stream.report._inbox import (
 )
 from qldb_stream.report._ledger import LedgerProblem, LedgerReport
 from qldb_stream.report._position import Gap, Position
-from qldb_stream.report._runs import Level, ReplayReport, SinkReport, StrandReport, VerifyReport
+from qldb_stream.report._runs import (
+    Level,
+    ReplayReport,
+    SinkReport,
+    StrandReport,
+    UncheckedDocument,
+    VerifyReport,
+)
 from qldb_stream.report._sinks import Guarantee, SinkSummary, StoredRevision
 from qldb_stream.report._version import VERSION
-from qldb_stream.report._wording import describe_coverage
+from qldb_stream.report._wording import describe_coverage, unchecked_rows
 
 __all__ = [
     "VERSION",
@@ -116,8 +123,10 @@ __all__ = [
     "StrandReport",
     "StrandState",
     "TableCoverage",
+    "UncheckedDocument",
     "VerifyReport",
     "WaitState",
     "WaitingStrand",
     "describe_coverage",
+    "unchecked_rows",
 ]

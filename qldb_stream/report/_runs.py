@@ -50,6 +50,20 @@ class StrandReport:
 
 
 @attrs.frozen
+class UncheckedDocument:
+    """A revision of which something could be neither verified nor refuted, and why."""
+
+    reason: str
+    strand_id: str
+    sequence_no: int
+    document_id: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the values that `--json` prints."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen
 class VerifyReport:
     """
     What verification of a source came to.
@@ -61,8 +75,9 @@ class VerifyReport:
     a later block asked for are complete as they are, and no reason for a partial level; the
     others are counted in `not_checkable` too.
     `rebuilt` counts the revisions of JSON exports that verified with types put back that JSON
-    had lost. `digests` are those that verification was asked to compare; each that was not
-    confirmed is a problem as well.
+    had lost. `unchecked` names the documents that `not_checkable` counts, the first 100 for each
+    reason; most reasons are of blocks. `digests` are those that verification was asked to compare;
+    each that was not confirmed is a problem as well.
     """
 
     blocks: int = 0
@@ -74,6 +89,7 @@ class VerifyReport:
     redacted: int = 0
     rebuilt: int = 0
     digests: tuple[DigestCheck, ...] = ()
+    unchecked: tuple[UncheckedDocument, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -110,6 +126,7 @@ class VerifyReport:
             "revisions": self.revisions,
             "redacted": self.redacted,
             "not_checkable": dict(self.not_checkable),
+            "unchecked": [found.as_json() for found in self.unchecked],
             "strands": [strand.as_json() for strand in self.strands],
             "problems": [problem.as_json() for problem in self.problems],
             "rebuilt": self.rebuilt,

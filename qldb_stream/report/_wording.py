@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qldb_stream.report._coverage import CoverageReport
+    from collections.abc import Iterator
 
-__all__ = ["count", "describe_coverage"]
+    from qldb_stream.report._coverage import CoverageReport
+    from qldb_stream.report._runs import VerifyReport
+
+__all__ = ["count", "describe_coverage", "unchecked_rows"]
+
+_NAMED = 3  # documents in a row; reports have more of them
 
 
 def count(number: int, noun: str) -> str:
     """Say how many of a thing: `1 block`, `2,000 blocks`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def unchecked_rows(report: VerifyReport) -> Iterator[tuple[int, str, str | None]]:
+    """Say how often, and why, something was not checkable; and of which documents first."""
+    for reason, times in report.not_checkable.items():
+        found = [one for one in report.unchecked if one.reason == reason]
+        named = [f"{one.document_id} in block {one.sequence_no}" for one in found[:_NAMED]]
+        more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        yield times, reason, ", ".join([*named, *more]) or None
 
 
 def describe_coverage(report: CoverageReport) -> str:

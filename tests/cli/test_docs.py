@@ -278,7 +278,9 @@ def printed(run: Run) -> dict[str, set[str]]:
     ids = run("ids", "new", document_id, "0" * 22, "--json").json()
     demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
     assert demo["source"].keys() == demo["destination"].keys()
-    exported = run("ledger", "export", "new", "--to", "exported", "--json").json()
+    to_json = ("ledger", "export", "new", "--to", "exported", "--format", "json", "--json")
+    exported = run(*to_json).json()
+    unchecked = run("verify", "exported", "--no-diagnosis", "--json").json()["unchecked"]
     proven = proofs(run)
     damage("demo/source.ledger")
     checked = [
@@ -290,6 +292,7 @@ def printed(run: Run) -> dict[str, set[str]]:
     return {
         "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
+        "verify: unchecked": keys(unchecked),
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
         "verify: diagnosis": keys(found),

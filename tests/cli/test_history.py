@@ -213,7 +213,7 @@ def test_wrong_questions_are_usage(run: Run, told: Told, tmp_path: Path) -> None
     """No such table, document or archive; blame of everything."""
     (tmp_path / "noise").write_bytes(b"neither Ion nor KPL")
     cases = [
-        (("history", told.folder, "--table", "Persons"), "it has some of: Person"),
+        (("history", told.folder, "--table", "Persons"), "but of Person"),
         (("history", told.folder, "--document", "x"), "no document 'x'"),
         (("history", told.folder, "--blame"), "--blame needs --document"),
         (("history", told.folder, "--document", "x", "--blame", "--limit", "2"), "give one"),

@@ -128,6 +128,7 @@ def test_wrong_usage_with_json(run: Run) -> None:
         "revisions": 0,
         "redacted": 0,
         "not_checkable": {},
+        "unchecked": [],
         "strands": [],
         "problems": [],
         "rebuilt": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tempfile
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,7 @@ from qldb_stream.report import VerifyReport
 from qldb_stream.testing import (
     edit_field,
     make_delivery,
+    make_export,
     make_journal,
     records,
     write_archive,
@@ -52,6 +54,7 @@ def test_a_whole_journal(run: Run, archive: Path) -> None:
         "revisions",
         "redacted",
         "not_checkable",
+        "unchecked",
         "strands",
         "problems",
         "rebuilt",
@@ -306,6 +309,30 @@ def test_a_mistyped_file_of_a_digest_is_told_as_such(
     assert f"{tmp_path} is a folder" in run("verify", archive, "--digest", tmp_path).err
     (tmp_path / "notes").write_text("no digest", encoding="utf-8")
     assert none not in run("verify", archive, "--digest", tmp_path / "notes").err
+
+
+def test_documents_that_are_not_checkable_are_named(run: Run, tmp_path: Path) -> None:
+    """A document of a JSON export that fits with no types is told, with its block."""
+    made = make_export(list(JOURNAL), "json")
+    data = made.objects[made.keys[0]]
+    (number, revision) = next(
+        (block.address.sequence_no, revision)
+        for block in JOURNAL
+        for revision in block.revisions
+        if revision.data is not None
+    )
+    old = next(line for line in data.splitlines() if (revision.document_id or "").encode() in line)
+    at = old.index(b'"data"')
+    new = old[:at] + re.sub(rb'": "[^"]{2}', b'": "~~~~', old[at:], count=1)
+    (tmp_path / "export.json").write_bytes(data.replace(old, new))
+    said = run("verify", tmp_path, "--json").json()
+    (found,) = said["unchecked"]
+    assert (number, revision.document_id) == (found["sequence_no"], found["document_id"])
+    assert 1 == said["not_checkable"][found["reason"]]
+    answer = run("verify", tmp_path, "--html", tmp_path.parent / "page.html")
+    assert f"{revision.document_id} in block {number}" in " ".join(answer.out.split())
+    page = (tmp_path.parent / "page.html").read_text(encoding="utf-8")
+    assert f"{revision.document_id} in block {number}" in page
 
 
 def test_a_changed_field_is_named(run: Run, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_a_verify_report_prints_what_the_issue_lists() -> None:
         "revisions": 2,
         "redacted": 0,
         "not_checkable": {"no rule has fitted": 1},
+        "unchecked": [],
         "strands": [
             {"strand_id": STRAND, "first": 0, "last": 4, "missing": [[2, 3]], "digest": None},
             {

@@ -408,8 +408,7 @@ class Archive:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             listed = ", ".join(names[:_NAMED]) + more or "none"
             raise UsageError(
-                f"no document of a table {table!r} in the archive; it has some of: {listed}"
-                f"{self._caveat()}"
+                f"no document of table {table!r} here, but of {listed}{self._caveat()}"
             )
         return found
 

@@ -10,7 +10,7 @@ from typing import Final
 from qldb_stream.report._claims import Claim
 from qldb_stream.report._digest import DigestCheck
 from qldb_stream.report._runs import Level, StrandReport, VerifyReport
-from qldb_stream.report._wording import count
+from qldb_stream.report._wording import count, unchecked_rows
 from qldb_stream.report.html._page import (
     make_facts,
     make_list,
@@ -125,8 +125,8 @@ def _digests(digests: Sequence[DigestCheck]) -> object:
 
 
 def _not_checkable(report: VerifyReport) -> object:
-    rows = ((times, reason) for reason, times in report.not_checkable.items())
-    return make_table("Neither verified nor refuted", ("#times", "because"), rows)
+    columns = ("#times", "because", "documents")
+    return make_table("Neither verified nor refuted", columns, unchecked_rows(report))
 
 
 def _claims(report: VerifyReport, failure: str | None) -> tuple[list[str], list[str]]:
