@@ -407,9 +407,7 @@ class Archive:
             names = sorted({each.info.table_name for each in known})
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             listed = ", ".join(names[:_NAMED]) + more or "none"
-            raise UsageError(
-                f"no document of table {table!r} here, but of {listed}{self._caveat()}"
-            )
+            raise UsageError(f"no document of table {table!r}, but of {listed}{self._caveat()}")
         return found
 
     def _siblings(self, tables: Iterable[Table]) -> list[Table]:

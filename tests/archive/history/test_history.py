@@ -258,7 +258,7 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
     keep(story.blocks(), folder)
     strange = BlockAddress("0" * 22, 0)
     with open_archive(folder) as archive:
-        with pytest.raises(UsageError, match="no document of table 'U' here, but of T"):
+        with pytest.raises(UsageError, match="no document of table 'U', but of T"):
             list(archive.history("U"))
         with pytest.raises(UsageError, match="no document 'x' in table T"):
             list(archive.history("T", document_id="x"))
