@@ -58,7 +58,7 @@ class Tally:
 
     def add_verification(self, verification: BlockVerification, revisions: int) -> None:
         """Count a verified block, and its revisions that have contents."""
-        self.add_sound(revisions)
+        self.add_sound(verification.address, revisions)
         for check in verification.checks:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
