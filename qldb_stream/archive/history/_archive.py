@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from qldb_stream.archive.history._blame import blame_of
 from qldb_stream.archive.history._blocks import BlockReader, ReadBlock
 from qldb_stream.archive.history._fingerprint import Fingerprint, fingerprint_of
-from qldb_stream.archive.history._index import BuiltState, IndexFile, Spot, Table
+from qldb_stream.archive.history._index import BuiltState, IndexFile, Spot, Table, numbers_of
 from qldb_stream.archive.history._lives import TableLife, lives_of
 from qldb_stream.archive.history._moments import Moment, is_gone, is_until, ms_of
 from qldb_stream.archive.history._place import (
@@ -295,7 +295,7 @@ class Archive:
         self, tables: list[Table] | None, document_id: str | None, as_of: Moment | None
     ) -> Iterator[Spot]:
         if as_of is None:
-            return self._index.spots(_numbers(tables), document_id)
+            return self._index.spots(numbers_of(tables), document_id)
         until = self._until(as_of)
         found = self._index.all_tables() if tables is None else tables
         lives = lives_of(self._index, self._siblings(found), until)
@@ -422,7 +422,7 @@ class Archive:
         Raises:
             UsageError: it is not.
         """
-        for _ in self._index.spots(_numbers(tables), document_id):
+        for _ in self._index.spots(numbers_of(tables), document_id):
             return
         where = "" if tables is None else f" in table {tables[0].info.table_name}"
         raise UsageError(f"the archive has no document {document_id!r}{where}{self._caveat()}")
@@ -494,7 +494,3 @@ class Archive:
         name = f"{address.strand_id}/{address.sequence_no}"
         problem = f"it leads astray: block {name} holds something else"
         return ArchiveIndexError(self._index.name, problem)
-
-
-def _numbers(tables: list[Table] | None) -> list[int] | None:
-    return None if tables is None else [table.no for table in tables]

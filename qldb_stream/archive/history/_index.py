@@ -25,7 +25,7 @@ from qldb_stream.events import BlockAddress, TableInfo
 from qldb_stream.hashing import DIGEST_BYTES
 from qldb_stream.sources import Place
 
-__all__ = ["BuiltState", "Ddl", "IndexFile", "Spot", "Table"]
+__all__ = ["BuiltState", "Ddl", "IndexFile", "Spot", "Table", "numbers_of"]
 
 _MOST_META: Final = 1 << 20
 _MOST_PARTS: Final = 100_000
@@ -342,6 +342,11 @@ class IndexFile:
     def _reading(self) -> Iterator[None]:
         with _translated(self.name):
             yield
+
+
+def numbers_of(tables: Sequence[Table] | None) -> list[int] | None:
+    """Give what tables are called in an index; None stands for all."""
+    return None if tables is None else [table.no for table in tables]
 
 
 def _condition(tabs: Sequence[int] | None, document_id: str | None) -> tuple[str, list[Any]]:
