@@ -29,6 +29,15 @@ ION_TESTS := tests/ion tests/parsers tests/partiql tests/ledger tests/replay tes
 	tests/sinks/test_qldb.py tests/sinks/parquet/test_columns.py tests/sinks/relational/test_documents.py \
 	tests/archive/history
 
+# What runs on the hot paths that mypyc compiles: repeated by `make test-compiled`. Left out is what replaces a
+# constant of a compiled module, or `len`: neither reaches compiled code.
+COMPILED_TESTS := tests/ion tests/parsers tests/verification tests/laws tests/test_hashing.py tests/test_formulas.py \
+	tests/test_events.py tests/pipeline/test_jobs.py tests/archive/evidence \
+	--deselect tests/parsers/test_export_walk.py::test_appending_tables_are_bounded_by_what_stands_between_them \
+	--deselect tests/parsers/test_json_export.py::test_a_line_of_any_length_is_bounded \
+	--deselect tests/ion/test_hostile.py::test_the_longest_value_is_bounded
+VECTORS = $(or $(QLDB_STREAM_VECTORS),$(abspath ../shared/vectors))
+
 demo: .dev  ## run the main job once: a ledger's journal replayed into another, verified, compared
 	@$(BIN)/qldb-stream demo $(ARGS)
 
@@ -52,6 +61,26 @@ test-cdk:  ## the deployment on AWS: synthesized, checked by cdk-nag, created in
 
 .test-cdk: .dev .cdk
 	.venv-cdk/bin/python -m pytest -q infra/tests $(ARGS)
+
+# Apart from the checkout, so that no binary is ever older than the source beside it. The installed package of
+# .venv comes after the working folder on the path.
+compiled: .dev  ## build/compiled: the wheel with hot paths compiled by mypyc, unpacked; needs a C compiler
+	rm -rf build/compiled
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m pip -q --disable-pip-version-check wheel --no-deps -w build/compiled .
+	$(BIN)/python -m zipfile -e build/compiled/qldb_stream-*.whl build/compiled
+	cp -R tests benchmarks examples docs README.md pyproject.toml build/compiled
+	cd build/compiled && $(abspath $(BIN))/python ../../scripts/check_compiled.py
+
+test-compiled:  ## the tests of what is compiled, on the compiled wheel; needs a C compiler
+	@if command -v cc >/dev/null || [ "$$CI" = true ]; then $(MAKE) --no-print-directory .test-compiled; \
+	else echo "test-compiled: left out, because there is no C compiler (cc)"; fi
+
+.test-compiled: compiled
+	cd build/compiled && PYTHONPATH=$(CURDIR)/build/compiled QLDB_STREAM_VECTORS=$(VECTORS) \
+	  $(abspath $(BIN))/python -m pytest -q --no-cov $(SPREAD) -m "not soak and not node" $(COMPILED_TESTS) $(ARGS)
+
+bench-compiled: compiled  ## `python -m benchmarks archive` on the compiled wheel
+	cd build/compiled && PYTHONPATH=$(CURDIR)/build/compiled $(abspath $(BIN))/python -m benchmarks archive $(ARGS)
 
 lint-cdk: .cdk  ## mypy --strict over infra with the CDK's own types; takes a minute
 	.venv-cdk/bin/mypy --config-file infra/mypy.ini infra
@@ -99,4 +128,4 @@ clean:  ## remove environments, caches and what was built
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13 (PYTHON=/path/to/python)" >&2; exit 2; }
 
-.PHONY: help demo test check lint test-qldb test-cdk .test-cdk lint-cdk server-bundle imports bench lambda soak fmt clean .dev .qldb .cdk .python
+.PHONY: help demo test check lint test-qldb test-cdk .test-cdk lint-cdk compiled test-compiled .test-compiled bench-compiled server-bundle imports bench lambda soak fmt clean .dev .qldb .cdk .python

@@ -178,6 +178,11 @@ def _symbol(
 def _string(
     buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int, _new: NewHasher
 ) -> bytes:
+    return _text(buf, start, stop)
+
+
+def _text(buf: bytes, start: int, stop: int) -> bytes:
+    """Serialise a string's body; the loops call it by name, as half of all fields are strings."""
     body = buf[start:stop]
     if not body.isascii():
         decode_text(buf, start, stop)
@@ -217,7 +222,10 @@ def _sequence(
                 continue
         if after > stop:
             fail(start, "a value runs beyond its list")
-        parts.append(_SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new))
+        if 0xD1 < type_byte < 0xDF:
+            parts.append(_struct(buf, body, after, table, depth + 1, new))
+        else:
+            parts.append(_SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new))
         start = after
     return b"".join(parts)
 
@@ -261,7 +269,12 @@ def _struct(
                 continue
         if after > stop:
             fail(start, "a value runs beyond its struct")
-        value = _SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new)
+        if 0x80 <= type_byte < 0x8F:
+            value = _text(buf, body, after)
+        elif 0xD1 < type_byte < 0xDF:
+            value = _struct(buf, body, after, table, depth + 1, new)
+        else:
+            value = _SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new)
         digests.append(new(table.hash_part(sid, start) + value).digest())
         start = after
     digests.sort()

@@ -50,7 +50,7 @@ _ESCAPE: Final = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
 _ESCAPED: Final = dict(zip("0abtnfrv\"'?\\/", "\0\a\b\t\n\f\r\v\"'?\\/", strict=True))
-_NOT_PLAIN: Final = "\ud800"  # a surrogate, which no text in UTF-8 has
+_NOT_PLAIN: Final = chr(0xD800)  # a surrogate, which no text in UTF-8 has
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 

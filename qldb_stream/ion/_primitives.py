@@ -21,6 +21,9 @@ from qldb_stream.ion._types import (
     fail,
 )
 
+# Seven more bits come with the last byte.
+_MAX_BEFORE_LAST: Final = MAX_VARUINT >> 7
+
 
 def read_varuint(buf: bytes, pos: int, end: int) -> tuple[int, int]:
     """
@@ -36,7 +39,7 @@ def read_varuint(buf: bytes, pos: int, end: int) -> tuple[int, int]:
         if byte >= 0x80:
             return (value << 7) | (byte & 0x7F), pos
         value = (value << 7) | byte
-        if value > MAX_VARUINT:
+        if value > _MAX_BEFORE_LAST:
             fail(pos, "a VarUInt is larger than any length or id can be")
     raise IonDecodeError(pos, "a VarUInt is cut off")
 
@@ -62,7 +65,7 @@ def read_varint(buf: bytes, pos: int, end: int) -> tuple[int, bool, int]:
         if byte >= 0x80:
             return (value << 7) | (byte & 0x7F), negative, pos
         value = (value << 7) | byte
-        if value > MAX_VARUINT:
+        if value > _MAX_BEFORE_LAST:
             fail(pos, "a VarInt is larger than any exponent or offset can be")
     raise IonDecodeError(pos, "a VarInt is cut off")
 

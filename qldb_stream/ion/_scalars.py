@@ -107,10 +107,9 @@ def split_decimal(value: Decimal) -> tuple[int, int]:
         raise IonEncodeError("a Decimal is not a finite number")
     if abs(exponent) > MAX_DECIMAL_EXPONENT:
         raise IonEncodeError(f"a Decimal's exponent is beyond {MAX_DECIMAL_EXPONENT}")
-    magnitude = 1 << 8 * MAX_DECIMAL_BYTES
     if len(digits) < MAX_DECIMAL_BYTES * 5 // 2:  # a byte is 2.4 digits
         # Not through str: Python refuses to read more than 4,300 digits from one.
         magnitude = int(Decimal((0, digits, 0)))
-    if magnitude.bit_length() >= 8 * MAX_DECIMAL_BYTES:
-        raise IonEncodeError(f"a Decimal's digits need more than {MAX_DECIMAL_BYTES} bytes")
-    return exponent, magnitude
+        if magnitude.bit_length() < 8 * MAX_DECIMAL_BYTES:
+            return exponent, magnitude
+    raise IonEncodeError(f"a Decimal's digits need more than {MAX_DECIMAL_BYTES} bytes")
