@@ -36,6 +36,7 @@ COMPILED_TESTS := tests/ion tests/parsers tests/verification tests/laws tests/te
 	--deselect tests/parsers/test_export_walk.py::test_appending_tables_are_bounded_by_what_stands_between_them \
 	--deselect tests/parsers/test_json_export.py::test_a_line_of_any_length_is_bounded \
 	--deselect tests/ion/test_hostile.py::test_the_longest_value_is_bounded
+HAS_HEADERS := -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
 VECTORS = $(or $(QLDB_STREAM_VECTORS),$(abspath ../shared/vectors))
 
 demo: .dev  ## run the main job once: a ledger's journal replayed into another, verified, compared
@@ -71,9 +72,10 @@ compiled: .dev  ## build/compiled: the wheel with hot paths compiled by mypyc, u
 	cp -R tests benchmarks examples docs README.md pyproject.toml build/compiled
 	cd build/compiled && $(abspath $(BIN))/python ../../scripts/check_compiled.py
 
-test-compiled:  ## the tests of what is compiled, on the compiled wheel; needs a C compiler
-	@if command -v cc >/dev/null || [ "$$CI" = true ]; then $(MAKE) --no-print-directory .test-compiled; \
-	else echo "test-compiled: left out, because there is no C compiler (cc)"; fi
+test-compiled: .python  ## the tests of what is compiled, on the compiled wheel; needs a C compiler
+	@if ! command -v cc >/dev/null; then echo "test-compiled: left out, because there is no C compiler (cc)"; \
+	elif ! $(PYTHON) $(HAS_HEADERS); then echo "test-compiled: left out, because Python's headers (Python.h) are not here"; \
+	else $(MAKE) --no-print-directory .test-compiled; fi
 
 .test-compiled: compiled
 	cd build/compiled && PYTHONPATH=$(CURDIR)/build/compiled QLDB_STREAM_VECTORS=$(VECTORS) \
