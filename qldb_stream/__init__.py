@@ -7,8 +7,9 @@ used, so that importing the package stays cheap.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, Final
+
+from qldb_stream._faces import import_from_home
 
 if TYPE_CHECKING:
     from qldb_stream.assembly import BlockAssembler
@@ -61,13 +62,7 @@ _HOME: Final = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use (PEP 562)."""
-    home = _HOME.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+    return import_from_home(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:

@@ -11,8 +11,9 @@ Names are imported when they are first used: processes that read together need n
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, Final
+
+from qldb_stream._faces import import_from_home
 
 if TYPE_CHECKING:
     from qldb_stream.sources._again import OpenSource, PlaceReader
@@ -51,10 +52,4 @@ _HOME: Final = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use (PEP 562)."""
-    home = _HOME.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+    return import_from_home(__name__, _HOME, name)
