@@ -31,12 +31,15 @@ from qldb_stream.hashing import MerkleFrontier, dot, merkle_root
 from qldb_stream.parsers.digest import SavedDigest
 from qldb_stream.pipeline import verify_source
 from qldb_stream.sources import open_source
-from qldb_stream.testing import make_journal
+from qldb_stream.testing import JournalShape, make_journal
 from qldb_stream.testing.exports import make_export
 
 BLOCKS: Final = int(os.environ.get("QLDB_STREAM_BENCH_BLOCKS", "5000"))
 OBJECT_BLOCKS: Final = 2000  # some 5 MB
 DIGESTS: Final = 1_000_000
+SHAPE: Final = JournalShape(
+    most_revisions=2, empty=0.02
+)  # 1.5 revisions a block, as the targets have it
 PEER_BLOCKS: Final = 1000  # the peer is slow, and its time grows with the blocks alone
 
 
@@ -56,7 +59,7 @@ def run() -> Iterator[Row]:
 
 def _write(folder: Path, output_format: Any, blocks: int) -> int:
     """Write a journal as an export; give the number of its revisions."""
-    journal = iter(make_journal(7, blocks=blocks))
+    journal = iter(make_journal(7, blocks=blocks, shape=SHAPE))
     revisions = 0
     while found := list(islice(journal, OBJECT_BLOCKS)):
         revisions += sum(len(block.revisions) for block in found)

@@ -24,6 +24,7 @@ from qldb_stream.ion._fields import (
     text_of,
     timestamp_of,
 )
+from qldb_stream.ion._hash import hash_value as hash_span
 from qldb_stream.ion._hash_tree import (
     Exchange,
     HashNode,
@@ -93,6 +94,7 @@ __all__ = [
     "end_of_item",
     "form_with_field",
     "hash_form",
+    "hash_span",
     "instant_of",
     "int_of",
     "ion_hash",

@@ -11,14 +11,23 @@ from __future__ import annotations
 import binascii
 import operator
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
 from qldb_stream.errors import AnswerError, EnvelopeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress
-from qldb_stream.ion import IVM, MAX_TABLES, SYSTEM_TABLE, SymbolTable, next_value, read_text
+from qldb_stream.ion import (
+    IVM,
+    MAX_TABLES,
+    SYSTEM_TABLE,
+    IonSlice,
+    SymbolTable,
+    next_value,
+    read_text,
+)
 from qldb_stream.parsers.answer import is_answer, parse_answer
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.json_export import is_json, parse_json_block
@@ -28,6 +37,8 @@ __all__ = [
     "TEXT_START",
     "FoundBlock",
     "FoundTables",
+    "Sight",
+    "Sighted",
     "TablesInForce",
     "is_binary",
     "is_marker",
@@ -37,6 +48,7 @@ __all__ = [
     "read_block",
     "read_tables",
     "read_text_block",
+    "see_block",
     "text_start",
 ]
 
@@ -93,14 +105,33 @@ class FoundTables:
     length: int
 
 
+class Sighted(NamedTuple):
+    """
+    What was said of a block at the sight of its bytes, and what of it an index needs.
+
+    `leaves` are as in `FoundBlock`. `revisions` counts those that have contents; `answer` is for
+    the one who said it.
+    """
+
+    address: BlockAddress
+    block_hash: bytes
+    leaves: bytes
+    revisions: int
+    answer: Any
+
+
+Sight: TypeAlias = Callable[[IonSlice], Sighted | None]
+"""Says at the sight of a value what becomes of the block; None: it is to be read."""
+
+
 @attrs.frozen
 class FoundBlock:
     """
     Where a block stands: the bytes that have to be read to get it, and the tables they need.
 
     `leaves` are the hashes that it lists, 32 bytes each, one after the other. Of text they may
-    hold others besides, which documents have in fields of that name. `block` is what was read
-    to find it, None where only these parts were.
+    hold others besides, which documents have in fields of that name. `seen` is what was read
+    to find it, or what was said at its sight; None where only these parts were read.
     """
 
     address: BlockAddress
@@ -109,7 +140,7 @@ class FoundBlock:
     offset: int
     length: int
     tables: int = OWN_TABLES
-    block: Block | None = attrs.field(default=None, eq=False, repr=False)
+    seen: Block | Sighted | None = attrs.field(default=None, eq=False, repr=False)
 
 
 def read_block(data: bytes, table: SymbolTable = SYSTEM_TABLE) -> Block:
@@ -200,10 +231,26 @@ def is_marker(data: bytes) -> bool:
     return len(data) == len(IVM) and sum(map(operator.eq, data, IVM)) >= len(IVM) - 1
 
 
-def place_of(block: Block, offset: int, length: int, tables: int = OWN_TABLES) -> FoundBlock:
-    """Say where a block stands that was read."""
-    leaves = b"".join([revision.hash for revision in block.revisions])
-    return FoundBlock(block.address, block.block_hash, leaves, offset, length, tables, block)
+def see_block(value: IonSlice, sight: Sight | None) -> Block | Sighted:
+    """
+    Read a block, unless it is enough to have seen it.
+
+    Raises:
+        EnvelopeError, IonDecodeError: as `parse_block`.
+    """
+    sighted = None if sight is None else sight(value)
+    return parse_block(value) if sighted is None else sighted
+
+
+def place_of(
+    seen: Block | Sighted, offset: int, length: int, tables: int = OWN_TABLES
+) -> FoundBlock:
+    """Say where a block stands that was read or seen."""
+    if isinstance(seen, Sighted):
+        leaves = seen.leaves
+    else:
+        leaves = b"".join([revision.hash for revision in seen.revisions])
+    return FoundBlock(seen.address, seen.block_hash, leaves, offset, length, tables, seen)
 
 
 def maybe_found(data: bytes, offset: int) -> FoundBlock | None:
@@ -285,7 +332,7 @@ class TablesInForce:
             self._number, start = OWN_TABLES, pos  # it does not add to those before it
         self._untold, self.table = (start, end), table
 
-    def placed(self, block: Block, pos: int, end: int) -> FoundBlock:
+    def placed(self, block: Block | Sighted, pos: int, end: int) -> FoundBlock:
         """Say what has to be read to read a block again."""
         self._in_a_row = 0
         if self._untold is not None and self._is_fresh and not self._is_used:

@@ -34,6 +34,7 @@ from qldb_stream.parsers.export_places import (
     OWN_TABLES,
     FoundBlock,
     FoundTables,
+    Sight,
     TablesInForce,
     is_binary,
     is_marker,
@@ -43,6 +44,7 @@ from qldb_stream.parsers.export_places import (
     read_block,
     read_tables,
     read_text_block,
+    see_block,
     text_start,
 )
 from qldb_stream.parsers.items import shifted, skip_space
@@ -86,7 +88,7 @@ def iter_export_object(
     *,
     seams: Sequence[int] = (),
     effort: Effort | None = None,
-    in_full: bool = False,
+    sight: Sight | None = None,
 ) -> Iterator[Found]:
     """
     Walk an export's object and give its blocks in order, lazily.
@@ -95,14 +97,15 @@ def iter_export_object(
         readable: the object, decompressed: Ion text, binary Ion or JSON lines.
         seams: places, rising, where bytes are known to be lost; no block goes across one.
         effort: pays for what is looked at in vain; None for what the object's size is worth.
-        in_full: read blocks of text on the way, where that is quick; each would be read soon.
+        sight: is asked about each block before it is read. With it blocks of text are read on
+            the way, where that is quick; each would be read soon.
 
     Yields:
         Each block, of which `read_block` may still find that its text is damaged; before the
         first block that needs tables from before it, these; in place of what is no block an
         `Undecodable`, whose error's offset counts from the object's start.
     """
-    walk = _Walk(readable.name, effort or Effort(readable.size), in_full=in_full)
+    walk = _Walk(readable.name, effort or Effort(readable.size), sight)
     start = 0
     for end in (*seams, readable.size):
         if start < end:
@@ -140,12 +143,12 @@ def iter_export_blocks(
 class _Walk:
     """One walk: the symbols in force and where they stand, and whose blocks these are."""
 
-    def __init__(self, name: str, effort: Effort, *, in_full: bool) -> None:
+    def __init__(self, name: str, effort: Effort, sight: Sight | None) -> None:
         self._name = name
         self._effort = effort
         self._tables = TablesInForce()
         self._strand_id: str | None = None
-        self._in_full = in_full
+        self._sight = sight
         self._line_end = 0  # of the last line that was tried
 
     def run(self, readable: Readable, pos: int) -> Iterator[Found]:
@@ -191,7 +194,7 @@ class _Walk:
         try:
             value, _, table = next_value(data, 0, self._tables.table)
             if value is not None:
-                return end, self._tables.placed(parse_block(value), pos, end)
+                return end, self._tables.placed(see_block(value, self._sight), pos, end)
         except DecodeError as exc:
             raise shifted(exc, pos) from exc
         if table is not self._tables.table:
@@ -218,7 +221,7 @@ class _Walk:
 
     def _maybe_line(self, window: Window, pos: int) -> tuple[int, FoundBlock] | None:
         """Read a block that goes on to its line's end, as the service writes it (facts 3.3)."""
-        if not self._in_full or pos < self._line_end or self._tables.table is not SYSTEM_TABLE:
+        if self._sight is None or pos < self._line_end or self._tables.table is not SYSTEM_TABLE:
             return None
         index = pos - window.base
         end = window.data.find(b"\n", index)
@@ -230,10 +233,10 @@ class _Walk:
         if value is None:
             return None
         try:
-            block = parse_block(value)
+            seen = see_block(value, self._sight)
         except DecodeError:
             return None
-        return pos + len(data), place_of(block, pos, len(data))
+        return pos + len(data), place_of(seen, pos, len(data))
 
     def _text_at(self, window: Window, pos: int) -> tuple[int, FoundBlock | None]:
         """Read the next value of Ion text or JSON: a block, or what stands between blocks."""

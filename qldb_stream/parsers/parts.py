@@ -106,8 +106,13 @@ def struct_fields(buf: bytes, span: tuple[int, int], table: SymbolTable, path: s
         pos = _body_start(buf, span[0], _LONG_STRUCT)
         end = span[1]
         while pos < end:
-            sid = buf[pos]
+            sid = buf[pos] - _ENDS
             start = pos + 1
+            if sid < 0:  # ids of documents are names, so that tables are long
+                sid = (buf[pos] << 7) + buf[start] - _ENDS
+                if buf[start] < _ENDS:
+                    break
+                start += 1
             length = _LENGTHS[buf[start]]
             if length:
                 pos = start + length
@@ -117,7 +122,8 @@ def struct_fields(buf: bytes, span: tuple[int, int], table: SymbolTable, path: s
                 pos = start + (length << 7) + buf[start + 2] - (_ENDS - 3)
                 if buf[start + 2] < _ENDS:
                     break
-            if sid < _ENDS or (name := texts[sid - _ENDS]) is None:
+            name = texts[sid]
+            if name is None:
                 break
             fields[name] = (start, pos)
             count += 1

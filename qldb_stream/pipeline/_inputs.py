@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionDetails
+from qldb_stream.ion import IonSlice
 from qldb_stream.pipeline._core import Order
 from qldb_stream.typing import Item, Source
 
@@ -47,13 +48,17 @@ class SharedSource(Protocol):
     """A sorted source of whose blocks something can be said as they are found."""
 
     def shared_items(
-        self, jobs: int, look: Callable[[BlockAddress, Block | Sequence[Event]], Any]
+        self,
+        jobs: int,
+        judge: Callable[[BlockAddress, Block | Sequence[Event]], Any],
+        sight: Callable[[IonSlice], Any],
     ) -> Iterator[Any]:
         """
         Iterate like `placed_items`, with the help of several processes or alone.
 
-        In place of the items of blocks of which `look` says something comes a list for some of
-        them, of values with `answer` and `events`, which is how many events each is made of.
+        In place of the items of blocks of which `judge` or `sight` says something comes a list for
+        some of them, of values with `answer` and `events`, which is how many events each is made
+        of. `sight` is asked at the sight of a block's bytes, and answers a `Sighted` of parsers.
         """
 
 

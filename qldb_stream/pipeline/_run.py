@@ -18,6 +18,7 @@ import attrs
 
 from qldb_stream.errors import QldbStreamError, SourceError, UsageError
 from qldb_stream.events import BlockAddress, Need
+from qldb_stream.pipeline._at_sight import maybe_sound_at_sight
 from qldb_stream.pipeline._checks import Checks
 from qldb_stream.pipeline._core import CheckedBlock, PipelineCore
 from qldb_stream.pipeline._delivery import Delivery
@@ -248,7 +249,7 @@ def _iter_shared(source: Input, jobs: int) -> Iterator[PlacedItem | list[Settled
         raise UsageError(
             f"several processes cannot share {type(source).__name__}: files and folders are shared"
         )
-    return source.shared_items(jobs, maybe_sound)
+    return source.shared_items(jobs, maybe_sound, maybe_sound_at_sight)
 
 
 def _pass_sound(core: PipelineCore, run: Sequence[SettledBlock]) -> Iterator[CheckedBlock]:

@@ -16,7 +16,7 @@ from qldb_stream.errors import DecodeError, EnvelopeError, ForeignFileError
 from qldb_stream.events import Block, BlockAddress, Event, RevisionDetails, Undecodable
 from qldb_stream.ion import SymbolTable
 from qldb_stream.parsers.carrier import UserRecord, iter_user_records
-from qldb_stream.parsers.export_places import FoundBlock, FoundTables, read_block
+from qldb_stream.parsers.export_places import FoundBlock, FoundTables, Sight, read_block
 from qldb_stream.parsers.export_walk import iter_export_object
 from qldb_stream.parsers.jsonl import is_jsonl, iter_jsonl_records
 from qldb_stream.parsers.kinds import Kind, kind_of
@@ -60,13 +60,13 @@ class FoundEvent:
 Found: TypeAlias = FoundEvent | FoundBlock | FoundTables | FoundManifest | Undecodable
 
 
-def iter_found(opened: Opened, *, in_full: bool = False) -> Iterator[Found]:
+def iter_found(opened: Opened, *, sight: Sight | None = None) -> Iterator[Found]:
     """
     Look through a file, whatever it holds.
 
     Args:
         opened: the file.
-        in_full: its blocks are read as soon as they are found.
+        sight: is asked about the blocks of an export before they are read.
 
     Yields:
         Each record and block, in the file's order, and in its place what is none; symbol
@@ -85,7 +85,7 @@ def iter_found(opened: Opened, *, in_full: bool = False) -> Iterator[Found]:
         records = iter_user_records(opened.readable, seams=opened.seams)
         yield from _iter_events(opened, records)
     else:
-        yield from _iter_kind(opened, kind, in_full=in_full)
+        yield from _iter_kind(opened, kind, sight)
 
 
 def read_manifest(carrier: Readable) -> FoundManifest | Undecodable:
@@ -97,9 +97,9 @@ def read_manifest(carrier: Readable) -> FoundManifest | Undecodable:
     return FoundManifest(carrier.name, manifest)
 
 
-def _iter_kind(opened: Opened, kind: Kind, *, in_full: bool = False) -> Iterator[Found]:
+def _iter_kind(opened: Opened, kind: Kind, sight: Sight | None) -> Iterator[Found]:
     if kind is Kind.EXPORT:
-        yield from iter_export_object(opened.readable, seams=opened.seams, in_full=in_full)
+        yield from iter_export_object(opened.readable, seams=opened.seams, sight=sight)
     else:
         yield read_manifest(opened.readable)
 
@@ -155,7 +155,7 @@ def _iter_events(opened: Opened, records: Iterator[UserRecord | Undecodable]) ->
                 yield _whole(opened.readable, other)
                 return
             if other is not None:
-                yield from _iter_kind(opened, other)
+                yield from _iter_kind(opened, other, None)
                 return
         yield found
         is_first = False

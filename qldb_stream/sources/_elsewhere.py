@@ -184,7 +184,7 @@ def _say(here: _Here, group: Group) -> Said | None:
         return None if found.answer is None else found
     items = [item for place in group.places for item in here.reader.items(place)]
     events = [item for item in items if not isinstance(item, Undecodable)]
-    answer = here.look(group.address, events) if len(events) == len(items) else None
+    answer = here.look.judge(group.address, events) if len(events) == len(items) else None
     length = sum([place.length for place in group.places])
     return None if answer is None else Said(answer, len(events), length)
 

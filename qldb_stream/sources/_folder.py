@@ -25,6 +25,7 @@ import attrs
 
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import BlockAddress, Undecodable
+from qldb_stream.parsers.export_places import Sight
 from qldb_stream.parsers.gunzip import is_gzip, iter_gunzipped
 from qldb_stream.parsers.kinds import SNIFF_BYTES, Kind, kind_of
 from qldb_stream.parsers.manifest import MAX_MANIFEST_BYTES, FoundManifest
@@ -43,7 +44,7 @@ from qldb_stream.sources._promises import (
 )
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, ObjectFiles, find_objects, is_s3
-from qldb_stream.sources._settle import Look, Said
+from qldb_stream.sources._settle import Judge, Look, Said
 from qldb_stream.sources._shares import SharedReading
 from qldb_stream.typing import Item, Readable
 
@@ -211,15 +212,17 @@ class FolderSource:
                     yield source.files[place.file].name, place.address, item
 
     def shared_items(
-        self, jobs: int, look: Look
+        self, jobs: int, judge: Judge, sight: Sight | None = None
     ) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
         """
         Iterate like `placed_items`, over blocks of which something is said where they are found.
 
         Args:
             jobs: how many processes; with one it is the caller's own.
-            look: is called with each block's address, and the block or its events. None leaves
+            judge: is called with each block's address, and the block or its events. None leaves
                 them to the caller. A function of a module, whose answers can be pickled.
+            sight: says the same at the sight of a block's bytes, where it can; so it need not be
+                read. Such a function, too.
 
         Yields:
             In place of the items of blocks of which something was said, that: for some hundreds
@@ -239,7 +242,7 @@ class FolderSource:
             if self._kept is not None:
                 self._kept.names = [file.name for file in files]
             reading = stack.enter_context(
-                SharedReading(files, pool, spool, index, self._progress, jobs, look)
+                SharedReading(files, pool, spool, index, self._progress, jobs, Look(judge, sight))
             )
             broken = self._broken(reading, files, index)
             for undecodable in chain(self._unreadable, unread, reading.fill(), broken):

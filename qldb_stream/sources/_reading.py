@@ -104,7 +104,8 @@ class FirstPass:
             self.carriers.append(opened.readable)
             # How far a compressed file has been read is not known: it counts when done.
             is_plain = opened.readable.size == file.size
-            for found in iter_found(opened, in_full=self._look is not None):
+            sight = None if self._look is None else self._look.sight
+            for found in iter_found(opened, sight=sight):
                 if isinstance(found, Undecodable):
                     yield found
                     continue

@@ -17,11 +17,12 @@ import attrs
 
 from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, BlockAddress, Event
-from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, read_block
+from qldb_stream.parsers.export_places import OWN_TABLES, FoundBlock, Sight, Sighted, read_block
 from qldb_stream.typing import Readable
 
 __all__ = [
     "RUN_BLOCKS",
+    "Judge",
     "Look",
     "Run",
     "RunMaker",
@@ -35,12 +36,24 @@ __all__ = [
 RUN_BLOCKS: Final = 1000
 """How many blocks a run has at most: what is said of them is held in memory."""
 
-Look: TypeAlias = Callable[[BlockAddress, Block | Sequence[Event]], Any]
-"""
-Says what becomes of a block, read whole or as its events, in whatever process it is read.
+Judge: TypeAlias = Callable[[BlockAddress, Block | Sequence[Event]], Any]
+"""Says what becomes of a block, read whole or as its events; None leaves it to the caller."""
 
-A function of a module, whose answer can be pickled; None leaves the block to the caller.
-"""
+
+class Look(NamedTuple):
+    """
+    Says what becomes of a block, in whatever process it is read.
+
+    Functions of modules, whose answers can be pickled; None leaves the block to the caller.
+
+    Attributes:
+        judge: says it of a block.
+        sight: says the same at the sight of a block's bytes where it can.
+    """
+
+    judge: Judge
+    sight: Sight | None = None
+
 
 RunRow: TypeAlias = tuple[str, int, int, int, bytes]
 """A run of blocks of one file: strand, first and last number, file, what was said of them."""
@@ -73,7 +86,9 @@ def maybe_said(look: Look, found: FoundBlock, carrier: Readable) -> Said | None:
         None where the block could not be asked about, and is to be read again in its place: what
         is damaged in a text that was not read yet is told there.
     """
-    block = found.block
+    block = found.seen
+    if isinstance(block, Sighted):
+        return Said(block.answer, 1 + block.revisions, found.length)
     if block is None:
         if found.tables != OWN_TABLES:
             return None
@@ -87,7 +102,7 @@ def maybe_said(look: Look, found: FoundBlock, carrier: Readable) -> Said | None:
 def said_of(look: Look, address: BlockAddress, block: Block, length: int) -> Said:
     """Ask what becomes of a whole block."""
     events = 1 + sum(revision.metadata is not None for revision in block.revisions)
-    return Said(look(address, block), events, length)
+    return Said(look.judge(address, block), events, length)
 
 
 def read_said(said: bytes) -> list[Said]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -19,7 +19,15 @@ import attrs
 
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, BlockAddress, Revision
-from qldb_stream.ion import IVM, IonSlice, iter_elements, to_json, to_slice, to_text
+from qldb_stream.ion import (
+    IVM,
+    IonSlice,
+    iter_elements,
+    timestamp_ms,
+    to_json,
+    to_slice,
+    to_text,
+)
 
 __all__ = ["Export", "ExportFormat", "SymbolTables", "exported_block", "make_export"]
 
@@ -30,6 +38,8 @@ _NAMES: Final = {"ion-text": "ION_TEXT", "ion-binary": "ION_BINARY", "json": "JS
 _EXTENSIONS: Final = {"ion-text": "ion", "ion-binary": "ion", "json": "json"}
 _ID_CHARACTERS: Final = 22  # facts 2.2
 _SECOND: Final = timedelta(seconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Ion 1.0 binary: wrapper of one annotation, `$ion_symbol_table`; a struct's two fields.
 _ANNOTATION: Final = b"\x81\x83"
@@ -82,7 +92,7 @@ def exported_block(block: Block) -> IonSlice:
     fields: dict[str, Any] = {
         "blockAddress": _address(summary.address),
         "transactionId": summary.transaction_id,
-        "blockTimestamp": summary.block_timestamp,
+        "blockTimestamp": timestamp_ms((summary.block_timestamp - _EPOCH) // _MILLISECOND),
         "blockHash": summary.block_hash,
         "entriesHash": summary.entries_hash,
         "previousBlockHash": summary.previous_block_hash,

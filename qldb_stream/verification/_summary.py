@@ -183,7 +183,8 @@ def _check_transaction_info(
 def _read_transaction_info(info: TransactionInfo) -> Check:
     """Say what it is that has a hash which fits; every reader of facts 2.3 must take it."""
     try:
-        if info.statements or info.documents:
+        statements, documents = info.statements, info.documents
+        if statements or documents:
             return _INFO[Fit.FITS]
         names = read_struct(info.ion).keys()
     except DecodeError:

@@ -15,7 +15,13 @@ from qldb_stream.events import Block, Undecodable
 from qldb_stream.ion import IVM, ion_hash, to_slice
 from qldb_stream.parsers.effort import Effort
 from qldb_stream.parsers.export import parse_export
-from qldb_stream.parsers.export_places import FoundBlock, FoundTables, read_block, read_tables
+from qldb_stream.parsers.export_places import (
+    FoundBlock,
+    FoundTables,
+    Sight,
+    read_block,
+    read_tables,
+)
 from qldb_stream.parsers.export_walk import iter_export_object
 from qldb_stream.parsers.window import BytesReadable
 from qldb_stream.testing import exported_block, flip_bit, make_export, make_journal, records
@@ -47,9 +53,9 @@ OBJECTS = {form: written(*form) for form in FORMS}
 
 def walk(data: bytes, seams: Sequence[int] = ()) -> tuple[list[Block], list[Undecodable]]:
     """Walk an object, and read each block again by what was told of it; both ways alike."""
-    read, damages = _walk(data, seams, in_full=True)
+    read, damages = _walk(data, seams, lambda _value: None)
     # What is damaged cannot be compared: an error counts by where it is, a block by its hash.
-    picked, others = _walk(data, seams, in_full=False)
+    picked, others = _walk(data, seams, None)
     assert [one.block_hash for one in picked] == [one.block_hash for one in read]
     assert [(one.offset, one.length) for one in others] == [
         (one.offset, one.length) for one in damages
@@ -58,13 +64,13 @@ def walk(data: bytes, seams: Sequence[int] = ()) -> tuple[list[Block], list[Unde
 
 
 def _walk(
-    data: bytes, seams: Sequence[int], *, in_full: bool
+    data: bytes, seams: Sequence[int], sight: Sight | None
 ) -> tuple[list[Block], list[Undecodable]]:
     readable = BytesReadable(data, "object")
     tables = {-1: read_tables(b"")}
     blocks: list[Block] = []
     damages: list[Undecodable] = []
-    for found in iter_export_object(readable, seams=seams, in_full=in_full):
+    for found in iter_export_object(readable, seams=seams, sight=sight):
         if isinstance(found, Undecodable):
             damages.append(found)
             continue
@@ -371,8 +377,8 @@ def test_text_is_read_in_full_line_by_line() -> None:
     """Blocks that fill their lines are read as they are found, in the places that they have."""
     data = OBJECTS["ion-text", "own"]
     picked = list(iter_export_object(BytesReadable(data, "x")))
-    read = list(iter_export_object(BytesReadable(data, "x"), in_full=True))
-    assert BLOCKS == [one.block for one in read if isinstance(one, FoundBlock)]
+    read = list(iter_export_object(BytesReadable(data, "x"), sight=lambda _value: None))
+    assert BLOCKS == [one.seen for one in read if isinstance(one, FoundBlock)]
     assert [(one.offset, one.length) for one in picked] == [
         (one.offset, one.length) for one in read
     ]

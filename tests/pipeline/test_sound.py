@@ -42,12 +42,14 @@ class InMemory:
         for block in self.blocks:
             yield from items_of(block)
 
-    def shared_items(self, jobs: int, look: Callable[..., Any]) -> Iterator[Any]:
+    def shared_items(
+        self, jobs: int, judge: Callable[..., Any], _sight: Callable[..., Any]
+    ) -> Iterator[Any]:
         """Tell of blocks, and give the items of those of which there is nothing to tell."""
         assert jobs == 1
         told: list[Told] = []
         for block in self.blocks:
-            answer = look(block.address, block) if self.is_told(block.address) else None
+            answer = judge(block.address, block) if self.is_told(block.address) else None
             if answer is not None:
                 told.append(Told(answer, len(items_of(block))))
             elif told:

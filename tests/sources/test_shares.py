@@ -25,7 +25,7 @@ from qldb_stream.sources._elsewhere import (
 )
 from qldb_stream.sources._files import find_files
 from qldb_stream.sources._index import Index, Place
-from qldb_stream.sources._settle import RUN_BLOCKS, Run
+from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run
 from qldb_stream.testing import make_journal
 from qldb_stream.testing.deliveries import firehose_object
 from qldb_stream.testing.exports import make_export
@@ -222,7 +222,7 @@ def test_what_a_process_does(tmp_path: Path) -> None:
     write_export(tmp_path / "export", BLOCKS[:20], object_blocks=40, tables="appending")
     (tmp_path / "export" / "records").write_bytes(damaged_records(150))
     files = find_files([tmp_path / "export"]).files
-    begin(files, tmp_path, number_said)
+    begin(files, tmp_path, Look(number_said))
     portions = [list(read_portions(look_through(n, asks=True))) for n in range(len(files))]
     index = Index()
     for portion in chain.from_iterable(portions):
@@ -235,6 +235,6 @@ def test_what_a_process_does(tmp_path: Path) -> None:
     assert [place.address.sequence_no or None] == [
         said and said.answer for said in say([Group(place.address, (place,))])
     ]
-    begin(files, tmp_path / "gone", number_said)
+    begin(files, tmp_path / "gone", Look(number_said))
     with pytest.raises(SourceError, match="the temporary folder cannot be written"):
         look_through(0, asks=False)

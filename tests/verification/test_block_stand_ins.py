@@ -25,6 +25,11 @@ from tests.verification.blocks import (
     with_summary,
 )
 
+STATEMENT: Final = {
+    "statement": "INSERT INTO T ?",
+    "startTime": timestamp_ms(1_590_969_600_123),
+    "statementDigest": bytes(32),
+}
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 
@@ -152,6 +157,7 @@ def test_a_redaction_needs_the_statement_that_asked_for_it() -> None:
         {"documents": 5},
         {"documents": {"x": {"tableName": 5}}, "statements": []},
         {"documents": {"x": {"tableName": "T", "tableId": "t", "statements": 1}}},
+        {"documents": {"x": {"tableName": 5}}, "statements": [STATEMENT]},
     ],
 )
 def test_a_transaction_info_that_cannot_be_read_fails_whatever_its_hash(
