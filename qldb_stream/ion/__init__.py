@@ -24,7 +24,7 @@ from qldb_stream.ion._fields import (
     text_of,
     timestamp_of,
 )
-from qldb_stream.ion._hash import hash_value as hash_span
+from qldb_stream.ion._hash import hash_span, span_form, struct_form
 from qldb_stream.ion._hash_tree import (
     Exchange,
     HashNode,
@@ -119,6 +119,8 @@ __all__ = [
     "read_value",
     "replaced",
     "retyped",
+    "span_form",
+    "struct_form",
     "text_of",
     "timestamp_from",
     "timestamp_ms",

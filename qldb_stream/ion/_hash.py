@@ -44,7 +44,7 @@ from qldb_stream.ion._primitives import (
 from qldb_stream.ion._scalars import decode_float, decode_text, read_decimal
 from qldb_stream.ion._symbols import SymbolTable, escape
 from qldb_stream.ion._timestamps import (
-    maybe_ms_utc,
+    is_ms_utc,
     read_timestamp,
     timestamp_body,
 )
@@ -70,9 +70,9 @@ NewHasher = Callable[[bytes], Hasher]
 Serializer = Callable[[bytes, int, int, SymbolTable, int, NewHasher], bytes]
 
 
-def hash_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
+def hash_span(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
     """
-    Compute the Ion Hash of the value at `pos`.
+    Compute the Ion Hash of the value that fills a span.
 
     Returns:
         32 bytes, SHA-256.
@@ -81,6 +81,16 @@ def hash_value(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
         IonDecodeError: broken bytes, or a bound exceeded.
     """
     return sha256(serialize(buf, pos, end, table, sha256)).digest()
+
+
+def span_form(buf: bytes, pos: int, end: int, table: SymbolTable) -> bytes:
+    """
+    Serialise the value that fills a span: what `hash_span` hashes.
+
+    Raises:
+        IonDecodeError: broken bytes, or a bound exceeded.
+    """
+    return serialize(buf, pos, end, table, sha256)
 
 
 def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: NewHasher) -> bytes:
@@ -100,6 +110,12 @@ def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: Ne
         return _SERIALIZERS[buf[pos]](buf, start, stop, table, 0, new_hasher)
     except RecursionError as exc:
         raise IonDecodeError(pos, STACK_EXHAUSTED) from exc
+
+
+def struct_form(digests: list[bytes]) -> bytes:
+    """Serialise a struct, given the digests of its fields; they come to be sorted."""
+    digests.sort()
+    return b"\x0b\xd0" + escape(b"".join(digests)) + b"\x0e"
 
 
 def _refuse(
@@ -122,7 +138,15 @@ def _constant(type_qualifier: int) -> Serializer:
 def _positive(
     buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int, _new: NewHasher
 ) -> bytes:
+    if stop - start == 1:
+        return _BYTES[buf[start]]
     return b"\x0b\x20" + escape(buf[start:stop].lstrip(b"\x00")) + b"\x0e"
+
+
+# Nearly all ints have one byte: versions, indexes of statements, quantities.
+_BYTES: Final = tuple(
+    [b"\x0b\x20" + escape(bytes((byte,)).lstrip(b"\x00")) + b"\x0e" for byte in range(256)]
+)
 
 
 def _negative(
@@ -164,7 +188,7 @@ def decimal_body(exponent: int, magnitude: int, *, minus: bool) -> bytes:
 def _timestamp(
     buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int, _new: NewHasher
 ) -> bytes:
-    if maybe_ms_utc(buf, start, stop) is not None:
+    if is_ms_utc(buf, start, stop):
         return b"\x0b\x60" + escape(buf[start:stop]) + b"\x0e"  # as short as it can be already
     return b"\x0b\x60" + escape(timestamp_body(read_timestamp(buf, start, stop))) + b"\x0e"
 
@@ -184,6 +208,8 @@ def _string(
 def _text(buf: bytes, start: int, stop: int) -> bytes:
     """Serialise a string's body; the loops call it by name, as half of all fields are strings."""
     body = buf[start:stop]
+    if body.isalnum():  # in ASCII, as ids are
+        return b"\x0b\x80" + body + b"\x0e"
     if not body.isascii():
         decode_text(buf, start, stop)
     return b"\x0b\x80" + escape(body) + b"\x0e"
@@ -212,9 +238,13 @@ def _sequence(
         body = start + 1
         length = VALUE_LENGTHS[type_byte]
         after = start + length
-        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
-            body += 1
-            after = start + buf[body - 1] - 0x7E
+        if length < 0 and start + 3 < stop and buf[body] | buf[body + 1] >= 0x80:
+            if buf[body] >= 0x80:
+                after = start + buf[body] - 0x7E
+                body += 1
+            else:
+                after = start + (buf[body] << 7) + buf[body + 1] - 0x7D
+                body += 2
         elif length <= 0:
             body, after = bounds(buf, start, stop)
             if type_byte < FIRST_NULL:
@@ -247,21 +277,30 @@ def _struct(
 ) -> bytes:
     if depth >= MAX_DEPTH:
         fail(start, f"values nest deeper than {MAX_DEPTH} levels")
+    parts = table.hash_parts
     digests: list[bytes] = []
     while start < stop:
         sid = buf[start] - 0x80
         start += 1
         if sid < 0:
-            sid, start = read_varuint(buf, start - 1, stop)
+            if start < stop and buf[start] >= 0x80:
+                sid = (buf[start - 1] << 7) + buf[start] - 0x80
+                start += 1
+            else:
+                sid, start = read_varuint(buf, start - 1, stop)
         if start >= stop:
             fail(start, "a field has no value")
         type_byte = buf[start]
         body = start + 1
         length = VALUE_LENGTHS[type_byte]
         after = start + length
-        if length < 0 and start + 2 < stop and buf[body] >= 0x80:
-            body += 1
-            after = start + buf[body - 1] - 0x7E
+        if length < 0 and start + 3 < stop and buf[body] | buf[body + 1] >= 0x80:
+            if buf[body] >= 0x80:
+                after = start + buf[body] - 0x7E
+                body += 1
+            else:
+                after = start + (buf[body] << 7) + buf[body + 1] - 0x7D
+                body += 2
         elif length <= 0:
             body, after = bounds(buf, start, stop)
             if type_byte < FIRST_NULL:
@@ -275,10 +314,12 @@ def _struct(
             value = _struct(buf, body, after, table, depth + 1, new)
         else:
             value = _SERIALIZERS[type_byte](buf, body, after, table, depth + 1, new)
-        digests.append(new(table.hash_part(sid, start) + value).digest())
+        part = parts.get(sid)
+        if part is None:
+            part = table.hash_part(sid, start)
+        digests.append(new(part + value).digest())
         start = after
-    digests.sort()
-    return b"\x0b\xd0" + escape(b"".join(digests)) + b"\x0e"
+    return struct_form(digests)
 
 
 def _ordered_struct(

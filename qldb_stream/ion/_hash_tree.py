@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from qldb_stream.ion._fields import iter_elements, iter_fields
-from qldb_stream.ion._hash import serialize
+from qldb_stream.ion._hash import serialize, struct_form
 from qldb_stream.ion._slice import IonSlice
 from qldb_stream.ion._stream import to_slice
 from qldb_stream.ion._symbols import escape, symbol_hash_part
@@ -237,7 +237,7 @@ class HashTree:
     def _joined_form(self, node: HashNode, forms: list[bytes], digests: list[bytes]) -> bytes:
         ion_type = node.value.ion_type
         if ion_type is IonType.STRUCT:
-            form = b"\x0b\xd0" + escape(b"".join(sorted(digests))) + b"\x0e"
+            form = struct_form(list(digests))
         elif ion_type in (IonType.LIST, IonType.SEXP):
             begin = b"\x0b\xb0" if ion_type is IonType.LIST else b"\x0b\xc0"
             form = begin + b"".join(forms) + b"\x0e"

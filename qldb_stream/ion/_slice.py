@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from qldb_stream.ion._copy import copy_value
 from qldb_stream.ion._decode import decode_value
-from qldb_stream.ion._hash import hash_value
+from qldb_stream.ion._hash import hash_span
 from qldb_stream.ion._primitives import bounds, read_annotation_sids
 from qldb_stream.ion._symbols import SymbolTable
 from qldb_stream.ion._types import FIRST_WRAPPER, TYPE_OF_NIBBLE, IonType
@@ -55,7 +55,7 @@ class IonSlice:
         Raises:
             IonDecodeError: broken bytes, or a bound exceeded.
         """
-        return hash_value(self.buf, self.start, self.end, self.symbols)
+        return hash_span(self.buf, self.start, self.end, self.symbols)
 
     def to_bytes(self) -> bytes:
         """

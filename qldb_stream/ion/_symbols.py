@@ -54,9 +54,10 @@ class SymbolTable:
         imports: (first id, name, version, count) of each shared table that is imported without its
             texts.
         copied: how many symbols were copied to make it and the tables that it appends to.
+        hash_parts: what `hash_part` has answered, by symbol id; hot loops look here first.
     """
 
-    __slots__ = ("_hash_parts", "copied", "imports", "texts")
+    __slots__ = ("copied", "hash_parts", "imports", "texts")
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class SymbolTable:
         self.texts: Final = texts
         self.imports: Final = imports
         self.copied: Final = copied
-        self._hash_parts: Final[dict[int, bytes]] = {}
+        self.hash_parts: Final[dict[int, bytes]] = {}
 
     def text(self, sid: int, offset: int) -> str | None:
         """
@@ -89,10 +90,10 @@ class SymbolTable:
         Raises:
             IonDecodeError: the table has no such id.
         """
-        part = self._hash_parts.get(sid)
+        part = self.hash_parts.get(sid)
         if part is None:
             part = symbol_hash_part(self.text(sid, offset))
-            self._hash_parts[sid] = part
+            self.hash_parts[sid] = part
         return part
 
 

@@ -127,6 +127,27 @@ def _is_below_one(coefficient: int, places: int) -> bool:
     return bits <= 4 * places and coefficient < 10**places
 
 
+def is_ms_utc(buf: bytes, start: int, stop: int) -> bool:
+    """Say whether `maybe_ms_utc` reads a body; nearly always without making a datetime."""
+    if stop - start != 11:
+        return maybe_ms_utc(buf, start, stop) is not None
+    offset, century, year, month, day, hour, minute, second, exponent, high, low = buf[start:stop]
+    if (
+        offset == 0x80
+        and 0 < century < 0x4E  # to the year 9,983
+        and year >= 0x80
+        and 0x80 < month < 0x8D
+        and 0x80 < day < 0x9D  # of 28 days, as each month has
+        and 0x80 <= hour < 0x98
+        and 0x80 <= minute < 0xBC
+        and 0x80 <= second < 0xBC
+        and exponent == 0xC3
+        and 128 <= high << 8 | low <= 999  # below 128 it takes one byte
+    ):
+        return True
+    return maybe_ms_utc(buf, start, stop) is not None
+
+
 def maybe_ms_utc(buf: bytes, start: int, stop: int) -> datetime | None:
     """
     Read a body in the one shape that QLDB writes: UTC, milliseconds, nothing padded.

@@ -387,7 +387,9 @@ def element_spans(
             elif (length := buf[start + 1]) >= _ENDS:
                 pos = start + length - (_ENDS - 2)
             else:
-                break
+                pos = start + (length << 7) + buf[start + 2] - (_ENDS - 3)
+                if buf[start + 2] < _ENDS:
+                    break
             spans.append((start, pos))
         else:
             if pos == end:

@@ -3,32 +3,51 @@ Verify a block of an export straight over its bytes, where it is as nearly all a
 
 Strategy: `parse_block` makes a value of each part and `verify_block` a check of each rule; that is
 what reports are made of, and most of their time. Here the same hashes are computed and the same
-comparisons made in one walk that makes neither. Whatever is not as the service writes it, or not
-as it should be, is left to those two. So nothing is refused here and no problem is told; and what
-is accepted here is what they would find sound, which tests hold over millions of altered blocks.
+comparisons made in one walk that makes neither, and what comes again and again (a table's
+documents, a transaction's id and time) is hashed once. Whatever is not as the service writes it, or
+not as it should be, is left to those two. So nothing is refused here and no problem is told; and
+what is accepted here is what they would find sound, which tests hold over altered blocks of all
+kinds.
 
-Left to them, besides: blocks that redact, have no transactionInfo, or a revision that is redacted
-or a hash alone; the first block, whose predecessor has no hash; numbers of more than seven bytes.
+Left to them, besides: blocks that redact, have no transactionInfo or a redacted revision; the first
+block, whose predecessor has no hash; numbers of more than seven bytes.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
 
 from qldb_stream.errors import QldbStreamError
-from qldb_stream.hashing import DIGEST_BYTES, dot, merkle_root
-from qldb_stream.ion import IonSlice, SymbolTable, hash_span, parse_string
+from qldb_stream.hashing import dot, merkle_root
+from qldb_stream.ion import (
+    SYSTEM_TABLE,
+    IonSlice,
+    SymbolTable,
+    hash_span,
+    name_form,
+    span_form,
+    struct_form,
+)
 from qldb_stream.parsers.export_places import Sighted
 from qldb_stream.parsers.layouts import maybe_address, maybe_time
 from qldb_stream.parsers.parts import element_spans, struct_fields
+from qldb_stream.pipeline._seen_transaction import (
+    NUMBERS,
+    STRUCTS,
+    NotSeenError,
+    SeenTransaction,
+    Span,
+    digest_at,
+    id_at,
+)
 from qldb_stream.pipeline._sound import SoundBlock
 from qldb_stream.report import DeleteRule
-from qldb_stream.statements import deletes_documents
+from qldb_stream.verification import HASH_ONLY
 
 __all__ = ["maybe_sound_at_sight"]
-
-_Span: TypeAlias = tuple[int, int]
 
 _BLOCK: Final = frozenset(
     (
@@ -38,24 +57,19 @@ _BLOCK: Final = frozenset(
 )
 _REVISION: Final = frozenset(("blockAddress", "hash", "data", "metadata"))
 _DELETE: Final = frozenset(("blockAddress", "hash", "metadata"))
-_METADATA: Final = frozenset(("id", "version", "txTime", "txId"))
-_STATEMENT: Final = frozenset(("statement", "startTime", "statementDigest"))
-_DOCUMENT: Final = frozenset(("tableName", "tableId", "statements"))
 
-# Type bytes of the Ion 1.0 binary specification, "Typed Value Formats".
-_DIGEST: Final = b"\xae\xa0"  # a blob of 32 bytes
-_ID: Final = b"\x8e\x96"  # a string of 22 bytes
-_ID_SPAN: Final = 24
-_NUMBERS: Final = range(0x20, 0x28)
-_STRINGS: Final = range(0x80, 0x8F)
-_STRUCTS: Final = range(0xD0, 0xDF)
-
-_REDACT: Final = b"redact_revision"
 _LATE: Final = timedelta(hours=1)  # as `check_times` has it
 
+# What metadata begin with: a struct whose length is a VarUInt of one byte; then a string of 22.
+_STRUCT: Final = 0xDE
+_ENDS: Final = 0x80
+_ID: Final = b"\x8e\x96"
+_ID_BYTES: Final = 22
 
-class _OtherError(Exception):
-    """A block is not as nearly all are."""
+_ID_FORM: Final = name_form("id") + b"\x0b\x80"
+_TX_ID_FORM: Final = name_form("txId") + b"\x0b\x80"
+_TIME_NAME: Final = name_form("txTime")
+_VERSION_NAME: Final = name_form("version")
 
 
 def maybe_sound_at_sight(value: IonSlice) -> Sighted | None:
@@ -67,101 +81,45 @@ def maybe_sound_at_sight(value: IonSlice) -> Sighted | None:
     """
     try:
         return _sighted(value.buf, (value.start, value.end), value.symbols)
-    except (_OtherError, QldbStreamError):
+    except (NotSeenError, QldbStreamError, IndexError):  # an id that the table has not
         return None
 
 
-def _sighted(buf: bytes, span: _Span, table: SymbolTable) -> Sighted:
+def _sighted(buf: bytes, span: Span, table: SymbolTable) -> Sighted:
     fields = struct_fields(buf, span, table, "")
     of_revisions = fields.pop("revisions", None)
     if fields.keys() != _BLOCK:
-        raise _OtherError
+        raise NotSeenError
     start, end = fields["blockAddress"]
     address = maybe_address(buf, start, end, table)
     timestamp = maybe_time(buf, *fields["blockTimestamp"])
     if address is None or timestamp is None:
-        raise _OtherError
-    block_hash = _digest(buf, fields["blockHash"])
-    previous = _digest(buf, fields["previousBlockHash"])
-    members = _members(buf, fields["entriesHashList"], table)
-    entries_hash = _digest(buf, fields["entriesHash"])
+        raise NotSeenError
+    block_hash = digest_at(buf, fields["blockHash"])
+    previous = digest_at(buf, fields["previousBlockHash"])
+    of_members = element_spans(buf, fields["entriesHashList"], table, "")
+    members = [digest_at(buf, one) for one in of_members]
+    entries_hash = digest_at(buf, fields["entriesHash"])
     if merkle_root(members) != entries_hash or dot(entries_hash, previous) != block_hash:
-        raise _OtherError
-    info = _Transaction(buf, fields["transactionInfo"], table)
-    found = _Revisions(buf[start:end], _id(buf, fields["transactionId"]))
+        raise NotSeenError
+    info = SeenTransaction(buf, fields["transactionInfo"], table)
+    found = _Revisions(buf[start:end], id_at(buf, fields["transactionId"]), info)
     if of_revisions is not None:
         for one in element_spans(buf, of_revisions, table, ""):
-            found.add(buf, one, table, info)
-    _check(found, info, members, timestamp)
+            found.add(buf, one, table)
+    found.check(members, timestamp)
+    leaves = b"".join(found.leaves)
     sound = SoundBlock(
         address.strand_id,
         address.sequence_no,
         timestamp,
         block_hash,
         previous,
-        len(found.leaves),
-        (),
+        found.count,
+        (HASH_ONLY,) * (len(found.leaves) - found.count),
         found.delete_rule,
     )
-    return Sighted(address, block_hash, b"".join(found.leaves), len(found.leaves), sound)
-
-
-class _Transaction:
-    """
-    What transactionInfo says.
-
-    Attributes:
-        hash: its own.
-        documents: the documents that changed; of each where the list of its statements stands.
-        texts: where each statement's text stands.
-        started: when the last of them began.
-    """
-
-    def __init__(self, buf: bytes, span: _Span, table: SymbolTable) -> None:
-        start, end = span
-        self.hash: Final = hash_span(buf, start, end, table)  # whatever is no sound Ion is found
-        if _REDACT in buf[start:end].lower():
-            raise _OtherError
-        fields = struct_fields(buf, span, table, "")
-        statements = fields.pop("statements", None)
-        documents = fields.pop("documents", None)
-        if fields or statements is None:
-            raise _OtherError
-        self.texts: list[_Span] = []
-        self.documents: dict[bytes, _Span] = {}
-        self._starts: list[datetime] = []
-        for one in element_spans(buf, statements, table, ""):
-            self._add_statement(buf, one, table)
-        if not self.texts:
-            raise _OtherError
-        if documents is not None:
-            for name, one in struct_fields(buf, documents, table, "").items():
-                self.documents[name.encode()] = _statements_of(buf, one, table)
-
-    @property
-    def started(self) -> datetime:
-        """Say when its last statement began."""
-        return max(self._starts)
-
-    def _add_statement(self, buf: bytes, span: _Span, table: SymbolTable) -> None:
-        fields = struct_fields(buf, span, table, "")
-        time = maybe_time(buf, *fields["startTime"]) if fields.keys() == _STATEMENT else None
-        if time is None or buf[fields["statement"][0]] not in _STRINGS:
-            raise _OtherError
-        _digest(buf, fields["statementDigest"])
-        self.texts.append(fields["statement"])
-        self._starts.append(time)
-
-    def deletes(self, buf: bytes, document_id: bytes, table: SymbolTable) -> bool:
-        """Say whether a statement that changed a document deletes it."""
-        span = self.documents.get(document_id)
-        if span is None:
-            return False
-        for start, end in element_spans(buf, span, table, ""):
-            index = int.from_bytes(buf[start + 1 : end], "big")
-            if index < len(self.texts) and deletes_documents(parse_string(buf, *self.texts[index])):
-                return True
-        return False
+    return Sighted(address, block_hash, leaves, found.count, sound)
 
 
 class _Revisions:
@@ -170,103 +128,116 @@ class _Revisions:
 
     Attributes:
         leaves: their hashes.
-        ids: their documents.
-        latest: the last of their times; None without any.
+        count: how many have contents; the others are hashes alone.
         delete_rule: by which deletes have their hashes; None where there is none.
     """
 
-    def __init__(self, address: bytes, tx_id: bytes) -> None:
+    def __init__(self, address: bytes, tx_id: bytes, info: SeenTransaction) -> None:
         self.leaves: list[bytes] = []
-        self.ids: set[bytes] = set()
-        self.latest: datetime | None = None
+        self.count = 0
         self.delete_rule: DeleteRule | None = None
         self._address: Final = address
         self._tx_id: Final = tx_id
+        self._tx_digest: Final = sha256(_TX_ID_FORM + tx_id + b"\x0e").digest()
+        self._info: Final = info
+        self._ids: set[bytes] = set()
+        self._latest: datetime | None = None
+        self._time = self._time_digest = b""  # of the last one
 
-    def add(self, buf: bytes, span: _Span, table: SymbolTable, info: _Transaction) -> None:
+    def add(self, buf: bytes, span: Span, table: SymbolTable) -> None:
         """Check one against itself, and against the block that holds it."""
         fields = struct_fields(buf, span, table, "")
+        found = fields.get("hash")
+        metadata = fields.get("metadata")
+        if found is None:
+            raise NotSeenError
+        leaf = digest_at(buf, found)
+        self.leaves.append(leaf)
+        if metadata is None:
+            if len(fields) > 1:
+                raise NotSeenError
+            return
         start, end = fields.get("blockAddress", (0, 0))
         if buf[start:end] != self._address:
-            raise _OtherError
-        leaf = _digest(buf, fields.get("hash", (0, 0)))
-        document_id, metadata_hash = self._read_metadata(buf, fields.get("metadata", (0, 0)), table)
+            raise NotSeenError
+        document_id, computed = self._hash_metadata(buf, metadata[0], metadata[1], table)
         if fields.keys() == _REVISION:
             start, end = fields["data"]
-            if buf[start] not in _STRUCTS:
-                raise _OtherError
-            if dot(metadata_hash, hash_span(buf, start, end, table)) != leaf:
-                raise _OtherError
-        elif fields.keys() == _DELETE:
-            if metadata_hash != leaf or not info.deletes(buf, document_id, table):
-                raise _OtherError
+            if buf[start] not in STRUCTS:
+                raise NotSeenError
+            computed = dot(computed, hash_span(buf, start, end, table))
+        elif fields.keys() == _DELETE and self._info.deletes(document_id):
             self.delete_rule = DeleteRule.METADATA_ONLY
         else:
-            raise _OtherError
-        self.leaves.append(leaf)
-        self.ids.add(document_id)
+            raise NotSeenError
+        if computed != leaf:
+            raise NotSeenError
+        self.count += 1
+        self._ids.add(document_id)
 
-    def _read_metadata(self, buf: bytes, span: _Span, table: SymbolTable) -> tuple[bytes, bytes]:
-        """Give the document's id, and the hash of all of it."""
-        fields = struct_fields(buf, span, table, "")
-        if fields.keys() != _METADATA or _id(buf, fields["txId"]) != self._tx_id:
-            raise _OtherError
-        time = maybe_time(buf, *fields["txTime"])
-        if time is None or buf[fields["version"][0]] not in _NUMBERS:
-            raise _OtherError
-        if self.latest is None or self.latest < time:
-            self.latest = time
-        return _id(buf, fields["id"]), hash_span(buf, span[0], span[1], table)
+    def _hash_metadata(
+        self, buf: bytes, pos: int, end: int, table: SymbolTable
+    ) -> tuple[bytes, bytes]:
+        """Give the document's id, and the hash of all of it, laid out as in `layouts`."""
+        texts = table.texts
+        version = pos + 5 + _ID_BYTES
+        tx = end - 3 - _ID_BYTES
+        if version + 1 >= tx or buf[pos] != _STRUCT or buf[pos + 1] < _ENDS:
+            raise NotSeenError
+        time = version + 2 + buf[version + 1] - NUMBERS.start
+        if buf[version + 1] not in NUMBERS or time >= tx:
+            raise NotSeenError
+        first, second, third, fourth = buf[pos + 2], buf[version], buf[time], buf[tx]
+        if not first & second & third & fourth & _ENDS:
+            raise NotSeenError
+        if (
+            texts[first - _ENDS] != "id"
+            or texts[second - _ENDS] != "version"
+            or texts[third - _ENDS] != "txTime"
+            or texts[fourth - _ENDS] != "txId"
+        ):
+            raise NotSeenError
+        document_id = id_at(buf, (pos + 3, version))
+        if id_at(buf, (tx + 1, end)) != self._tx_id:
+            raise NotSeenError
+        self._hash_time(buf[time + 1 : tx])
+        digests = [
+            sha256(_ID_FORM + document_id + b"\x0e").digest(),
+            _version_digest(buf[version + 1 : time]),
+            self._time_digest,
+            self._tx_digest,
+        ]
+        return document_id, sha256(struct_form(digests)).digest()
+
+    def _hash_time(self, time: bytes) -> None:
+        """Take note of a txTime; nearly all of a block are the same."""
+        if time == self._time:
+            return
+        moment = maybe_time(time, 0, len(time))
+        if moment is None:
+            raise NotSeenError
+        if self._latest is None or self._latest < moment:
+            self._latest = moment
+        form = span_form(time, 0, len(time), SYSTEM_TABLE)
+        self._time, self._time_digest = time, sha256(_TIME_NAME + form).digest()
+
+    def check(self, members: list[bytes], timestamp: datetime) -> None:
+        """Compare what the block says in several places."""
+        info = self._info
+        if info.hash not in members or self._ids != info.documents.keys():
+            raise NotSeenError
+        leaves = self.leaves
+        if leaves:
+            root = merkle_root(leaves)
+            if root not in members or root == info.hash or len(set(leaves)) != len(leaves):
+                raise NotSeenError
+        if self._latest is None:
+            if timestamp < info.started():
+                raise NotSeenError
+        elif not self._latest <= timestamp <= self._latest + _LATE:
+            raise NotSeenError
 
 
-def _check(
-    found: _Revisions, info: _Transaction, members: list[bytes], timestamp: datetime
-) -> None:
-    """Compare what a block says in several places."""
-    if info.hash not in members or found.ids != info.documents.keys():
-        raise _OtherError
-    leaves = found.leaves
-    if leaves:
-        root = merkle_root(leaves)
-        if root not in members or root == info.hash or len(set(leaves)) != len(leaves):
-            raise _OtherError
-    if found.latest is None:
-        if timestamp < info.started:
-            raise _OtherError
-    elif not found.latest <= timestamp <= found.latest + _LATE:
-        raise _OtherError
-
-
-# --- parts ---------------------------------------------------------------------------------
-
-
-def _members(buf: bytes, span: _Span, table: SymbolTable) -> list[bytes]:
-    return [_digest(buf, one) for one in element_spans(buf, span, table, "")]
-
-
-def _digest(buf: bytes, span: _Span) -> bytes:
-    start, end = span
-    if end - start != DIGEST_BYTES + 2 or buf[start : start + 2] != _DIGEST:
-        raise _OtherError
-    return buf[start + 2 : end]
-
-
-def _id(buf: bytes, span: _Span) -> bytes:
-    start, end = span
-    found = buf[start + 2 : end]
-    if end - start != _ID_SPAN or buf[start : start + 2] != _ID or not found.isalnum():
-        raise _OtherError
-    return found
-
-
-def _statements_of(buf: bytes, span: _Span, table: SymbolTable) -> _Span:
-    """Give where the list of the statements stands that changed a document."""
-    fields = struct_fields(buf, span, table, "")
-    if fields.keys() != _DOCUMENT:
-        raise _OtherError
-    if buf[fields["tableName"][0]] not in _STRINGS or buf[fields["tableId"][0]] not in _STRINGS:
-        raise _OtherError
-    for start, _ in element_spans(buf, fields["statements"], table, ""):
-        if buf[start] not in _NUMBERS:
-            raise _OtherError
-    return fields["statements"]
+@lru_cache(maxsize=1024)
+def _version_digest(version: bytes) -> bytes:
+    return sha256(_VERSION_NAME + span_form(version, 0, len(version), SYSTEM_TABLE)).digest()

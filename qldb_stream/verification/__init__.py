@@ -31,9 +31,11 @@ from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._chain import ChainVerifier, Linked
 from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions, Request, requests_of
+from qldb_stream.verification._revision import HASH_ONLY
 from qldb_stream.verification.diagnosis import Effort, Efforts
 
 __all__ = [
+    "HASH_ONLY",
     "ChainVerifier",
     "Effort",
     "Efforts",

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from qldb_stream.events import Revision
     from qldb_stream.verification._evidence import BlockEvidence, StatementEvidence
 
-__all__ = ["check_revision"]
+__all__ = ["HASH_ONLY", "check_revision"]
 
 _FITS: Final = "the hash of metadata and data is the revision's"
 _REDACTED: Final = "the hash of metadata and dataHash is the revision's; its document is redacted"
-_SYSTEM: Final = Check(
+HASH_ONLY: Final = Check(
     ProblemCode.REVISION_HASH,
     Outcome.NOT_CHECKABLE,
     "a hash-only system revision: what it hashes is not in the journal",
 )
+"""What is said of a revision that is nothing but a hash."""
 _JSON: Final = "the document comes from a JSON export, which lost Ion's types"
 _PARTLY: Final = Check(
     ProblemCode.REVISION_HASH,
@@ -78,7 +79,7 @@ def check_revision(
     """
     if revision.metadata is None:
         bare = revision.data_ion is None and revision.data_hash is None
-        return (_SYSTEM if bare else _PARTLY), None
+        return (HASH_ONLY if bare else _PARTLY), None
     parts = hash_revision_parts(revision)
     if revision.from_json and not revision_recomputes(revision):
         return _not_checkable(revision, _JSON), None
