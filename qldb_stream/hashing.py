@@ -54,8 +54,13 @@ def dot(a: bytes, b: bytes) -> bytes:
     """
     if len(a) != DIGEST_BYTES or len(b) != DIGEST_BYTES:
         return _dot_with_empty(a, b)
-    last_a = _SIGN_FLIPPED[a[31]]
-    last_b = _SIGN_FLIPPED[b[31]]
+    return _joined(a, b)
+
+
+def _joined(a: bytes, b: bytes) -> bytes:
+    """Join two digests that have 32 bytes."""
+    last_a = a[31] ^ 0x80
+    last_b = b[31] ^ 0x80
     if last_a == last_b:  # one pair in 256
         a_first = a.translate(_SIGN_FLIPPED)[::-1] < b.translate(_SIGN_FLIPPED)[::-1]
     else:
@@ -191,7 +196,7 @@ class MerkleFrontier:
                 level.insert(0, self._peaks.pop())
             if len(level) % 2:
                 alone.append(level.pop())
-            level = [dot(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+            level = [_joined(level[i], level[i + 1]) for i in range(0, len(level), 2)]
             size >>= 1
         self._peaks += reversed(alone)
         self._size += len(leaves)
@@ -261,7 +266,7 @@ def _dot_with_empty(a: bytes, b: bytes) -> bytes:
 
 
 def _next_level(level: list[bytes]) -> list[bytes]:
-    joined = [dot(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    joined = [_joined(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
     if len(level) % 2:
         joined.append(level[-1])
     return joined

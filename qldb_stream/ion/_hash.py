@@ -115,7 +115,10 @@ def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: Ne
 def struct_form(digests: list[bytes]) -> bytes:
     """Serialise a struct, given the digests of its fields; they come to be sorted."""
     digests.sort()
-    return b"\x0b\xd0" + escape(b"".join(digests)) + b"\x0e"
+    joined = b"".join(digests)
+    if 0x0C in joined or 0x0B in joined or 0x0E in joined:
+        joined = escape(joined)
+    return b"\x0b\xd0" + joined + b"\x0e"
 
 
 def _refuse(
@@ -206,10 +209,8 @@ def _string(
 
 
 def _text(buf: bytes, start: int, stop: int) -> bytes:
-    """Serialise a string's body; the loops call it by name, as half of all fields are strings."""
+    """Serialise a string's body; of those of letters and digits in ASCII `_struct` does it."""
     body = buf[start:stop]
-    if body.isalnum():  # in ASCII, as ids are
-        return b"\x0b\x80" + body + b"\x0e"
     if not body.isascii():
         decode_text(buf, start, stop)
     return b"\x0b\x80" + escape(body) + b"\x0e"
@@ -309,7 +310,10 @@ def _struct(
         if after > stop:
             fail(start, "a value runs beyond its struct")
         if 0x80 <= type_byte < 0x8F:
-            value = _text(buf, body, after)
+            value = buf[body:after]
+            value = b"\x0b\x80" + value + b"\x0e" if value.isalnum() else _text(buf, body, after)
+        elif type_byte == 0x21:
+            value = _BYTES[buf[body]]
         elif 0xD1 < type_byte < 0xDF:
             value = _struct(buf, body, after, table, depth + 1, new)
         else:

@@ -27,7 +27,15 @@ from typing import Final, TypeAlias
 
 from qldb_stream.errors import DecodeError, IonDecodeError
 from qldb_stream.events import Block, BlockAddress, Undecodable
-from qldb_stream.ion import IVM, SYSTEM_TABLE, SymbolTable, end_of_item, maybe_plain, next_value
+from qldb_stream.ion import (
+    IVM,
+    SYSTEM_TABLE,
+    IonSlice,
+    SymbolTable,
+    end_of_item,
+    maybe_plain,
+    next_value,
+)
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.effort import Effort
 from qldb_stream.parsers.export_places import (
@@ -67,6 +75,7 @@ _BINARY_COST: Final = 8
 _TEXT_COST: Final = 64
 _TOKEN_COST: Final = 16
 
+_STRUCTS: Final = range(0xD0, 0xDF)
 _WRAPPERS: Final = range(0xE3, 0xEF)
 _ENDS: Final = 0x80  # the bit that ends a VarUInt
 _LEAST_EFFORT: Final = 1 << 11  # the smallest block of the service needs as much
@@ -191,8 +200,12 @@ class _Walk:
         if data == IVM:
             self._tables.reset((pos, end))
             return end, None
+        table = self._tables.table
         try:
-            value, _, table = next_value(data, 0, self._tables.table)
+            if data[0] in _STRUCTS:
+                value: IonSlice | None = IonSlice(data, 0, len(data), table)
+            else:
+                value, _, table = next_value(data, 0, table)
             if value is not None:
                 return end, self._tables.placed(see_block(value, self._sight), pos, end)
         except DecodeError as exc:

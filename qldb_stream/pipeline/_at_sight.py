@@ -49,14 +49,10 @@ from qldb_stream.verification import HASH_ONLY
 
 __all__ = ["maybe_sound_at_sight"]
 
-_BLOCK: Final = frozenset(
-    (
-        *("blockAddress", "transactionId", "blockTimestamp", "blockHash", "entriesHash"),
-        *("previousBlockHash", "entriesHashList", "transactionInfo"),
-    )
-)
-_REVISION: Final = frozenset(("blockAddress", "hash", "data", "metadata"))
-_DELETE: Final = frozenset(("blockAddress", "hash", "metadata"))
+# How many fields there are; all of them are asked for by their names.
+_BLOCK_FIELDS: Final = 8  # without revisions
+_REVISION_FIELDS: Final = 4
+_DELETE_FIELDS: Final = 3
 
 _LATE: Final = timedelta(hours=1)  # as `check_times` has it
 
@@ -81,14 +77,14 @@ def maybe_sound_at_sight(value: IonSlice) -> Sighted | None:
     """
     try:
         return _sighted(value.buf, (value.start, value.end), value.symbols)
-    except (NotSeenError, QldbStreamError, IndexError):  # an id that the table has not
+    except (NotSeenError, QldbStreamError, LookupError):  # a field or a symbol is not there
         return None
 
 
 def _sighted(buf: bytes, span: Span, table: SymbolTable) -> Sighted:
     fields = struct_fields(buf, span, table, "")
     of_revisions = fields.pop("revisions", None)
-    if fields.keys() != _BLOCK:
+    if len(fields) != _BLOCK_FIELDS:
         raise NotSeenError
     start, end = fields["blockAddress"]
     address = maybe_address(buf, start, end, table)
@@ -147,26 +143,21 @@ class _Revisions:
     def add(self, buf: bytes, span: Span, table: SymbolTable) -> None:
         """Check one against itself, and against the block that holds it."""
         fields = struct_fields(buf, span, table, "")
-        found = fields.get("hash")
-        metadata = fields.get("metadata")
-        if found is None:
-            raise NotSeenError
-        leaf = digest_at(buf, found)
+        leaf = digest_at(buf, fields["hash"])
         self.leaves.append(leaf)
-        if metadata is None:
-            if len(fields) > 1:
-                raise NotSeenError
+        if len(fields) == 1:
             return
-        start, end = fields.get("blockAddress", (0, 0))
+        start, end = fields["blockAddress"]
         if buf[start:end] != self._address:
             raise NotSeenError
-        document_id, computed = self._hash_metadata(buf, metadata[0], metadata[1], table)
-        if fields.keys() == _REVISION:
+        start, end = fields["metadata"]
+        document_id, computed = self._hash_metadata(buf, start, end, table)
+        if len(fields) == _REVISION_FIELDS:
             start, end = fields["data"]
             if buf[start] not in STRUCTS:
                 raise NotSeenError
             computed = dot(computed, hash_span(buf, start, end, table))
-        elif fields.keys() == _DELETE and self._info.deletes(document_id):
+        elif len(fields) == _DELETE_FIELDS and self._info.deletes(document_id):
             self.delete_rule = DeleteRule.METADATA_ONLY
         else:
             raise NotSeenError
