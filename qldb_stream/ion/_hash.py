@@ -57,6 +57,8 @@ from qldb_stream.ion._types import (
     fail,
 )
 
+_SHORT_DECIMAL: Final = 16  # bytes; longer ones may pass a bound
+
 
 class Hasher(Protocol):
     """Hold bytes fed to it and answer their digest, as hashlib's hashers do."""
@@ -105,7 +107,9 @@ def serialize(buf: bytes, pos: int, end: int, table: SymbolTable, new_hasher: Ne
         new_hasher: makes the hasher for struct fields from its input: sha256, or what a test
             records with.
     """
-    start, stop = bounds(buf, pos, end)
+    start, stop = pos + 2, end
+    if start >= end or buf[pos] != 0xDE or buf[pos + 1] - 0x80 != end - start:
+        start, stop = bounds(buf, pos, end)  # no struct of 14 to 127 bytes
     try:
         return _SERIALIZERS[buf[pos]](buf, start, stop, table, 0, new_hasher)
     except RecursionError as exc:
@@ -176,6 +180,10 @@ def _float(
 def _decimal(
     buf: bytes, start: int, stop: int, _table: SymbolTable, _depth: int, _new: NewHasher
 ) -> bytes:
+    # As short as it can be already: one byte of an exponent that is not 0, then a coefficient of
+    # which the first byte has bits besides its sign.
+    if 1 < stop - start <= _SHORT_DECIMAL and buf[start] & 0xBF > 0x80 and buf[start + 1] & 0x7F:
+        return b"\x0b\x50" + escape(buf[start:stop]) + b"\x0e"
     exponent, magnitude, minus = read_decimal(buf, start, stop)
     return b"\x0b\x50" + escape(decimal_body(exponent, magnitude, minus=minus)) + b"\x0e"
 
@@ -213,7 +221,9 @@ def _text(buf: bytes, start: int, stop: int) -> bytes:
     body = buf[start:stop]
     if not body.isascii():
         decode_text(buf, start, stop)
-    return b"\x0b\x80" + escape(body) + b"\x0e"
+    if 0x0C in body or 0x0B in body or 0x0E in body:
+        body = escape(body)
+    return b"\x0b\x80" + body + b"\x0e"
 
 
 def _clob(
