@@ -253,46 +253,15 @@ def proofs(run: Run) -> dict[str, set[str]]:
     }
 
 
-def printed(run: Run) -> dict[str, set[str]]:
-    """The fields that the commands really print, under the headings of the docs."""
+def verifications(run: Run) -> dict[str, set[str]]:
+    """The fields of verification, of what is sound and of what is not."""
     verified = [run("verify", name, "--json").json() for name in ("in", "holed", "noise")]
     changed = run("verify", "changed", "--digest", "A" * 43 + "=", "--json").json()
     verified.append(changed)
     found = [p["diagnosis"] for p in changed["problems"] if p["diagnosis"] is not None]
     twice = run("verify", "in", "changed", "--json").json()
-    replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
-    late = ("--start", str(first_request()), "--base", "insert")
-    pending = run("replay", "in", "--to", "ledger:late", *late, "--json").json()
-    again = run("replay", "erased", "--to", "ledger:new", "--json").json()
-    assert (True, 60) == (again["ok"], again["skipped"])
-    lines = [
-        json.loads(x)
-        for x in run("inspect", "in", "noise", "unended", "--data", "--json").out.split("\n")
-        if x
-    ]
-    compared = [
-        run("compare", source, "demo/destination.ledger", "--json").json()
-        for source in ("demo/source.ledger", "demo/records")
-    ]
-    document_id = next(x["document_id"] for x in lines if x.get("kind") == "insert")
-    ids = run("ids", "new", document_id, "0" * 22, "--json").json()
-    demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
-    assert demo["source"].keys() == demo["destination"].keys()
-    to_json = ("ledger", "export", "new", "--to", "exported", "--format", "json", "--json")
-    exported = run(*to_json).json()
-    unchecked = run("verify", "exported", "--no-diagnosis", "--json").json()["unchecked"]
-    proven = proofs(run)
-    damage("demo/source.ledger")
-    checked = [
-        run("ledger", "check", name, "--json").json() for name in ("new", "demo/source.ledger")
-    ]
-    select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
-    queried = [run(*select, *more).json() for more in ((), ("--explain",))]
-    several = run("replay", "in", "--to", "memory:", "--to", "ledger:new", "--json").json()
     return {
-        "error": keys([run("ids", "absent", "x", "--json").json()]),
         "verify": keys(verified),
-        "verify: unchecked": keys(unchecked),
         "verify: strands": keys(each for said in verified for each in said["strands"]),
         "verify: problems": keys(each for said in verified for each in said["problems"]),
         "verify: diagnosis": keys(found),
@@ -300,34 +269,97 @@ def printed(run: Run) -> dict[str, set[str]]:
         "verify: changes": keys(change for each in found for change in each["changes"]),
         "verify: digests": keys(changed["digests"]),
         "verify: proves": keys(c for said in verified for c in said["proves"] + said["limits"]),
-        "codes": {code.value for code in ProblemCode},
-        "replay": keys([replayed, several]) - keys(verified),
+    }
+
+
+def replays(run: Run, verified: set[str]) -> dict[str, set[str]]:
+    """The fields of a replay, beside those of a verification."""
+    replayed = run("replay", "in", "--to", "ledger:new", "--json").json()
+    late = ("--start", str(first_request()), "--base", "insert")
+    pending = run("replay", "in", "--to", "ledger:late", *late, "--json").json()
+    again = run("replay", "erased", "--to", "ledger:new", "--json").json()
+    assert (True, 60) == (again["ok"], again["skipped"])
+    several = run("replay", "in", "--to", "memory:", "--to", "ledger:new", "--json").json()
+    return {
+        "replay": keys([replayed, several]) - verified,
         "replay: sinks": keys(several["sinks"]) - replayed.keys(),
-        **coverages(run),
-        **proven,
-        **deliveries(run),
-        **diffs(run),
         "replay: redactions_pending": keys(pending["redactions_pending"]),
         "replay: redacted_copies": keys(again["redacted_copies"]),
+    }
+
+
+def inspections(run: Run) -> dict[str, set[str]]:
+    """The fields of what carriers hold, by kind, and of ids."""
+    said = run("inspect", "in", "noise", "unended", "--data", "--json").out.split("\n")
+    lines = [json.loads(line) for line in said if line]
+    document_id = next(x["document_id"] for x in lines if x.get("kind") == "insert")
+    ids = run("ids", "new", document_id, "0" * 22, "--json").json()
+    return {
         **{
             f"inspect: {kind}": keys(line for line in lines if line["type"] == kind)
             for kind in {line["type"] for line in lines}
         },
-        "compare": keys(compared),
-        "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ids": keys([ids]),
         "ids: ids": keys(ids["ids"]),
-        **history(run),
-        **lists(run),
+    }
+
+
+def ledgers(run: Run) -> dict[str, set[str]]:
+    """The fields of what is done with the ledger that `replays` made, and with a damaged one."""
+    compared = [
+        run("compare", source, "demo/destination.ledger", "--json").json()
+        for source in ("demo/source.ledger", "demo/records")
+    ]
+    to_json = ("ledger", "export", "new", "--to", "exported", "--format", "json", "--json")
+    exported = run(*to_json).json()
+    unchecked = run("verify", "exported", "--no-diagnosis", "--json").json()["unchecked"]
+    damage("demo/source.ledger")
+    checked = [
+        run("ledger", "check", name, "--json").json() for name in ("new", "demo/source.ledger")
+    ]
+    select = ("ledger", "query", "new", "SELECT * FROM information_schema.user_tables", "--json")
+    queried = [run(*select, *more).json() for more in ((), ("--explain",))]
+    return {
+        "verify: unchecked": keys(unchecked),
+        "compare": keys(compared),
+        "compare: differences": keys(each for said in compared for each in said["differences"]),
         "ledger check": keys(checked),
         "ledger check: problems": keys(each for said in checked for each in said["problems"]),
         "ledger export": keys([exported]),
         "ledger query": keys(queried),
         "ledger query: statements": keys(each for said in queried for each in said["statements"]),
+    }
+
+
+def demos(run: Run) -> dict[str, set[str]]:
+    """The fields of the demonstration."""
+    demo = run("demo", "--vehicles", "3", "--keep", "another", "--json").json()
+    assert demo["source"].keys() == demo["destination"].keys()
+    return {
         "demo": keys([demo]),
         "demo: chapters": keys(demo["chapters"]),
         "demo: source": keys([demo["source"]]),
         "demo: kept": keys([demo["kept"]]),
+    }
+
+
+def printed(run: Run) -> dict[str, set[str]]:
+    """The fields that the commands really print, under the headings of the docs."""
+    verified = verifications(run)
+    return {
+        "error": keys([run("ids", "absent", "x", "--json").json()]),
+        "codes": {code.value for code in ProblemCode},
+        **verified,
+        **replays(run, verified["verify"]),
+        **inspections(run),
+        **proofs(run),
+        **ledgers(run),
+        **coverages(run),
+        **deliveries(run),
+        **diffs(run),
+        **history(run),
+        **lists(run),
+        **demos(run),
     }
 
 
