@@ -17,7 +17,7 @@ later, or beyond MAX_COPIES, can only be reported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
@@ -27,6 +27,7 @@ from qldb_stream.assembly._fields import (
     summary_differences,
 )
 from qldb_stream.assembly._json import redacted_json, same_as_json, same_summary_as_json
+from qldb_stream.assembly._order import in_order, written
 from qldb_stream.errors import ConflictError, DecodeError
 from qldb_stream.events import (
     BlockAddress,
@@ -57,7 +58,6 @@ __all__ = [
 ]
 
 _RIVALS: Final = 4
-_Raw: TypeAlias = tuple[bytes, str]
 
 
 # --- revisions -----------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def choose_revision(
     """
     if len(copies) == 1:
         return copies[0], []
-    ranked = sorted(copies, key=lambda found: (_rank(found, address), *_sort_key(found)))
+    ranked = in_order(copies, lambda found: (_rank(found, address), *_sort_key(found)), _parts)
     best = ranked[0]
     problems: list[Problem] = []
     for found in ranked[1:]:
@@ -195,12 +195,17 @@ def _rank(revision: Revision, address: BlockAddress) -> tuple[bool, bool, bool]:
     return is_worse, revision.address != address, is_worse and revision.from_json
 
 
-def _sort_key(revision: Revision) -> tuple[_Raw, _Raw, bytes, bytes, str]:
+def _sort_key(revision: Revision) -> tuple[bytes, bytes, bytes, bytes, str]:
     """Order copies by what they are, so that chance does not choose."""
-    metadata = None if revision.metadata is None else revision.metadata.ion
+    metadata, data = _parts(revision)
     plain = repr((revision.address, revision.table, revision.unknown_fields))
     data_hash = revision.data_hash or b""
-    return _raw(metadata), _raw(revision.data_ion), data_hash, revision.hash, plain
+    return written(metadata), written(data), data_hash, revision.hash, plain
+
+
+def _parts(revision: Revision) -> tuple[IonSlice | None, IonSlice | None]:
+    """Give what of a revision is in its bytes."""
+    return None if revision.metadata is None else revision.metadata.ion, revision.data_ion
 
 
 def _merged(a: Revision, b: Revision) -> Revision | None:
@@ -247,7 +252,7 @@ def better_summary(a: BlockSummary, b: BlockSummary) -> BlockSummary:
 
     The order is a total one, so that the best of many is the same whatever came first.
     """
-    return min(a, b, key=_summary_key)
+    return _best_summary((a, b))
 
 
 def linked_summary(
@@ -264,7 +269,7 @@ def linked_summary(
         for found in (best, *others)
         if found.previous_block_hash == previous and summary_recomputes(found)
     ]
-    return min(linked, key=_summary_key, default=best)
+    return _best_summary(linked) if linked else best
 
 
 def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[Problem]:
@@ -283,7 +288,7 @@ def judge_summaries(best: BlockSummary, others: Sequence[BlockSummary]) -> list[
         return []
     is_sound = summary_recomputes(best)
     problems: list[Problem] = []
-    for other in sorted(others, key=_summary_key):
+    for other in in_order(others, _summary_key, _infos):
         if same_summary_as_json(best, other):
             continue
         if is_sound and not summary_recomputes(other):
@@ -323,24 +328,21 @@ def conflict(address: BlockAddress, difference: str, found: Revision | None = No
     )
 
 
-def _summary_key(summary: BlockSummary) -> tuple[bool, bytes, _Raw, _Raw, str]:
+def _best_summary(summaries: Sequence[BlockSummary]) -> BlockSummary:
+    return in_order(summaries, _summary_key, _infos)[0]
+
+
+def _summary_key(summary: BlockSummary) -> tuple[bool, bytes, bytes, bytes, str]:
     """Rank a copy, the best lowest; then order copies by what they are."""
     plain = attrs.evolve(summary, stream_arn=None, transaction_info=None, redaction_info=None)
+    info, redaction = map(written, _infos(summary))
+    return not summary_recomputes(summary), summary.block_hash, info, redaction, repr(plain)
+
+
+def _infos(summary: BlockSummary) -> tuple[IonSlice | None, IonSlice | None]:
+    """Give what of a summary is in its bytes."""
     info, redaction = summary.transaction_info, summary.redaction_info
-    return (
-        not summary_recomputes(summary),
-        summary.block_hash,
-        _raw(None if info is None else info.ion),
-        _raw(None if redaction is None else redaction.ion),
-        repr(plain),
-    )
-
-
-def _raw(part: IonSlice | None) -> _Raw:
-    """Give what is written in a part, and the names that its bytes refer to."""
-    if part is None:
-        return b"", ""
-    return part.buf[part.start : part.end], repr(part.symbols.texts)
+    return None if info is None else info.ion, None if redaction is None else redaction.ion
 
 
 def _summary_difference(a: BlockSummary, b: BlockSummary) -> str | None:
