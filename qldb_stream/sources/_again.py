@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import chain
 from typing import Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
@@ -33,7 +32,10 @@ __all__ = ["OpenSource", "PlaceReader"]
 
 _RECALLED: Final = 1000  # places of a block; few have more than some
 
-Broken = Callable[[Reading, Sequence[FoundFile], Index], Iterator[Undecodable]]
+# Looks through files, some of which could not be fetched, and gives what is undecodable.
+LookThrough = Callable[
+    [Reading, Sequence[FoundFile], FilePool, Index, Sequence[Undecodable]], Iterator[Undecodable]
+]
 
 
 class Files(Protocol):
@@ -80,8 +82,7 @@ class OpenSource:
         self,
         files: tuple[FoundFile, ...],
         objects: ObjectFiles,
-        unreadable: Sequence[Undecodable],
-        broken: Broken,
+        look_through: LookThrough,
         progress: Progress | None,
     ) -> None:
         self.files: Files = _OnDemand(files, objects) if objects.objects else files
@@ -90,8 +91,8 @@ class OpenSource:
         self._all: tuple[FoundFile, ...] = ()
         self._local = files
         self._objects = objects
-        self._unreadable = tuple(unreadable)
-        self._broken = broken
+        self._unread: Sequence[Undecodable] = ()
+        self._look_through = look_through
         self._progress = progress
         self._pool = FilePool()
         self._spool = Spool()
@@ -113,10 +114,9 @@ class OpenSource:
         self.fetch_all()
         with closing(Index()) as index:
             reading = Reading(self._all, self._pool, self._spool, index, self._progress)
-            broken = self._broken(reading, self._all, index)
-            for undecodable in chain(self._unreadable, reading.fill(), broken):
+            found = self._look_through(reading, self._all, self._pool, index, self._unread)
+            for undecodable in found:
                 yield None, undecodable
-            self._pool.check_unchanged(self._all)
             if keep_tables is not None:
                 for row in index.all_tables():
                     keep_tables(row)
@@ -135,10 +135,9 @@ class OpenSource:
         """
         if self.is_fetched:
             return
-        put, unread = self._objects.all()
+        put, self._unread = self._objects.all()
         self.files = self._all = (*self._local, *put)
-        self._unreadable += tuple(unread)
-        self.is_fetched, self.is_complete = True, not unread
+        self.is_fetched, self.is_complete = True, not self._unread
 
     def reader(self, tables: SymbolPlaces) -> PlaceReader:
         """Give what reads places again; `tables` knows where symbol tables stand."""

@@ -244,10 +244,8 @@ class FolderSource:
             reading = stack.enter_context(
                 SharedReading(files, pool, spool, index, self._progress, jobs, Look(judge, sight))
             )
-            broken = self._broken(reading, files, index)
-            for undecodable in chain(self._unreadable, unread, reading.fill(), broken):
+            for undecodable in self._look_through(reading, files, pool, index, unread):
                 yield None, undecodable
-            pool.check_unchanged(files)
             self._recall = lambda at: [] if reading.reader is None else reading.reader.recall(at)
             yield from reading.walk()
             if reading.reader is not None:  # who asks for the last block asks after this
@@ -302,9 +300,7 @@ class FolderSource:
         """
         with (
             closing(ObjectFiles(self._objects, self._progress)) as objects,
-            closing(
-                OpenSource(self._files, objects, self._unreadable, self._broken, self._progress)
-            ) as source,
+            closing(OpenSource(self._files, objects, self._look_through, self._progress)) as source,
         ):
             yield source
 
@@ -341,16 +337,28 @@ class FolderSource:
         """
         return self._judged
 
-    def _broken(
-        self, reading: Reading | SharedReading, files: Sequence[FoundFile], index: Index
+    def _look_through(
+        self,
+        reading: Reading | SharedReading,
+        files: Sequence[FoundFile],
+        pool: FilePool,
+        index: Index,
+        unread: Sequence[Undecodable],
     ) -> Iterator[Undecodable]:
-        """Give what exports promise and the files do not keep, after all were looked through."""
+        """
+        Look through all files, and see that none has changed meanwhile.
+
+        Yields:
+            What cannot be read; then what exports promise and the files do not keep.
+        """
+        yield from chain(self._unreadable, unread, reading.fill())
         self._manifests = tuple(reading.manifests)
         names = [file.name for file in files]
         yield from broken_names(names, index)
         self._judged = judged_manifests(self._manifests, names, index)
         if self._check_manifests:
             yield from broken_promises(self._judged, index)
+        pool.check_unchanged(files)
 
 
 class _Kept:
