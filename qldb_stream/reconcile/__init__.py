@@ -16,9 +16,9 @@ from qldb_stream.reconcile._content import (
 from qldb_stream.reconcile._diff_rules import Verified
 from qldb_stream.reconcile._diff_state import DiffState
 from qldb_stream.reconcile._differences import Comparison, Difference
-from qldb_stream.reconcile._mirror import MirroredLedger, compare_mirror
+from qldb_stream.reconcile._mirror import compare_mirror
 from qldb_stream.reconcile._sink_diff import RepairOutcome, SinkDiff
-from qldb_stream.reconcile._verified import VerifiedLedger, WholeLedger
+from qldb_stream.reconcile._verified import MirroredLedger, VerifiedLedger, WholeLedger
 
 __all__ = [
     "Comparison",

@@ -13,38 +13,20 @@ what is current is no longer the source's alone, and only without them is it com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable
+from typing import Final
 
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.reconcile._current import compare_current
 from qldb_stream.reconcile._destination import iter_written
 from qldb_stream.reconcile._differences import Comparison, Difference, Findings
 from qldb_stream.reconcile._notes import Newest, Notes
-from qldb_stream.reconcile._verified import VerifiedLedger
-from qldb_stream.replay import OWN_TABLES, Driver, IdRecord, iter_ddl
+from qldb_stream.reconcile._verified import MirroredLedger, VerifiedLedger
+from qldb_stream.replay import OWN_TABLES, IdRecord, iter_ddl
 from qldb_stream.verification import verify_block
 
 _FIRST_DIFFERENCES: Final = 1_000
 """How many differences are kept, as for replayed ledgers."""
-
-
-class MirroredLedger(Protocol):
-    """A ledger that a journal was mirrored into."""
-
-    @property
-    def strand_id(self) -> str:
-        """Give the id of its strand."""
-
-    @property
-    def mirrored_blocks(self) -> int:
-        """Count the blocks that are its source's."""
-
-    def blocks(self) -> Iterator[Block]:
-        """Iterate over its journal, from block 0."""
-
-    def driver(self) -> Driver:
-        """Give a driver for it."""
 
 
 def compare_mirror(

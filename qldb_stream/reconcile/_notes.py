@@ -1,28 +1,22 @@
 """
 What a comparison must remember of each document, on disk when it is much.
 
-A temporary SQLite database keeps its pages in a bounded cache and spills to a
-temporary file by itself, so that memory stays bounded whatever the ledgers hold. Tables are
-few and are remembered in memory.
+A temporary database, so that memory stays bounded whatever the ledgers hold. Tables are few and
+are remembered in memory.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing
-from typing import Any, Final, TypeGuard
+from typing import Final, TypeGuard
 
 import attrs
 
-from qldb_stream.errors import SourceError
 from qldb_stream.reconcile._tables import Tables
+from qldb_stream.reconcile._temporary import TemporaryDatabase
 from qldb_stream.replay import IdRecord
 
 _SCHEMA: Final = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -16384;
 CREATE TABLE document (
     destination_id TEXT PRIMARY KEY,
     source_id TEXT NOT NULL,
@@ -35,7 +29,6 @@ CREATE TABLE document (
     seen INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX by_source ON document (source_id);
-BEGIN;
 """
 
 _RECORD: Final = """
@@ -77,8 +70,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.tables: Final = Tables()
-        self._db = sqlite3.connect("", isolation_level=None)
-        self._db.executescript(_SCHEMA)
+        self._db: Final = TemporaryDatabase(_SCHEMA)
 
     def close(self) -> None:
         """Throw the notes away."""
@@ -87,11 +79,11 @@ class Notes:
     def record(self, record: IdRecord) -> None:
         """Note what a destination document stands for."""
         row = (record.destination_id, record.source_id, record.table_id, record.version_offset)
-        self._execute(_RECORD, row)
+        self._db.execute(_RECORD, row)
 
     def find(self, destination_id: str) -> IdRecord | None:
         """Give what a destination document stands for."""
-        row = self._first(
+        row = self._db.first(
             "SELECT source_id, destination_id, table_id, version_offset FROM document"
             " WHERE destination_id = ?",
             (destination_id,),
@@ -105,7 +97,7 @@ class Notes:
 
     def has_source(self, source_id: str) -> bool:
         """Say whether anything stands for a source document."""
-        row = self._first("SELECT 1 FROM document WHERE source_id = ?", (source_id,))
+        row = self._db.first("SELECT 1 FROM document WHERE source_id = ?", (source_id,))
         return row is not None
 
     def newest(self, newest: Newest) -> None:
@@ -117,12 +109,12 @@ class Notes:
             newest.data_hash,
             newest.destination_id,
         )
-        self._execute(_NEWEST, row)
+        self._db.execute(_NEWEST, row)
 
     def see(self, destination_id: str) -> Newest | None:
         """Mark a document as present, and give its newest revision."""
-        self._execute("UPDATE document SET seen = 1 WHERE destination_id = ?", (destination_id,))
-        row = self._first(
+        self._db.execute("UPDATE document SET seen = 1 WHERE destination_id = ?", (destination_id,))
+        row = self._db.first(
             f"SELECT {_COLUMNS} FROM document WHERE destination_id = ?",  # noqa: S608 - a constant
             (destination_id,),
         )
@@ -134,7 +126,7 @@ class Notes:
             f"SELECT {_COLUMNS} FROM document"  # noqa: S608 - a constant
             " WHERE table_id = ? AND data_hash IS NOT NULL AND NOT seen"
         )
-        for row in self._iter_rows(query, (table_id,)):
+        for row in self._db.rows(query, (table_id,)):
             yield Newest(*row)
 
     def iter_tables(self) -> Iterator[tuple[str, str, str]]:
@@ -143,28 +135,4 @@ class Notes:
             "SELECT table_id, min(table_name), min(strand_id) FROM document"
             " WHERE data_hash IS NOT NULL GROUP BY table_id"
         )
-        yield from self._iter_rows(query, ())
-
-    def _execute(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self._db.execute(statement, values)
-        except sqlite3.Error as exc:
-            raise _unusable(exc) from exc
-
-    def _first(self, query: str, values: tuple[Any, ...]) -> Any:
-        try:
-            return self._db.execute(query, values).fetchone()
-        except sqlite3.Error as exc:
-            raise _unusable(exc) from exc
-
-    def _iter_rows(self, query: str, values: tuple[Any, ...]) -> Iterator[Any]:
-        with closing(self._execute(query, values)) as rows:
-            try:
-                yield from rows
-            except sqlite3.Error as exc:
-                raise _unusable(exc) from exc
-
-
-def _unusable(exc: sqlite3.Error) -> SourceError:
-    """Tell what SQLite raised as an error of the source: there is no room, or no disk."""
-    return SourceError("the temporary notes", f"cannot be kept: {exc}")
+        yield from self._db.rows(query, ())

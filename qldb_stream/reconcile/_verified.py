@@ -29,12 +29,8 @@ class Rooted(Protocol):
         """Give the root over the block hashes, 32 bytes."""
 
 
-class WholeLedger(Protocol):
-    """What is asked of a ledger; `qldb_stream.ledger.Ledger` has it."""
-
-    @property
-    def path(self) -> str:
-        """Give its file, for messages."""
+class MirroredLedger(Protocol):
+    """A ledger that a journal was mirrored into."""
 
     @property
     def strand_id(self) -> str:
@@ -49,6 +45,14 @@ class WholeLedger(Protocol):
 
     def driver(self) -> Driver:
         """Give a driver for it."""
+
+
+class WholeLedger(MirroredLedger, Protocol):
+    """What is asked of a ledger; `qldb_stream.ledger.Ledger` has it."""
+
+    @property
+    def path(self) -> str:
+        """Give its file, for messages."""
 
     def digest(self, tip: int | None = None) -> Rooted:
         """Give its digest up to a block."""
