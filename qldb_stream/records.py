@@ -18,14 +18,21 @@ from qldb_stream.events import (
     Block,
     BlockAddress,
     BlockSummary,
-    Metadata,
     Revision,
     RevisionDetails,
     RevisionSummary,
 )
 from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
 
-__all__ = ["JSON_EXPORT", "is_from_json", "iter_records", "marked_json", "to_record"]
+__all__ = [
+    "JSON_EXPORT",
+    "is_from_json",
+    "iter_records",
+    "marked_json",
+    "revision_fields",
+    "summary_fields",
+    "to_record",
+]
 
 JSON_EXPORT: Final = "json-export"
 """
@@ -77,18 +84,18 @@ def to_record(event: BlockSummary | RevisionDetails) -> IonSlice:
     if isinstance(event, BlockSummary):
         origin = JSON_EXPORT if is_from_json(event) else event.stream_arn or ""
         return _record(origin, "BLOCK_SUMMARY", _summary(event))
-    metadata = event.revision.metadata
-    assert metadata is not None, "a bare hash has no record"
+    assert event.revision.metadata is not None, "a bare hash has no record"
     stream_arn = JSON_EXPORT if event.revision.from_json else event.stream_arn or ""
-    return _record(stream_arn, "REVISION_DETAILS", _details(event.revision, metadata))
+    return _record(stream_arn, "REVISION_DETAILS", _details(event.revision))
 
 
 def _record(stream_arn: str, record_type: str, payload: dict[str, Any]) -> IonSlice:
     return to_slice({"qldbStreamArn": stream_arn, "recordType": record_type, "payload": payload})
 
 
-def _summary(summary: BlockSummary) -> dict[str, Any]:
-    payload: dict[str, Any] = {
+def summary_fields(summary: BlockSummary) -> dict[str, Any]:
+    """Give the fields of a block up to entriesHashList, in the service's order."""
+    return {
         "blockAddress": _address(summary.address),
         "transactionId": summary.transaction_id,
         "blockTimestamp": timestamp_ms((summary.block_timestamp - _EPOCH) // _MILLISECOND),
@@ -97,6 +104,22 @@ def _summary(summary: BlockSummary) -> dict[str, Any]:
         "previousBlockHash": summary.previous_block_hash,
         "entriesHashList": list(summary.entries_hash_list),
     }
+
+
+def revision_fields(revision: Revision) -> dict[str, Any]:
+    """Give the fields of a revision, its table aside; of one without metadata its hash alone."""
+    if revision.metadata is None:
+        return {"hash": revision.hash}
+    fields: dict[str, Any] = {"blockAddress": _address(revision.address), "hash": revision.hash}
+    if revision.data_ion is not None:
+        fields["data"] = revision.data_ion
+    if revision.data_hash is not None:
+        fields["dataHash"] = revision.data_hash
+    return fields | {"metadata": revision.metadata.ion}
+
+
+def _summary(summary: BlockSummary) -> dict[str, Any]:
+    payload = summary_fields(summary)
     if summary.transaction_info is not None:
         payload["transactionInfo"] = summary.transaction_info.ion
     if summary.redaction_info is not None:
@@ -106,21 +129,14 @@ def _summary(summary: BlockSummary) -> dict[str, Any]:
     return payload
 
 
-def _details(revision: Revision, metadata: Metadata) -> dict[str, Any]:
+def _details(revision: Revision) -> dict[str, Any]:
     payload: dict[str, Any] = {}
     if revision.table is not None:
         payload["tableInfo"] = {
             "tableName": revision.table.table_name,
             "tableId": revision.table.table_id,
         }
-    fields: dict[str, Any] = {"blockAddress": _address(revision.address), "hash": revision.hash}
-    if revision.data_ion is not None:
-        fields["data"] = revision.data_ion
-    if revision.data_hash is not None:
-        fields["dataHash"] = revision.data_hash
-    fields["metadata"] = metadata.ion
-    payload["revision"] = fields
-    return payload
+    return payload | {"revision": revision_fields(revision)}
 
 
 def _address(address: BlockAddress) -> dict[str, Any]:

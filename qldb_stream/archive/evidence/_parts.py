@@ -8,23 +8,19 @@ knows, and no hash covers, nothing is taken over.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
 from qldb_stream.errors import ProofRefusedError, UsageError
-from qldb_stream.events import Block, BlockAddress, Revision
+from qldb_stream.events import Block, Revision
 from qldb_stream.formulas import revision_recomputes
 from qldb_stream.hashing import merkle_proof, merkle_root
-from qldb_stream.ion import IonSlice, timestamp_ms, to_slice
+from qldb_stream.ion import IonSlice, to_slice
+from qldb_stream.records import revision_fields, summary_fields
 
 __all__ = ["block_ion", "is_bare", "path_in_block", "revision_ion"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def revision_ion(revision: Revision) -> IonSlice:
     """Write a revision as a struct of blockAddress, hash, data or dataHash, and metadata."""
-    return to_slice(_revision_fields(revision))
+    return to_slice(revision_fields(revision))
 
 
 def block_ion(block: Block, revision: Revision, *, only_document: bool = False) -> IonSlice:
@@ -38,15 +34,7 @@ def block_ion(block: Block, revision: Revision, *, only_document: bool = False) 
             and redactionInfo out; their hashes stay in entriesHashList.
     """
     summary = block.summary
-    fields: dict[str, Any] = {
-        "blockAddress": _address(summary.address),
-        "transactionId": summary.transaction_id,
-        "blockTimestamp": timestamp_ms((summary.block_timestamp - _EPOCH) // _MILLISECOND),
-        "blockHash": summary.block_hash,
-        "entriesHash": summary.entries_hash,
-        "previousBlockHash": summary.previous_block_hash,
-        "entriesHashList": list(summary.entries_hash_list),
-    }
+    fields = summary_fields(summary)
     if summary.transaction_info is not None and not only_document:
         fields["transactionInfo"] = summary.transaction_info.ion
     if summary.redaction_info is not None and not only_document:
@@ -54,7 +42,7 @@ def block_ion(block: Block, revision: Revision, *, only_document: bool = False) 
     fields["revisions"] = [
         {"hash": one.hash}
         if one is not revision and is_bare(one, only_document=only_document)
-        else _revision_fields(one)
+        else revision_fields(one)
         for one in block.revisions
     ]
     return to_slice(fields)
@@ -91,21 +79,3 @@ def path_in_block(block: Block, revision: Revision) -> tuple[bytes, ...]:
         raise ProofRefusedError(
             "NOT_SOUND", f"{at}: the root of its revisions is not among its entries"
         ) from exc
-
-
-_MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-def _address(address: BlockAddress) -> dict[str, Any]:
-    return {"strandId": address.strand_id, "sequenceNo": address.sequence_no}
-
-
-def _revision_fields(revision: Revision) -> dict[str, Any]:
-    if revision.metadata is None:
-        return {"hash": revision.hash}
-    fields: dict[str, Any] = {"blockAddress": _address(revision.address), "hash": revision.hash}
-    if revision.data_ion is not None:
-        fields["data"] = revision.data_ion
-    if revision.data_hash is not None:
-        fields["dataHash"] = revision.data_hash
-    return fields | {"metadata": revision.metadata.ion}
