@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from qldb_stream.partiql._clauses import take_distinct
@@ -65,10 +66,7 @@ def _parse_cast(cursor: Cursor) -> Expr:
 def _parse_extract(cursor: Cursor) -> Expr:
     """Read `EXTRACT(part FROM timestamp)`."""
     pos = _open(cursor)
-    part = cursor.kind
-    if part not in EXTRACT_PARTS:
-        cursor.fail("expected one of: " + ", ".join(sorted(EXTRACT_PARTS)))
-    cursor.advance()
+    part = _take_part(cursor, EXTRACT_PARTS)
     cursor.expect("FROM")
     value = parse_expression(cursor)
     cursor.expect(")")
@@ -79,12 +77,18 @@ def _parse_date_call(cursor: Cursor) -> Expr:
     """Read `DATE_ADD(part, n, timestamp)` or `DATE_DIFF(part, t1, t2)`."""
     name = cursor.kind
     pos = _open(cursor)
-    part = cursor.kind
-    if part not in DATE_PARTS:
-        cursor.fail("expected one of: " + ", ".join(sorted(DATE_PARTS)))
-    cursor.advance()
+    part = _take_part(cursor, DATE_PARTS)
     cursor.expect(",")
     return Call(name, parse_items(cursor, ")"), part, pos)
+
+
+def _take_part(cursor: Cursor, parts: Collection[str]) -> str:
+    """Take the name of a part of a timestamp."""
+    part = cursor.kind
+    if part not in parts:
+        cursor.fail("expected one of: " + ", ".join(sorted(parts)))
+    cursor.advance()
+    return part
 
 
 def _parse_trim(cursor: Cursor) -> Expr:

@@ -11,7 +11,7 @@ from qldb_stream.errors import DeliveryError
 from qldb_stream.events import RevisionKind
 from qldb_stream.report import Gap, Position
 from qldb_stream.testing.kit._bench import Bench
-from qldb_stream.testing.kit._compare import Needle, shown
+from qldb_stream.testing.kit._compare import shown
 from qldb_stream.testing.kit._journals import (
     deletions,
     everything,
@@ -41,14 +41,7 @@ def _clean_run(bench: Bench) -> None:
         "whatever follows from the clock, from chance or from the place is no part of the "
         "content: leave it out of read_back, or of the sink",
     )
-    for text in markers_in(blocks):
-        bench.check(
-            holds=Needle(text).is_in(again),
-            problem="a document is not there",
-            expected=f"a current document with the text {text}",
-            found="nothing like it in what was read back",
-            look_at="how apply writes documents; read_back must show them",
-        )
+    bench.check_there(markers_in(blocks), again)
     with bench.worker() as worker:
         worker.deliver(blocks)
         check_told(bench, worker, blocks)

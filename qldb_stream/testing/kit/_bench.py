@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import attrs
 from qldb_stream.errors import UsageError
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Guarantee
-from qldb_stream.testing.kit._compare import maybe_difference, shown
+from qldb_stream.testing.kit._compare import Needle, maybe_difference, shown
 from qldb_stream.testing.kit._place import make_place
 from qldb_stream.testing.kit._report import Finding, FindingError
 from qldb_stream.testing.kit._subject import Subject
@@ -172,6 +172,22 @@ class Bench:
         if self.subject.guarantee is Guarantee.AT_LEAST_ONCE:
             expected, found = sorted(expected, key=repr), sorted(found, key=repr)
         self.check_equal(expected, found, problem, look_at)
+
+    def check_there(self, markers: Iterable[str], content: Any) -> None:
+        """
+        Look for the markers of documents that live.
+
+        Raises:
+            FindingError: a document is not there.
+        """
+        for text in markers:
+            self.check(
+                holds=Needle(text).is_in(content),
+                problem="a document is not there",
+                expected=f"a current document with the text {text}",
+                found="nothing like it in what was read back",
+                look_at="how apply writes documents; read_back must show them",
+            )
 
     # --- what is wrong -----------------------------------------------------------------
 

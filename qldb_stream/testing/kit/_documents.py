@@ -47,7 +47,7 @@ def _deletes(bench: Bench) -> None:
     """Deliver deletes, then old runs again: what is deleted stays so."""
     blocks = deletions()
     clean = _every_way(bench, blocks, "what apply does on a delete")
-    _check_markers(bench, blocks, clean)
+    bench.check_there(markers_in(blocks), clean)
     with bench.worker() as worker:
         worker.deliver(blocks[:5])  # up to the delete
         before = bench.content(worker, blocks)
@@ -67,7 +67,7 @@ def _deletes(bench: Bench) -> None:
 def _tables(bench: Bench) -> None:
     """Deliver tables that are dropped, undropped, dropped again and made anew."""
     clean = _every_way(bench, dropped_tables(), "tables are told apart by table_id, not by name")
-    _check_markers(bench, dropped_tables()[-2:], clean)
+    bench.check_there(markers_in(dropped_tables()[-2:]), clean)
 
 
 def _renamed(bench: Bench) -> None:
@@ -75,7 +75,7 @@ def _renamed(bench: Bench) -> None:
     plain = bench.run_clean(renamed_tables())
     blocks = filtered(renamed_tables())
     clean = _every_way(bench, blocks, "names are revision.table.table_name and delivered_name()")
-    _check_markers(bench, blocks[-1:], clean)
+    bench.check_there(markers_in(blocks[-1:]), clean)
     if Needle(OLD_NAME).is_in(plain):
         bench.check(
             holds=Needle(NEW_NAME).is_in(clean),
@@ -143,19 +143,7 @@ def _hard(bench: Bench, name: str) -> None:
     """Deliver a document that is hard to keep between plain ones of its table."""
     blocks = torture(name)
     clean = _every_way(bench, blocks, f"how a document with {name} is written and read")
-    _check_markers(bench, [blocks[1], *blocks[3:5]], clean)
-
-
-def _check_markers(bench: Bench, blocks: Sequence[Block], content: Any) -> None:
-    """Look for the newest state of each document that lives."""
-    for text in markers_in(blocks):
-        bench.check(
-            holds=Needle(text).is_in(content),
-            problem="a document is not there",
-            expected=f"a current document with the text {text}",
-            found="nothing like it in what was read back",
-            look_at="how apply writes documents; read_back must show them",
-        )
+    bench.check_there(markers_in([blocks[1], *blocks[3:5]]), clean)
 
 
 def _hard_one(name: str) -> Callable[[Bench], None]:
