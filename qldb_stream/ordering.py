@@ -39,7 +39,7 @@ from qldb_stream.errors import (
     UsageError,
 )
 from qldb_stream.events import NEED_MORE, Block, BlockAddress, BlockSummary, Need, Revision
-from qldb_stream.report import Gap
+from qldb_stream.report import Gap, iter_outside
 
 __all__ = ["EARLIEST", "Earliest", "Sequencer", "check_numbers"]
 
@@ -86,14 +86,7 @@ class _Strand:
 
     def iter_missing(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Iterate over the parts of a range that no gap declares."""
-        for gap in self.gaps:
-            if gap.last < first or last < gap.first:
-                continue
-            if first < gap.first:
-                yield first, gap.first - 1
-            first = max(first, gap.last + 1)
-        if first <= last:
-            yield first, last
+        return iter_outside(first, last, [(gap.first, gap.last) for gap in self.gaps])
 
 
 class Sequencer:

@@ -1,8 +1,8 @@
 """
-What the statements of a transaction say by their keywords, without parsing them.
+What a block's transaction says that can be read: its statements by their keywords, redactions.
 
-A journal may hold statements that no parser of ours knows, so only words are looked at;
-blanks, comments, strings and Ion literals are passed over. Every repetition is
+Statements are not parsed. A journal may hold some that no parser of ours knows, so only words are
+looked at; blanks, comments, strings and Ion literals are passed over. Every repetition is
 possessive, and what is not closed reaches to the end: time is linear in the text.
 """
 
@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Final
 from qldb_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from qldb_stream.events import TransactionInfo
+    from qldb_stream.events import BlockSummary, RedactedRevision, Statement, TransactionInfo
 
-__all__ = ["deletes_documents", "first_keyword", "missing_documents"]
+__all__ = [
+    "deletes_documents",
+    "first_keyword",
+    "missing_documents",
+    "readable_redactions",
+    "readable_statements",
+]
 
 # Blanks and comments (facts 5.1).
 _BLANK: Final = r"\s++|--[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"
@@ -30,6 +36,24 @@ _PASSED_OVER: Final = ("", "(", ")")
 
 # What may stand behind a table's name when it has no alias (facts 5.1).
 _NO_ALIAS: Final = frozenset(("AS", "BY", "WHERE", "SET", "INSERT", "REMOVE", ",", ";"))
+
+
+def readable_statements(summary: BlockSummary) -> Sequence[Statement]:
+    """Give a block's statements; none where they cannot be read, which verification says."""
+    info = summary.transaction_info
+    try:
+        return () if info is None else info.statements
+    except DecodeError:
+        return ()
+
+
+def readable_redactions(summary: BlockSummary) -> Sequence[RedactedRevision]:
+    """Give what a block redacts; nothing where that cannot be read, which verification says."""
+    info = summary.redaction_info
+    try:
+        return () if info is None else info.revisions
+    except DecodeError:
+        return ()
 
 
 def first_keyword(text: str) -> str:

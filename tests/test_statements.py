@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
-from qldb_stream.statements import deletes_documents, first_keyword
+from qldb_stream.events import RedactionInfo, TransactionInfo
+from qldb_stream.ion import to_slice
+from qldb_stream.statements import (
+    deletes_documents,
+    first_keyword,
+    readable_redactions,
+    readable_statements,
+)
+from qldb_stream.testing import JournalShape, make_journal
 
 
 @pytest.mark.parametrize(
@@ -77,3 +86,22 @@ def test_texts_take_linear_time(before: str, part: str) -> None:
     text = before + part * 20_000 + "!"
     assert first_keyword(text) in ("", "FROM", "REMOVE")
     assert not deletes_documents(text)
+
+
+def test_what_a_block_says_of_itself_is_read_where_it_can_be() -> None:
+    """Statements and redactions of a block; none of one that has none, or damaged ones."""
+    journal = make_journal(7, blocks=40, shape=JournalShape(redactions=0.5))
+    asking = next(block.summary for block in journal if block.summary.redaction_info)
+    assert asking.transaction_info is not None
+    assert asking.redaction_info is not None
+    damaged = attrs.evolve(
+        asking,
+        transaction_info=TransactionInfo(to_slice({"statements": 1})),
+        redaction_info=RedactionInfo(to_slice(1)),
+    )
+    without = attrs.evolve(asking, transaction_info=None, redaction_info=None)
+
+    assert asking.transaction_info.statements == readable_statements(asking)
+    assert asking.redaction_info.revisions == readable_redactions(asking)
+    for summary in (damaged, without):
+        assert [(), ()] == [readable_statements(summary), readable_redactions(summary)]

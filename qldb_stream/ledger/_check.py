@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from qldb_stream.ledger._check_journal import JournalCheck, redacted_by
+from qldb_stream.ledger._check_journal import JournalCheck
 from qldb_stream.ledger._check_rows import iter_block_rows
 from qldb_stream.ledger._check_state import (
     check_catalog,
@@ -22,6 +22,7 @@ from qldb_stream.ledger._check_state import (
 from qldb_stream.ledger._findings import Findings, Progress
 from qldb_stream.ledger._store import MIRRORED, Store
 from qldb_stream.report import LedgerReport
+from qldb_stream.statements import readable_redactions
 
 __all__ = ["check_ledger"]
 
@@ -104,7 +105,7 @@ def _check_blocks(
     store.query(_REDACTED)
     for done, row in enumerate(iter_block_rows(store, found), 1):
         block = journal.check(row)
-        for one in () if block is None else redacted_by(block):
+        for one in () if block is None else readable_redactions(block.summary):
             named = (one.block_address.sequence_no, one.table_id, one.document_id, one.version)
             store.query("INSERT INTO temp.checked_redaction VALUES (?, ?, ?, ?)", named)
         progress(done, total, "blocks")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from qldb_stream.errors import DecodeError, EnvelopeError
-from qldb_stream.events import Block, BlockAddress, BlockSummary, RedactedRevision
+from qldb_stream.events import Block, BlockAddress, BlockSummary
 from qldb_stream.hashing import DIGEST_BYTES
 from qldb_stream.ion import load_slice, loads, read_struct
 from qldb_stream.ledger._blocks import journal_block
@@ -29,7 +29,7 @@ from qldb_stream.ledger._store import Store, StoredBlock, StoredRevision
 from qldb_stream.report import Outcome, Problem
 from qldb_stream.verification import ChainVerifier, Redactions
 
-__all__ = ["JournalCheck", "redacted_by"]
+__all__ = ["JournalCheck"]
 
 _NEEDED: Final = frozenset(
     (
@@ -267,12 +267,3 @@ class JournalCheck:
             document_id=problem.document_id,
             table=None if table is None else table.table_name,
         )
-
-
-def redacted_by(block: Block) -> tuple[RedactedRevision, ...]:
-    """Give what a block redacts; nothing where that cannot be read, which verification says."""
-    info = block.summary.redaction_info
-    try:
-        return () if info is None else info.revisions
-    except DecodeError:
-        return ()

@@ -9,7 +9,7 @@ import attrs
 
 from qldb_stream.events import Block
 from qldb_stream.pipeline._gate import StrandGate
-from qldb_stream.report import Gap
+from qldb_stream.report import Gap, iter_outside
 
 __all__ = ["StrandState"]
 
@@ -53,11 +53,4 @@ class StrandState:
         had = self.gate.had
         gaps = (*declared, *(() if had is None else had.gaps))
         known = [(n, n) for n in self._pop_explained(last)]
-        for start, end in sorted([*known, *((gap.first, gap.last) for gap in gaps)]):
-            if start > last:
-                break
-            if first < start:
-                yield first, start - 1
-            first = max(first, end + 1)
-        if first <= last:
-            yield first, last
+        return iter_outside(first, last, [*known, *((gap.first, gap.last) for gap in gaps)])

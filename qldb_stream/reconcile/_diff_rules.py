@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from qldb_stream.errors import DecodeError
-from qldb_stream.events import Block, RedactedRevision
+from qldb_stream.events import Block
 from qldb_stream.report import Position
 from qldb_stream.typing import ReadableSink
 
@@ -45,12 +44,3 @@ class Rules:
     filter: Filter | None
     progress: Callable[[str, Verified], None]
     range_blocks: int
-
-
-def redacted_by(block: Block) -> tuple[RedactedRevision, ...]:
-    """Give what a block redacts; nothing where that cannot be read, which verification says."""
-    info = block.summary.redaction_info
-    try:
-        return () if info is None else info.revisions
-    except DecodeError:
-        return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from qldb_stream.report import Gap
@@ -50,15 +50,3 @@ class Runs:
 def is_in(number: int, gaps: Sequence[Gap]) -> bool:
     """Say whether a number is in a declared gap."""
     return any(gap.first <= number <= gap.last for gap in gaps)
-
-
-def iter_outside(first: int, last: int, gaps: Sequence[Gap]) -> Iterator[tuple[int, int]]:
-    """Iterate over the parts of a run that no declared gap holds."""
-    for gap in sorted(gaps, key=lambda gap: gap.first):
-        if gap.first > last:
-            break
-        if first < gap.first:
-            yield first, gap.first - 1
-        first = max(first, gap.last + 1)
-    if first <= last:
-        yield first, last

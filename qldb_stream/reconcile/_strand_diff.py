@@ -27,13 +27,14 @@ from qldb_stream.reconcile._content import (
     StrandDiff,
 )
 from qldb_stream.reconcile._content_current import CurrentState
-from qldb_stream.reconcile._diff_rules import Rules, Verified, redacted_by
+from qldb_stream.reconcile._diff_rules import Rules, Verified
 from qldb_stream.reconcile._match import match_revisions
 from qldb_stream.reconcile._newest import NewestRevisions
-from qldb_stream.reconcile._runs import Runs, is_in, iter_outside
+from qldb_stream.reconcile._runs import Runs, is_in
 from qldb_stream.reconcile._tables import Tables
 from qldb_stream.replay import iter_ddl
-from qldb_stream.report import Position, StoredRevision
+from qldb_stream.report import Position, StoredRevision, iter_outside
+from qldb_stream.statements import readable_redactions
 
 _RANGE_BYTES: Final = 8 << 20
 """How many bytes of documents a range has at most, one block apart."""
@@ -157,7 +158,9 @@ class StrandWalk:
     def _hole(self, first: int, last: int, why: str) -> None:
         """Pass over numbers that the source has not; declared gaps stay in their range."""
         assert self._position is not None
-        for start, end in iter_outside(first, last, self._position.gaps):
+        for start, end in iter_outside(
+            first, last, [(g.first, g.last) for g in self._position.gaps]
+        ):
             self._pass_by(start, end, why)
 
     def _pass_by(self, first: int, last: int, why: str) -> None:
@@ -205,7 +208,7 @@ class StrandWalk:
         self._comparable.add(number, number)
         if self._has(number):
             self._keep(filtered, list(self._rules.sink.expect([filtered])))
-            for redacted in redacted_by(block):
+            for redacted in readable_redactions(block.summary):
                 address = redacted.block_address
                 key = (redacted.document_id, redacted.version)
                 self._notes.redact(address.strand_id, address.sequence_no, *key)
@@ -269,7 +272,8 @@ class StrandWalk:
             by_block.setdefault(stored.sequence_no, []).append(stored)
         for block in collected.blocks:
             self._keep(block, by_block.get(block.address.sequence_no, []))
-        for redacted in chain.from_iterable(map(redacted_by, collected.blocks)):
+        summaries = [block.summary for block in collected.blocks]
+        for redacted in chain.from_iterable(map(readable_redactions, summaries)):
             agrees = self._compare_redacted(redacted) and agrees
         self._diff = attrs.evolve(
             self._diff,

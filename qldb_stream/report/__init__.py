@@ -55,7 +55,7 @@ from qldb_stream.report._inbox import (
     WaitState,
 )
 from qldb_stream.report._ledger import LedgerProblem, LedgerReport
-from qldb_stream.report._position import Gap, Position
+from qldb_stream.report._position import Gap, Position, iter_outside
 from qldb_stream.report._runs import (
     Level,
     ReplayReport,
@@ -128,5 +128,6 @@ __all__ = [
     "WaitState",
     "WaitingStrand",
     "describe_coverage",
+    "iter_outside",
     "unchecked_rows",
 ]

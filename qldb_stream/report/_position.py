@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from qldb_stream.events import Block
 
@@ -42,6 +42,20 @@ class Gap:
         """
         is_skipped = bool(entry.get("skipped", False))
         return cls(int(entry["first"]), int(entry["last"]), str(entry["reason"]), is_skipped)
+
+
+def iter_outside(
+    first: int, last: int, runs: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Iterate over the parts of a run of numbers that none of others holds; ends included."""
+    for start, end in sorted(runs):
+        if start > last:
+            break
+        if first < start:
+            yield first, start - 1
+        first = max(first, end + 1)
+    if first <= last:
+        yield first, last
 
 
 @attrs.frozen

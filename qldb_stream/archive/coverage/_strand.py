@@ -12,9 +12,9 @@ from qldb_stream.archive.coverage._holders import Holders, Part
 from qldb_stream.archive.coverage._memory import Memory
 from qldb_stream.archive.coverage._ranges import RangeList
 from qldb_stream.archive.coverage._tables import Tables
-from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, RevisionKind
 from qldb_stream.report import Holding, Overlap, RedactionCoverage, StrandCoverage
+from qldb_stream.statements import readable_redactions
 
 __all__ = ["FILES_NAMED", "Held", "Strand"]
 
@@ -205,12 +205,7 @@ class Strand:
                 metadata = revision.metadata
                 place = (self.strand_id, block.address.sequence_no)
                 self._memory.add_erased((*place, metadata.id, metadata.version))
-        info = block.summary.redaction_info
-        try:
-            requests = () if info is None else info.revisions
-        except DecodeError:  # for verification to tell
-            return
-        for request in requests:
+        for request in readable_redactions(block.summary):
             at = request.block_address
             key = (at.strand_id, at.sequence_no, request.document_id, request.version)
             self._memory.add_request(key)

@@ -18,6 +18,7 @@ from qldb_stream.events import Block, DocumentInfo, Revision, RevisionKind, Tabl
 from qldb_stream.partiql import Ddl, maybe_ddl
 from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
 from qldb_stream.report import TableCoverage
+from qldb_stream.statements import readable_statements
 
 __all__ = ["Tables"]
 
@@ -149,12 +150,7 @@ class Tables:
 
 def _iter_ddl(block: Block) -> Iterator[Ddl]:
     """Iterate over the DDL of a block; what cannot be read is for verification to tell."""
-    info = block.summary.transaction_info
-    try:
-        statements = () if info is None else info.statements
-    except DecodeError:
-        return
-    for statement in statements:
+    for statement in readable_statements(block.summary):
         change = maybe_ddl(statement.statement)
         if change is not None:
             yield change

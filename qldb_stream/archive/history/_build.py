@@ -19,13 +19,13 @@ from qldb_stream.archive.history._fingerprint import Fingerprint
 from qldb_stream.archive.history._schema import APPLICATION_ID, COMPLETE, SCHEMA, SHAPES, VERSION
 from qldb_stream.archive.history._states import table_of
 from qldb_stream.archive.history._tree import Tree
-from qldb_stream.errors import DecodeError
 from qldb_stream.events import Block, BlockAddress, Need, Revision, Undecodable
 from qldb_stream.partiql import maybe_ddl
 from qldb_stream.partiql.ast import CreateTable, DropTable, UndropTable
 from qldb_stream.pipeline import CheckedBlock, Order, PipelineCore
 from qldb_stream.report import Outcome, ProblemCode, VerifyReport
 from qldb_stream.sources import OpenSource, Place
+from qldb_stream.statements import readable_redactions, readable_statements
 
 __all__ = ["build"]
 
@@ -171,12 +171,7 @@ class _Writer:
         self._add("revision", (metadata.id, strand, number, leaf, version, tab, tx_ms))
 
     def _add_redactions(self, strand: int, number: int, block: Block) -> None:
-        info = block.summary.redaction_info
-        try:
-            requests = () if info is None else info.revisions
-        except DecodeError:  # REDACTION_INFO has failed then
-            return
-        for asked in requests:
+        for asked in readable_redactions(block.summary):
             if max(asked.block_address.sequence_no, asked.version) <= _BIGGEST:
                 of = (self._strand(asked.block_address), asked.block_address.sequence_no)
                 row = (*of, asked.document_id, asked.version, strand, number)
@@ -212,12 +207,7 @@ def _is_refuted(checked: CheckedBlock) -> bool:
 
 def _iter_ddl(block: Block) -> Iterator[tuple[str, str]]:
     """Iterate over what a block made, dropped and took back: a verb, a table's name or its id."""
-    info = block.summary.transaction_info
-    try:
-        statements = () if info is None else info.statements
-    except DecodeError:  # TRANSACTION_INFO has failed then
-        return
-    for statement in statements:
+    for statement in readable_statements(block.summary):
         change = maybe_ddl(statement.statement)
         if isinstance(change, CreateTable):
             yield "create", change.name

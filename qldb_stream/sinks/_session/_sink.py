@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, Protocol
 
 import attrs
 
 from qldb_stream.errors import (
-    DecodeError,
     OccConflictError,
     QldbStreamError,
     ReplayRefusedError,
@@ -46,6 +45,7 @@ from qldb_stream.replay import (
     refusal,
 )
 from qldb_stream.report import Position, SinkSummary
+from qldb_stream.statements import readable_redactions
 
 _MAY_SPLIT: Final = "split-blocks=yes applies it in several transactions"
 
@@ -259,10 +259,7 @@ class SessionSink:
 
 
 def _redacted_by(block: Block) -> frozenset[str]:
-    info = block.summary.redaction_info
-    with suppress(DecodeError):  # who applies the block says what is wrong with it
-        return frozenset() if info is None else frozenset(r.document_id for r in info.revisions)
-    return frozenset()
+    return frozenset([found.document_id for found in readable_redactions(block.summary)])
 
 
 class _Tally:
