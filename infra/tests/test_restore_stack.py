@@ -102,13 +102,20 @@ def test_arrivals(restore: Template) -> None:
 
 
 def test_a_whole_prefix(restore: Template) -> None:
-    """A state machine calls the function with its own answer until that says it is done."""
+    """
+    A state machine calls the function with its own answer until that says it is done.
+
+    What fails is tried again, but for a prefix below which there is nothing.
+    """
     (machine,) = restore.find_resources("AWS::StepFunctions::StateMachine").values()
     states = machine["Properties"]["Definition"]["States"]
 
     assert "Deliver" == states["Look"]["Default"]
     assert [("$.ok", "Stopped"), ("$.done", "Done")] == [
         (each["Variable"], each["Next"]) for each in states["Look"]["Choices"]
+    ]
+    assert [(["EmptyPrefixError"], 0), (["States.ALL"], 6)] == [
+        (rule["ErrorEquals"], rule["MaxAttempts"]) for rule in states["Deliver"]["Retry"]
     ]
     assert machine["Properties"]["TracingConfiguration"]["Enabled"]
 

@@ -36,7 +36,7 @@ from qldb_stream.clients.s3_objects import (
     StoredObject,
     is_passed_over,
 )
-from qldb_stream.errors import QldbStreamError, UndeliveredError
+from qldb_stream.errors import EmptyPrefixError, QldbStreamError, UndeliveredError
 from qldb_stream.report import BatchResult, DeliveryReport, StrandDelivery, StrandState
 from qldb_stream.sources import open_source
 from qldb_stream.typing import Item
@@ -76,6 +76,7 @@ def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
     Raises:
         UsageError: the environment is not fit to work in, it is none of these events, or an
             object may not be read.
+        EmptyPrefixError: there is nothing to take below the prefix.
         SourceError: S3 cannot be reached.
         UndeliveredError: not all of an object is in the inbox, or what it completes was not
             delivered; of a run over a prefix, a sink cannot be reached now: it must come again.
@@ -251,7 +252,10 @@ def _take_messages(taking: _Taking, messages: Sequence[Message]) -> dict[str, An
 
 def _take_prefix(taking: _Taking, run: PrefixRun) -> dict[str, Any]:
     """Go on with a run as far as the time goes; then deliver what waits."""
+    is_begun = bool(run.after)
     run, is_whole = _take_round(taking, run)
+    if is_whole and not (is_begun or run.json_round or taking.objects or taking.missing):
+        raise EmptyPrefixError(run.bucket, run.prefix)
     if is_whole and run.json_round == _JSON_LEFT:
         run = attrs.evolve(run, after="", json_round=_JSON_NOW)
         run, is_whole = _take_round(taking, run)

@@ -17,7 +17,7 @@ what to do. A bug of our own is an ``AssertionError``, never one of these.
 from __future__ import annotations
 
 from qldb_stream.errors._archive import ArchiveIndexError
-from qldb_stream.errors._aws import UndeliveredError
+from qldb_stream.errors._aws import EmptyPrefixError, UndeliveredError
 from qldb_stream.errors._decode import (
     AggregationError,
     CarrierError,
@@ -98,6 +98,7 @@ __all__ = [
     "DeliveryError",
     "DeniedObjectError",
     "Disposition",
+    "EmptyPrefixError",
     "EndpointError",
     "EnvelopeError",
     "ExportError",

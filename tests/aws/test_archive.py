@@ -15,13 +15,16 @@ import pytest
 from qldb_stream.aws import archive
 from qldb_stream.aws._deployment import forget_deployment
 from qldb_stream.aws._object_events import read_messages, read_objects, read_prefix_run
-from qldb_stream.errors import UndeliveredError, UsageError
+from qldb_stream.errors import EmptyPrefixError, QldbStreamError, UndeliveredError, UsageError
 from qldb_stream.inbox import open_inbox
 from qldb_stream.report import Gap, Position, StrandDelivery, StrandState
 from qldb_stream.testing import make_export, make_journal
 from tests.aws.events import Context, metric_lines
 from tests.sinks.webhook.server import SECRET, Said, run_receiver
+from tests.system.functions import FunctionError
+from tests.system.states import run_machine
 
+STATES = Path(__file__).resolve().parents[2] / "infra" / "cdk" / "parts" / "restore_run.json"
 JOURNAL = make_journal(21, blocks=12)
 RECORDS = list(JOURNAL.iter_records())
 THIRDS = [RECORDS[n::3] for n in range(3)]
@@ -133,6 +136,69 @@ def test_a_whole_prefix(deploy: Deploy, bucket: str) -> None:
     assert "2020/02/foreign.bin" == answer["after"]
     assert 1 == lines[0]["RecordsQuarantined"]
     assert json.dumps(answer)
+
+
+@pytest.mark.parametrize("prefix", ["2020", "2021/", "/2020/"])
+def test_a_prefix_without_objects(deploy: Deploy, bucket: str, prefix: str) -> None:
+    """A run that would find nothing is an error that names the prefix; folder marks are nothing."""
+    deploy(SINK="memory:")
+    put(bucket, "2020/01/", b"")
+    put(bucket, "2020/.position.json", b"{}")
+    with metric_lines(), pytest.raises(EmptyPrefixError) as caught:
+        archive.handler({"bucket": bucket, "prefix": prefix}, Context())
+
+    assert EmptyPrefixError(bucket, prefix) == caught.value
+    assert f"s3://{bucket}/{prefix}: expected objects" in str(caught.value)
+
+
+def test_a_run_that_goes_on_may_find_nothing_more(deploy: Deploy, bucket: str) -> None:
+    """A run that was told to begin behind a key is done where nothing comes behind it."""
+    deploy(SINK="memory:")
+    put_thirds(bucket)
+    given = {"bucket": bucket, "prefix": "2020/"}
+    with metric_lines():
+        behind = archive.handler({**given, "after": "2020/02"}, Context())
+        again = archive.handler(archive.handler(given, Context()), Context())
+
+    assert (True, True, 0) == (behind["done"], behind["ok"], behind["objects"])
+    assert (True, True, 3) == (again["done"], again["ok"], again["objects"])
+
+
+def test_a_prefix_of_json_alone(deploy: Deploy, bucket: str) -> None:
+    """What is left for the second round is there, though the first takes nothing."""
+    deploy(SINK="memory:")
+    for key, data in make_export(JOURNAL, "json", prefix="cars/").objects.items():
+        if key.endswith(".json"):
+            put(bucket, key, data)
+    with metric_lines():
+        answer = archive.handler({"bucket": bucket, "prefix": "cars/"}, Context())
+
+    assert (True, 12) == (answer["done"], answer["applied"])
+
+
+def test_the_deployed_machine_calls_once_for_a_prefix_without_objects(
+    deploy: Deploy, bucket: str
+) -> None:
+    """It tries again what may pass, six times, and not what a misspelt prefix comes to."""
+    deploy(SINK="memory:")
+    put_thirds(bucket)
+    calls: list[Any] = []
+
+    def task(event: Any) -> Any:
+        calls.append(event)
+        try:
+            return archive.handler(event, Context())
+        except QldbStreamError as exc:
+            raise FunctionError(f"{type(exc).__name__}: {exc}") from exc
+
+    definition = json.loads(STATES.read_text(encoding="utf-8"))
+    given = {"bucket": bucket, "prefix": "misspelt/"}
+    with metric_lines(), pytest.raises(FunctionError, match="EmptyPrefixError"):
+        run_machine(definition, task, given)
+    assert [given] == calls
+    with metric_lines(), pytest.raises(FunctionError, match="UsageError"):
+        run_machine(definition, task, {"bucket": f"{bucket}-not"})
+    assert 1 + 7 == len(calls)
 
 
 def test_a_prefix_in_many_calls(

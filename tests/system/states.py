@@ -50,14 +50,22 @@ def run_machine(
 
 
 def _try(retries: Sequence[Mapping[str, Any]], task: Callable[[Any], Any], given: Any) -> Any:
-    (rule,) = retries
-    assert ["States.ALL"] == rule["ErrorEquals"]
-    for _ in range(rule["MaxAttempts"]):
+    tried = [0] * len(retries)
+    while True:
         try:
             return task(given)
-        except FunctionError:
-            pass
-    return task(given)
+        except FunctionError as exc:
+            rule = _rule_for(retries, str(exc).partition(":")[0])
+            if tried[rule] == retries[rule]["MaxAttempts"]:
+                raise
+            tried[rule] += 1
+
+
+def _rule_for(retries: Sequence[Mapping[str, Any]], error: str) -> int:
+    """Find the first rule that names an error; the last one is for all that are named nowhere."""
+    assert ["States.ALL"] == retries[-1]["ErrorEquals"]
+    named = (at for at, rule in enumerate(retries) if error in rule["ErrorEquals"])
+    return next(named, len(retries) - 1)
 
 
 def _choose(state: Mapping[str, Any], given: Any) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import attrs
+import pytest
 
 from qldb_stream import parse_record
 from qldb_stream.events import RevisionDetails
@@ -22,6 +23,7 @@ from qldb_stream.pipeline import verify_source
 from qldb_stream.sources import open_source
 from qldb_stream.testing import flip_bit
 from tests.system.firehose import deliver_to_s3, download, event_of
+from tests.system.functions import FunctionError
 from tests.system.states import run_machine
 from tests.system.worlds import ARCHIVE, World
 
@@ -74,7 +76,8 @@ def test_a_prefix_is_restored_by_the_state_machine(make_world: MakeWorld, tmp_pa
     """
     The machine of the deployment calls the archive's function until it is done: the same digest.
 
-    One call has no time, some have little, one dies, and the state machine goes on.
+    One call has no time, some have little, one dies, and the state machine goes on. A misspelt
+    prefix ends it at once.
     """
     world = make_world()
     world.tell()
@@ -95,8 +98,12 @@ def test_a_prefix_is_restored_by_the_state_machine(make_world: MakeWorld, tmp_pa
     definition = json.loads(STATES.read_text(encoding="utf-8"))
 
     said, passed = run_machine(definition, function.invoke, {"bucket": world.name, "prefix": ""})
+    calls = function.calls
+    with pytest.raises(FunctionError, match=f"EmptyPrefixError: s3://{world.name}/misspelt/"):
+        run_machine(definition, function.invoke, {"bucket": world.name, "prefix": "misspelt/"})
 
     function.close()
+    assert calls + 1 == function.calls
     assert (True, True, 1) == (said["done"], said["ok"], function.killed)
     assert passed.count("Deliver") > 1
     with Ledger.open(path, read_only=True) as restored:

@@ -35,7 +35,8 @@ def make_run(
 
     The function stops before its time is up and answers where to go on; that answer is the
     next call's input, until it says `done`. What fails for a while is tried again; what needs
-    a person ends the run, whose last input says where to go on.
+    a person ends the run, whose last input says where to go on. A prefix below which there is
+    nothing ends it at once.
     """
     group = logs.LogGroup(
         scope,
