@@ -1,8 +1,10 @@
 """
 Damage to one value: a bit, a digit, blanks, a line's end, a name.
 
-What happens to bytes on a disk and to text under the hands of people. Bits, digits and names are
-tried for one value at a time, texts also beside another change (`_pairs`).
+What happens to bytes on a disk and to text under the hands of people. Bits and names are tried for
+one value at a time, digits of two as well, texts also beside another change (`_pairs`). A bit of
+each of two values would be some hundred thousand tries for a document of a hundred bytes, five to
+ten times what may be spent on it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from qldb_stream.ion import (
 )
 from qldb_stream.verification.diagnosis._candidate import Candidate
 
-__all__ = ["iter_damage", "iter_names", "iter_texts"]
+__all__ = ["iter_damage", "iter_digits", "iter_names", "iter_texts"]
 
 _BIT: Final = "another value, by one bit"
 _DIGIT: Final = "another value, by one digit"
@@ -45,8 +47,27 @@ def iter_damage(node: HashNode) -> Iterator[Candidate]:
         node: a scalar, null ones included.
     """
     yield from _iter_bits(node)
-    if node.value.ion_type in _NUMBERS and not node.value.is_null:
-        yield from _iter_digits(node)
+    yield from iter_digits(node)
+
+
+def iter_digits(node: HashNode) -> Iterator[Candidate]:
+    """Iterate over a number or time with each digit exchanged, as it is written; none of others."""
+    if node.value.ion_type not in _NUMBERS or node.value.is_null:
+        return
+    bare = _bare(node)
+    try:
+        text = to_text(bare, is_part=True)
+    except QldbStreamError:
+        return
+    if len(text) > _MOST_DIGITS:
+        return
+    for at, digit in enumerate(text):
+        if digit not in _DIGITS:
+            continue
+        for other in _DIGITS:
+            value = None if other == digit else _maybe_value(text[:at] + other + text[at + 1 :])
+            if value is not None:
+                yield Candidate.of(node, "ONE_DIGIT", _DIGIT, value)
 
 
 def iter_texts(node: HashNode) -> Iterator[Candidate]:
@@ -95,24 +116,6 @@ def _iter_bits(node: HashNode) -> Iterator[Candidate]:
         except QldbStreamError:
             continue
         yield Candidate("ONE_BIT", _BIT, form, flipped.ion_type.name.lower(), flipped)
-
-
-def _iter_digits(node: HashNode) -> Iterator[Candidate]:
-    """Exchange each digit of a number or time as it is written."""
-    bare = _bare(node)
-    try:
-        text = to_text(bare, is_part=True)
-    except QldbStreamError:
-        return
-    if len(text) > _MOST_DIGITS:
-        return
-    for at, digit in enumerate(text):
-        if digit not in _DIGITS:
-            continue
-        for other in _DIGITS:
-            value = None if other == digit else _maybe_value(text[:at] + other + text[at + 1 :])
-            if value is not None:
-                yield Candidate.of(node, "ONE_DIGIT", _DIGIT, value)
 
 
 def _maybe_value(text: str) -> IonSlice | None:

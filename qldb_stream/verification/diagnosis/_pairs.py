@@ -8,14 +8,14 @@ first rules before any loss's later ones, then what an editor does to text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, combinations, islice, zip_longest
+from itertools import chain, combinations, islice, product, zip_longest
 from typing import Final, TypeAlias
 
 from qldb_stream.ion import HashNode
 from qldb_stream.verification.diagnosis._candidate import Candidate
 from qldb_stream.verification.diagnosis._found import Changes
 
-__all__ = ["MAX_OPTIONS", "iter_pairs", "pair_options"]
+__all__ = ["MAX_OPTIONS", "iter_all_pairs", "iter_pairs", "pair_options"]
 
 MAX_OPTIONS: Final = 24
 """Of one value; what making them costs is paid before."""
@@ -43,6 +43,19 @@ def pair_options(
     typed = (candidate for candidate in turns if candidate is not None)
     more = chain.from_iterable(other(node) for other in others)
     return tuple(islice(chain(typed, more), MAX_OPTIONS))
+
+
+def iter_all_pairs(options: Sequence[tuple[HashNode, Sequence[Candidate]]]) -> Iterator[Changes]:
+    """
+    Iterate over each two values changed in every way, those first that have the fewest.
+
+    Args:
+        options: of each value, what it may have been; none of them is in another one.
+    """
+    pairs = sorted(combinations(options, 2), key=lambda pair: len(pair[0][1]) * len(pair[1][1]))
+    for (a, of_a), (b, of_b) in pairs:
+        for first, second in product(of_a, of_b):
+            yield {a.index: first, b.index: second}
 
 
 def iter_pairs(options: Sequence[tuple[HashNode, Sequence[Candidate]]]) -> Iterator[Changes]:

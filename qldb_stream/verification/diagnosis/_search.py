@@ -3,10 +3,11 @@ Look for the changes with which a document has a hash, likeliest first.
 
 A document is tried with one value changed; then with all values of a kind changed by one rule
 (every float a decimal of two places), for several kinds at once; then so, and one or two of its
-fields otherwise; then with any two values changed; then with damage to one. A field of a list's
-elements counts as one field. What fits is no guess: the hash is SHA-256. The bound is on the bytes
-that are hashed, not on time, so that the same document has the same diagnosis on every machine;
-what lies beyond it is not found, and that the search ended there is told.
+fields otherwise; then with any two values changed; then with damage to one; then with a digit of
+each two numbers exchanged. A field of a list's elements counts as one field. What fits is no
+guess: the hash is SHA-256. The bound is on the bytes that are hashed, not on time, so that the same
+document has the same diagnosis on every machine; what lies beyond it is not found, and that the
+search ended there is told.
 """
 
 from __future__ import annotations
@@ -21,10 +22,20 @@ import attrs
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.ion import HashNode, HashTree, IonSlice, IonType, annotated_form, hash_form
 from qldb_stream.verification.diagnosis._candidate import Candidate
-from qldb_stream.verification.diagnosis._damage import iter_damage, iter_names, iter_texts
+from qldb_stream.verification.diagnosis._damage import (
+    iter_damage,
+    iter_digits,
+    iter_names,
+    iter_texts,
+)
 from qldb_stream.verification.diagnosis._found import Changes, Found
 from qldb_stream.verification.diagnosis._losses import iter_losses, kind_of
-from qldb_stream.verification.diagnosis._pairs import MAX_OPTIONS, iter_pairs, pair_options
+from qldb_stream.verification.diagnosis._pairs import (
+    MAX_OPTIONS,
+    iter_all_pairs,
+    iter_pairs,
+    pair_options,
+)
 
 __all__ = ["Effort", "Efforts", "Known", "search"]
 
@@ -38,6 +49,7 @@ _MAX_BASES: Final = 64  # of these choices, from which one field deviates
 _SHARE: Final = 0.5
 _SHARE_OF_SEVERAL: Final = 0.35  # where one or two accidents are likelier
 _SHARE_OF_PAIRS: Final = 0.45
+_SHARE_OF_DIGITS: Final = 0.5  # the last: what is left is for other revisions
 _SHARE_OF_OPTIONS: Final = 0.1  # to lay out what pairs are made of
 _MAX_FIELDS: Final = 60  # that may deviate in pairs
 _START_BYTES: Final = 4096  # what laying out a document costs beside its bytes
@@ -195,14 +207,24 @@ class _Search:
             phases.insert(0 if lost_types else 1, several)
             phases.append((self._pairs(types_only=lost_types), _SHARE_OF_PAIRS))
         for tries, share in (*phases, (accidents, 1.0)):
-            floor = self._effort.left - int(share * self._effort.left)
-            for changes in tries:
-                if self._fits_with(changes):
-                    return Found(self._tree, changes)
-                if self._effort.left <= floor:
-                    self.has_stopped = True
-                    break
-        return None if self._types_only else self._renamed()
+            found = self._try_all(tries, share)
+            if found is not None:
+                return found
+        found = None if self._types_only else self._renamed()
+        if found is None and not (one_only or lost_types):
+            found = self._try_all(self._digits(), _SHARE_OF_DIGITS)
+        return found
+
+    def _try_all(self, tries: Iterator[Changes], share: float) -> Found | None:
+        """Give the first changes that fit, within a share of what may still be spent."""
+        floor = self._effort.left - int(share * self._effort.left)
+        for changes in tries:
+            if self._fits_with(changes):
+                return Found(self._tree, changes)
+            if self._effort.left <= floor:
+                self.has_stopped = True
+                break
+        return None
 
     def _fits_with(self, changes: Changes) -> bool:
         """Say whether the document fits with changes, and pay for it."""
@@ -250,6 +272,20 @@ class _Search:
             if not node.children:
                 for candidate in iter_damage(node):
                     yield {node.index: candidate}
+
+    def _digits(self) -> Iterator[Changes]:
+        """Exchange a digit of each two numbers or times."""
+        options: list[tuple[HashNode, tuple[Candidate, ...]]] = []
+        for node in self._nodes:
+            own = tuple(iter_digits(node))
+            if own and (
+                len(options) == _MAX_FIELDS or not self._effort.spend(_OPTION_BYTES * len(own))
+            ):
+                self.has_stopped = True
+                break
+            if own:
+                options.append((node, own))
+        yield from iter_all_pairs(options)
 
     def _renamed(self) -> Found | None:
         """Try other names for each field, as far as there is something left to spend."""

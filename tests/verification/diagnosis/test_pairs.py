@@ -107,6 +107,41 @@ def test_a_value_and_what_it_is_in() -> None:
     assert ["data.formula", "data.formula[0]"] == [change.path for change in found]
 
 
+def with_texts(*exchanged: tuple[str, str]) -> IonSlice:
+    """The document with some of its text exchanged."""
+    text = DOCUMENT
+    for before, after in exchanged:
+        assert 1 == text.count(before)
+        text = text.replace(before, after)
+    (found,) = iter_text(text)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changed", "paths"),
+    [
+        ([("12.50", "12.60"), ("count: 5.", "count: 7.")], {"amount", "count"}),
+        ([("count: 5.", "count: 7."), ("2020-02-29T", "2020-02-19T")], {"count", "day"}),
+        ([("3.10, n: 1", "3.90, n: 1"), ("4.20, n: 2", "4.20, n: 3")], {"price", "n"}),
+    ],
+)
+def test_a_digit_of_two_numbers(changed: list[tuple[str, str]], paths: set[str]) -> None:
+    """Who changes an amount often changes another one with it: both are named as they were."""
+    found = changes(revision_of(with_texts(*changed)))
+
+    assert paths == {change.path.rpartition(".")[2] for change in found}
+    assert {"ONE_DIGIT"} == {change.loss for change in found}
+
+
+def test_digits_beyond_the_bound() -> None:
+    """Of very many numbers not all pairs are tried, which is told; nothing is made of the rest."""
+    like = revision_of(to_slice({f"n{number:02}": number for number in range(80)}))
+    effort = Effort(1 << 30)
+
+    assert None is diagnose_revision(like, BlockEvidence(INSERT.summary), effort)
+    assert 1 == effort.stops
+
+
 def test_what_is_beyond_is_not_told() -> None:
     """Three accidents of three kinds are not found, and that the search stopped is known."""
     lost = {name: LOST[name] for name in ("amount", "kind", "note", "words")}
