@@ -26,7 +26,7 @@ from qldb_stream.ion import timestamp_ms
 from qldb_stream.report import Diagnosis, Evidence, FieldChange
 from qldb_stream.verification.diagnosis._candidate import Candidate
 from qldb_stream.verification.diagnosis._rivals import Rivals
-from qldb_stream.verification.diagnosis._search import Effort, search
+from qldb_stream.verification.diagnosis._search import Effort, search, search_edited
 
 if TYPE_CHECKING:
     from qldb_stream.events import Revision
@@ -39,6 +39,7 @@ __all__ = ["REBUILD_EFFORT", "Rebuilt", "diagnose_revision", "rebuild_revision"]
 _REVISION_EFFORT: Final = 3 << 23
 REBUILD_EFFORT: Final = 1 << 19
 """For each revision of a JSON export, of which there may be many."""
+_EDIT_EFFORT: Final = 1 << 18  # beside it, for a document that was edited as well
 
 _LEAF_BYTES: Final = 64
 _MAX_VERSION: Final = 1000
@@ -144,14 +145,17 @@ def rebuild_revision(
     if isinstance(parts, RevisionFault):
         return None
     metadata_hash = parts[0]
+
+    def fits(digest: bytes) -> bool:
+        return dot(metadata_hash, digest) == revision.hash
+
     own = effort.part(most)
-    found = search(
-        revision.data_ion,
-        lambda digest: dot(metadata_hash, digest) == revision.hash,
-        own,
-        lost_types=True,
-    )
+    found = search(revision.data_ion, fits, own, lost_types=True)
     effort.give_back(own)
+    if found is None:
+        more = effort.part(min(most, _EDIT_EFFORT))
+        found = search_edited(revision.data_ion, fits, more)
+        effort.give_back(more)
     if found is None:
         return None
     diagnosis = Diagnosis(Evidence.REVISION_HASH, found.told("data"))
