@@ -42,6 +42,9 @@ SHAPE: Final = JournalShape(
 )  # 1.5 revisions a block, as the targets have it
 PEER_BLOCKS: Final = 1000  # the peer is slow, and its time grows with the blocks alone
 
+# Not with `-m`: processes started for `--jobs` would import this module, and peers with it.
+_COMMAND: Final = "import sys; from benchmarks.archive import main; main(sys.argv[1:])"
+
 
 def run() -> Iterator[Row]:
     """Measure, and give the table's rows."""
@@ -129,7 +132,7 @@ def _digest() -> Iterator[Row]:
 
 
 def _answer(what: str, folder: Path, number: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.archive", what, str(folder), str(number)]
+    command = [sys.executable, "-c", _COMMAND, what, str(folder), str(number)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -233,8 +236,8 @@ def main(arguments: Sequence[str]) -> None:
     seconds = time.perf_counter() - started
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the largest of them
-    jobs = int(number) if what == "verify" else 0
-    peak_mb = (own + jobs * others) / 1024
+    started_processes = int(number) - 1 if what == "verify" else 0
+    peak_mb = (own + started_processes * others) / 1024
     print(json.dumps({"s": seconds, "mb": peak_mb, **(found or {})}))
 
 

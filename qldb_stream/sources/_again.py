@@ -209,14 +209,23 @@ class PlaceReader:
 
     def items(self, place: Place) -> list[Item]:
         """
+        Read like `found`, and remember it for `recall`.
+
+        Raises:
+            SourceError: as `found`.
+        """
+        if not self._recent or self._recent[-1][0] != place.address:
+            self._recent.append((place.address, []))
+        self._recent[-1][1].append(place)
+        return self.found(place)
+
+    def found(self, place: Place) -> list[Item]:
+        """
         Read what stands at a place that the first pass has just found; see `read_items`.
 
         Raises:
             SourceError: something else stands there now, or the file fails.
         """
-        if not self._recent or self._recent[-1][0] != place.address:
-            self._recent.append((place.address, []))
-        self._recent[-1][1].append(place)
         return read_items(self._events, self._carrier(place.file), place)
 
     def recall(self, address: BlockAddress) -> list[tuple[str, int, Item]]:

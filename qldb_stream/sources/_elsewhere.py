@@ -1,8 +1,9 @@
 """
-What is done in another process: files are looked through, and what is said of blocks.
+What each of several processes does: it looks through files, and says of blocks what is asked.
 
-What a file holds is written down in portions, for the one who asked to read: a file may be as long
-as an archive, and no process holds all of its rows.
+The caller's own process is one of them. Files are looked through in shares. Whoever comes first
+begins a share, by making the file that takes what it holds; so nobody hands out work, and none
+waits for another's word.
 """
 
 from __future__ import annotations
@@ -12,28 +13,38 @@ import pickle
 import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import attrs
 
-from qldb_stream.errors import SourceError
+from qldb_stream.errors import QldbStreamError, SourceError
 from qldb_stream.events import BlockAddress, Undecodable
-from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._again import PlaceReader
 from qldb_stream.sources._files import FilePool, FoundFile
 from qldb_stream.sources._gzip import Spool
-from qldb_stream.sources._index import Place
+from qldb_stream.sources._index import Index, Place
+from qldb_stream.sources._portions import FOLDER, PortionWriter
 from qldb_stream.sources._reading import FirstPass
-from qldb_stream.sources._rows import RowKeeper, Rows, SymbolRow
+from qldb_stream.sources._rows import SymbolRow
 from qldb_stream.sources._settle import Look, Said, said_of
 
-__all__ = ["Group", "Portion", "begin", "look_through", "read_portions", "say", "write_tables"]
-
-_HELD_UNDECODABLE: Final = 100  # of up to 64 KB each
+__all__ = [
+    "Group",
+    "Looker",
+    "Work",
+    "begin",
+    "give_up",
+    "keep_work",
+    "look_through_next",
+    "say",
+    "say_of",
+    "write_tables",
+]
 
 _TABLES: Final = "tables"
+_OVER: Final = "over"
 
 _COLLECTED_AT: Final = 20_000
 """Objects between collections: blocks have no cycles, and to look for them is 4 % of the time."""
@@ -54,147 +65,192 @@ class Group:
 
 
 @attrs.frozen
-class Portion:
-    """Some of what a file holds; the last portion has its manifests and its length."""
-
-    rows: Rows
-    undecodable: tuple[Undecodable, ...]
-    manifests: tuple[FoundManifest, ...] = ()
-    found_bytes: int = 0
-
-
-def read_portions(path: Path) -> Iterator[Portion]:
+class Work:
     """
-    Read what a process wrote about a file, and remove it.
+    What several processes do together.
+
+    `shares` are runs of files by their numbers. Of one that is not longer than `longest` bytes,
+    something is said of its blocks as soon as they are found. `folder` takes what is found.
+    """
+
+    files: tuple[FoundFile, ...]
+    shares: tuple[range, ...]
+    longest: int
+    look: Look
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Say where it is written down."""
+        return self.folder / "work"
+
+    def path_of(self, share: int) -> Path:
+        """Say where the portions of a share are."""
+        return self.folder / str(share)
+
+    def files_of(self, share: int) -> tuple[FoundFile, ...]:
+        """Give the files of a share."""
+        numbers = self.shares[share]
+        return self.files[numbers.start : numbers.stop]
+
+
+def keep_work(work: Work) -> None:
+    """
+    Write down what is to be done, for other processes to read: it may be longer than a pipe.
 
     Raises:
-        SourceError: it cannot be read, or is something else.
+        SourceError: there is no room in the temporary folder.
     """
-    is_last = False
+    with _translated():
+        work.path.write_bytes(pickle.dumps(work))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tell that there is no room, or no disk."""
     try:
-        with path.open("rb") as written:
-            while not is_last:
-                is_last, portion = pickle.load(written)  # noqa: S301 - written by this program
-                yield portion
-        path.unlink()
+        yield
     except OSError as exc:
-        raise SourceError("the temporary folder", f"cannot be read: {exc.strerror}") from exc
-    except (EOFError, pickle.UnpicklingError) as exc:
-        raise SourceError("the temporary folder", "has something else than was written") from exc
+        raise SourceError(FOLDER, f"cannot be written: {exc.strerror}") from exc
+
+
+class Looker:
+    """
+    Looks through shares that no process has begun.
+
+    Args:
+        work: all shares.
+        pool: opens files.
+        index: takes what is found, where it is in this process.
+    """
+
+    def __init__(self, work: Work, pool: FilePool, index: Index | None = None) -> None:
+        self._work = work
+        self._pool = pool
+        self._index = index
+        self._at = 0  # all before it are begun
+
+    def look_through_next(self) -> int | None:
+        """
+        Write down what the first share holds that was not begun.
+
+        Returns:
+            Its number; None when all are begun.
+
+        Raises:
+            SourceError: there is no room in the temporary folder. Any other error is told by the
+                one who reads what was written, when it is this share's turn.
+        """
+        while self._at < len(self._work.shares):
+            share = self._at
+            self._at += 1
+            path = self._work.path_of(share)
+            with _translated(), suppress(FileExistsError), path.open("xb") as out:
+                self._look_through(share, out)
+                return share
+        return None
+
+    def _look_through(self, share: int, out: BinaryIO) -> None:
+        files = self._work.files_of(share)
+        is_short = sum(file.size for file in files) <= self._work.longest
+        with closing(Spool()) as spool:
+            writer = PortionWriter(out, self._index)
+            first = FirstPass(
+                files,
+                self._pool,
+                spool,
+                writer,
+                None,
+                number=self._work.shares[share].start,
+                look=self._work.look if is_short else None,
+            )
+            error = None
+            try:
+                for undecodable in first.fill():
+                    writer.add_undecodable(undecodable)
+            except QldbStreamError as exc:
+                error = exc
+            writer.end(tuple(first.manifests), first.found_bytes, error)
+
+
+def say_of(look: Look, reader: PlaceReader, groups: Sequence[Group]) -> list[Said | None]:
+    """Say of each block what is asked; None where there is nothing to say."""
+    return [_say(look, reader, group) for group in groups]
+
+
+def _say(look: Look, reader: PlaceReader, group: Group) -> Said | None:
+    assert group.address is not None, "CONTROL is not shared"
+    block = reader.maybe_block(group.places[0]) if len(group.places) == 1 else None
+    if block is not None:
+        found = said_of(look, group.address, block, group.places[0].length)
+        return None if found.answer is None else found
+    items = [item for place in group.places for item in reader.found(place)]
+    events = [item for item in items if not isinstance(item, Undecodable)]
+    answer = look.judge(group.address, events) if len(events) == len(items) else None
+    length = sum([place.length for place in group.places])
+    return None if answer is None else Said(answer, len(events), length)
 
 
 # --- in another process --------------------------------------------------------------------
 
 
-@attrs.define
+@attrs.frozen
 class _Here:
     """What a process works with."""
 
-    files: tuple[FoundFile, ...]
-    folder: Path
-    look: Look
-    pool: FilePool
+    work: Work
+    looker: Looker
     reader: PlaceReader
     ending: ExitStack
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the caller has given up."""
+        return (self.work.folder / _OVER).exists()
 
 
 _here: list[_Here] = []
 
 
-def begin(files: tuple[FoundFile, ...], folder: Path, look: Look) -> None:
-    """Make a process ready, for one reading at a time; Ctrl-C is for the one who started it."""
+def begin(path: Path) -> None:
+    """Make a process ready for the work in a file; Ctrl-C is for the one who started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(_COLLECTED_AT)
     while _here:
         _here.pop().ending.close()
+    work: Work = pickle.loads(path.read_bytes())  # noqa: S301 - written by this program
     ending = ExitStack()
     pool = ending.enter_context(closing(FilePool()))
     spool = ending.enter_context(closing(Spool()))
-    tables = ending.enter_context(closing(_WrittenTables(folder / _TABLES)))
-    reader = PlaceReader(files, pool, spool, tables)
-    _here.append(_Here(files, folder, look, pool, reader, ending))
+    tables = ending.enter_context(closing(_WrittenTables(work.folder / _TABLES)))
+    reader = PlaceReader(work.files, pool, spool, tables)
+    _here.append(_Here(work, Looker(work, pool), reader, ending))
 
 
-def look_through(number: int, *, asks: bool) -> Path:
-    """
-    Write down what a file holds.
+def give_up(work: Work) -> None:
+    """Let processes end what they are at, and begin nothing more."""
+    with suppress(OSError):  # without room for this they end some shares later
+        (work.folder / _OVER).touch()
 
-    Args:
-        number: of the file.
-        asks: whether something is said of its blocks at once.
 
-    Raises:
-        SourceError: the file changed or failed, or there is no room in the temporary folder.
-    """
+def look_through_next() -> int | None:
+    """Look through a share, as `Looker` does."""
     (here,) = _here
-    path = here.folder / str(number)
-    look = here.look if asks else None
-    try:
-        with path.open("wb") as out, closing(Spool()) as spool:
-            keeper = _Writer(out)
-            first = FirstPass(
-                (here.files[number],), here.pool, spool, keeper, None, number=number, look=look
-            )
-            for undecodable in first.fill():
-                keeper.add_undecodable(undecodable)
-            keeper.end(tuple(first.manifests), first.found_bytes)
-    except OSError as exc:
-        raise SourceError("the temporary folder", f"cannot be written: {exc.strerror}") from exc
-    return path
-
-
-class _Writer(RowKeeper):
-    """Writes down what a file holds."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        super().__init__()
-        self._out = out
-        self._undecodable: list[Undecodable] = []
-
-    def add_undecodable(self, found: Undecodable) -> None:
-        """Note what cannot be read."""
-        self._undecodable.append(found)
-        if len(self._undecodable) >= _HELD_UNDECODABLE:
-            self._take(Rows())
-
-    def end(self, manifests: tuple[FoundManifest, ...], found_bytes: int) -> None:
-        """Write the last portion."""
-        self.hand_on()
-        self._write(Portion(Rows(), tuple(self._undecodable), manifests, found_bytes), is_last=True)
-
-    def _take(self, rows: Rows) -> None:
-        undecodable, self._undecodable = tuple(self._undecodable), []
-        self._write(Portion(rows, undecodable), is_last=False)
-
-    def _write(self, portion: Portion, *, is_last: bool) -> None:
-        pickle.dump((is_last, portion), self._out, pickle.HIGHEST_PROTOCOL)
+    return None if here.is_over else here.looker.look_through_next()
 
 
 def say(groups: Sequence[Group]) -> list[Said | None]:
-    """Say of each block what the caller asks; None where there is nothing to say."""
+    """Say of each block what is asked, as `say_of` does."""
     (here,) = _here
-    return [_say(here, group) for group in groups]
-
-
-def _say(here: _Here, group: Group) -> Said | None:
-    assert group.address is not None, "CONTROL is not shared"
-    block = here.reader.maybe_block(group.places[0]) if len(group.places) == 1 else None
-    if block is not None:
-        found = said_of(here.look, group.address, block, group.places[0].length)
-        return None if found.answer is None else found
-    items = [item for place in group.places for item in here.reader.items(place)]
-    events = [item for item in items if not isinstance(item, Undecodable)]
-    answer = here.look.judge(group.address, events) if len(events) == len(items) else None
-    length = sum([place.length for place in group.places])
-    return None if answer is None else Said(answer, len(events), length)
+    return [] if here.is_over else say_of(here.work.look, here.reader, groups)
 
 
 # --- where symbol tables stand -------------------------------------------------------------
 
 
-def write_tables(folder: Path, rows: Iterator[SymbolRow]) -> None:
+def write_tables(work: Work, rows: Iterator[SymbolRow]) -> None:
     """Write down where symbol tables stand, for processes to look up."""
-    with closing(sqlite3.connect(folder / _TABLES)) as database, database:
+    with closing(sqlite3.connect(work.folder / _TABLES)) as database, database:
         database.execute(
             "CREATE TABLE symbols (file INTEGER, number INTEGER, parent INTEGER, start INTEGER, "
             "length INTEGER, PRIMARY KEY (file, number)) WITHOUT ROWID"

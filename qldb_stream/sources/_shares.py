@@ -1,61 +1,36 @@
 """
 Files of whose blocks something is said as they are read, by one process or several, in two passes.
 
-In the first pass each process looks through files, gives back what its index would hold, and says
+In the first pass each process looks through files, gives back what the index is to hold, and says
 of each whole block what the caller asks. In the second each reads a run of those blocks of which
 nothing could be said yet, in the order of the index: blocks in parts, copies, and blocks of files
 so long that the others would wait for one. What no process says anything of, the caller's own reads
 and judges as ever; so the outcome does not depend on how many processes there are.
-
-Processes are started anew (`spawn`), on every system alike, and leave Ctrl-C to the one who asked
-for them. What waits is bounded: a few tasks for each process, each of a file or a megabyte.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from itertools import groupby
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
-from qldb_stream.errors import WorkerDiedError
 from qldb_stream.events import BlockAddress, Undecodable
 from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._again import PlaceReader
-from qldb_stream.sources._elsewhere import (
-    Group,
-    begin,
-    look_through,
-    read_portions,
-    say,
-    write_tables,
-)
+from qldb_stream.sources._elsewhere import Group
 from qldb_stream.sources._files import FilePool, FoundFile
 from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.sources._reading import FirstPass
 from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run, Said
+from qldb_stream.sources._team import Answered, Found, Team, jobs_for
 from qldb_stream.typing import Item, Readable
 
 __all__ = ["SharedReading"]
 
-_FILE_BYTES: Final = 1 << 24
-_FILES_EACH: Final = 4
-"""Of a file that is longer, and more than one in so many for each process, the second pass says."""
-
-_SHARE_BYTES: Final = 1 << 20
+_SHARE_BYTES: Final = 1 << 19
 _SHARE_PLACES: Final = 2000
-_WAITING: Final = 3  # tasks for each process: one under way, one to go on with, one that is done
-
-_Found: TypeAlias = Run | Group
-_Answered: TypeAlias = tuple[_Found, Said | None]
 
 
 class SharedReading:
@@ -84,33 +59,19 @@ class SharedReading:
         self._spool = spool
         self._index = index
         self._progress = progress
-        self._jobs = jobs
         self._look = look
         self._bytes = 0
-        self._carriers: Sequence[Readable] = ()  # where the caller's own process has opened them
-        self._ending = ExitStack()
-        self._folder = Path()
-        self._processes: ProcessPoolExecutor | None = None
-        if jobs > 1:
-            folder = tempfile.TemporaryDirectory(prefix="qldb-stream-")
-            self._folder = Path(self._ending.enter_context(folder))
-            self._processes = ProcessPoolExecutor(
-                jobs,
-                get_context("spawn"),
-                initializer=begin,
-                initargs=(files, self._folder, look),
-            )
+        self._carriers: Sequence[Readable] = ()  # where one process alone has opened them
+        jobs = jobs_for(files, jobs)
+        self._team = Team(files, look, jobs) if jobs > 1 else None
         self.manifests: list[FoundManifest] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, exc: BaseException | None, _trace: object) -> None:
-        if self._processes is not None:
-            self._processes.shutdown(cancel_futures=True)
-        self._ending.close()
-        if isinstance(exc, BrokenProcessPool):
-            raise WorkerDiedError(self._jobs) from exc
+        if self._team is not None:
+            self._team.end(exc)
 
     def fill(self) -> Iterator[Undecodable]:
         """
@@ -120,9 +81,7 @@ class SharedReading:
             SourceError: a file changed or failed, or there is no room for the index.
             WorkerDiedError: a process was ended from outside.
         """
-        if self._processes is None:
-            return self._fill_alone()
-        return self._fill_together(self._processes)
+        return self._fill_alone() if self._team is None else self._fill_together(self._team)
 
     def _fill_alone(self) -> Iterator[Undecodable]:
         first = FirstPass(
@@ -132,28 +91,16 @@ class SharedReading:
         yield from first.fill()
         self._bytes = first.found_bytes
 
-    def _fill_together(self, processes: ProcessPoolExecutor) -> Iterator[Undecodable]:
-        total = sum(file.size for file in self._files)
-        most = max(_FILE_BYTES, total // (_FILES_EACH * self._jobs))
-        meter = Meter(self._progress, total, "index")
-        waiting: deque[tuple[FoundFile, Future[Path]]] = deque()
-        for number, file in enumerate(self._files):
-            asks = file.size <= most
-            waiting.append((file, processes.submit(look_through, number, asks=asks)))
-            if len(waiting) >= _WAITING * self._jobs:
-                yield from self._take(*waiting.popleft(), meter)
-        for file, future in waiting:
-            yield from self._take(file, future, meter)
-        meter.end()
-
-    def _take(self, file: FoundFile, future: Future[Path], meter: Meter) -> Iterator[Undecodable]:
-        """Note what one file holds; yield what is none."""
-        for portion in read_portions(future.result()):
+    def _fill_together(self, team: Team) -> Iterator[Undecodable]:
+        meter = Meter(self._progress, sum(file.size for file in self._files), "index")
+        for numbers, portion in team.iter_looked_through(self._pool, self._index):
             self._index.add_rows(portion.rows)
             self.manifests += portion.manifests
             self._bytes += portion.found_bytes
             yield from portion.undecodable
-        meter.add(file.size)
+            if portion.is_last:
+                meter.add(sum([self._files[number].size for number in numbers]))
+        meter.end()
 
     def walk(self) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
         """
@@ -166,7 +113,7 @@ class SharedReading:
         reader = PlaceReader(self._files, self._pool, self._spool, self._index, self._carriers)
         self.reader = reader
         said: list[Said] = []
-        for found, answer in self._iter_answered():
+        for found, answer in self._iter_answered(reader):
             if isinstance(found, Run):
                 said += found.said
             elif answer is not None:
@@ -184,33 +131,15 @@ class SharedReading:
             yield said
         meter.end()
 
-    def _iter_answered(self) -> Iterator[_Answered]:
-        """Iterate over all blocks, and have others asked what they say of those still open."""
+    def _iter_answered(self, reader: PlaceReader) -> Iterator[Answered]:
+        """Iterate over all blocks, and have a team asked what it says of those still open."""
         found = _iter_found(self._index.runs_and_places())
-        if self._processes is None:
-            for one in found:
-                yield one, None
-            return
-        write_tables(self._folder, self._index.all_tables())
-        waiting: deque[tuple[list[_Found], Future[list[Said | None]] | None]] = deque()
-        for share in _iter_shares(found):
-            asked = [one for one in share if isinstance(one, Group) and one.is_open]
-            future = self._processes.submit(say, asked) if asked else None
-            waiting.append((share, future))
-            if len(waiting) >= _WAITING * self._jobs:
-                yield from _answered(*waiting.popleft())
-        for share, future in waiting:
-            yield from _answered(share, future)
+        if self._team is None:
+            return ((one, None) for one in found)
+        return self._team.iter_answered(_iter_shares(found), reader, self._index)
 
 
-def _answered(share: list[_Found], future: Future[list[Said | None]] | None) -> Iterator[_Answered]:
-    answers = iter(() if future is None else future.result())
-    for one in share:
-        is_open = isinstance(one, Group) and one.is_open
-        yield one, next(answers) if is_open else None
-
-
-def _iter_found(found: Iterator[Run | Place]) -> Iterator[_Found]:
+def _iter_found(found: Iterator[Run | Place]) -> Iterator[Found]:
     """Join the places of each block."""
     for key, several in groupby(found, _key):
         if isinstance(key, Run):
@@ -223,9 +152,9 @@ def _key(found: Run | Place) -> Run | BlockAddress | None:
     return found if isinstance(found, Run) else found.address
 
 
-def _iter_shares(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+def _iter_shares(found: Iterator[Found]) -> Iterator[list[Found]]:
     """Cut all blocks into shares of about a megabyte that has to be read."""
-    share: list[_Found] = []
+    share: list[Found] = []
     size = count = 0
     for one in found:
         share.append(one)

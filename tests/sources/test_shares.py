@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import chain, islice
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from qldb_stream.errors import SourceError
@@ -17,15 +22,19 @@ from qldb_stream.parsers.export_places import FoundBlock
 from qldb_stream.sources import Said, open_source
 from qldb_stream.sources._elsewhere import (
     Group,
+    Looker,
+    Work,
     begin,
-    look_through,
-    read_portions,
+    give_up,
+    keep_work,
+    look_through_next,
     say,
     write_tables,
 )
-from qldb_stream.sources._files import find_files
+from qldb_stream.sources._files import FilePool, find_files
 from qldb_stream.sources._index import Index, Place
-from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run
+from qldb_stream.sources._portions import Portion, read_portions
+from qldb_stream.sources._settle import RUN_BLOCKS, Judge, Look, Run
 from qldb_stream.testing import make_journal
 from qldb_stream.testing.deliveries import firehose_object
 from qldb_stream.testing.exports import make_export
@@ -47,10 +56,10 @@ def is_summary(event: Event) -> bool:
     return isinstance(event, BlockSummary)
 
 
-def come_out(folder: Path, jobs: int) -> list[tuple[str, Any]]:
+def come_out(folder: Path, jobs: int, judge: Judge = number_said) -> list[tuple[str, Any]]:
     """Give what comes of each block, in order: what is said, or the types of its items."""
     found: list[tuple[str, Any]] = []
-    for one in open_source(folder).shared_items(jobs, number_said):
+    for one in open_source(folder).shared_items(jobs, judge):
         if isinstance(one, tuple):
             address, item = one
             found.append((type(item).__name__, address))
@@ -86,12 +95,48 @@ def test_what_is_said_comes_in_the_order_of_blocks(tmp_path: Path) -> None:
     assert [n for n in alone if n % 5] == [what[0] for kind, what in found if kind == "said"]
 
 
-@pytest.mark.parametrize("file_bytes", [1 << 24, 0], ids=["short", "long"])
-def test_two_processes_say_what_one_says(
-    file_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every file, and every block, be a share of its own, and worth another process."""
+    monkeypatch.setattr("qldb_stream.sources._team._SHARE_BYTES", 1)
+    monkeypatch.setattr("qldb_stream.sources._shares._SHARE_BYTES", 1)
+
+
+_meeting: list[socket.socket] = []
+
+
+def meet(address: BlockAddress, found: Block | Sequence[Event]) -> int | None:
+    """Say of blocks what `number_said` says, once our process and another have come to one."""
+    if _meeting:
+        with _meeting.pop() as server:
+            server.accept()[0].close()
+    elif parent_process() and (port := os.environ.pop("MEETING_AT", "")):
+        socket.create_connection(("127.0.0.1", int(port)), timeout=30).close()
+    return number_said(address, found)
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_in_the_first_pass_two_processes_say_what_one_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of files that are so long that nothing is said of their blocks in the first pass."""
-    monkeypatch.setattr("qldb_stream.sources._shares._FILE_BYTES", file_bytes)
+    """Ours and another both begin files, and it is the same whoever began which."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(30)
+    monkeypatch.setenv("MEETING_AT", str(server.getsockname()[1]))
+    _meeting.append(server)
+    write_export(tmp_path, BLOCKS, object_blocks=15)
+    found = come_out(tmp_path, 2, meet)
+
+    assert not _meeting
+    assert come_out(tmp_path, 1) == found
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_of_blocks_in_long_files_it_is_said_in_the_second_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the others always get some blocks, and what they say is what one process says."""
+    monkeypatch.setattr("qldb_stream.sources._team._FILE_BYTES", 0)
     write_export(tmp_path, BLOCKS, object_blocks=40)
 
     assert come_out(tmp_path, 1) == come_out(tmp_path, 2)
@@ -105,9 +150,11 @@ def damaged_records(times: int) -> bytes:
     return firehose_object(chain.from_iterable(records))
 
 
+@pytest.mark.usefixtures("small_shares")
 def test_many_rows_and_much_that_is_none(tmp_path: Path) -> None:
     """A file is handed on in portions, and all of what is undecodable in it comes in order."""
-    (tmp_path / "records").write_bytes(damaged_records(250))
+    (tmp_path / "few").write_bytes(firehose_object([b"no record", *RECORDS[:5]]))
+    (tmp_path / "many").write_bytes(damaged_records(250))
     source = open_source(tmp_path)
 
     assert list(unread(source.shared_items(1, number_said))) == list(
@@ -216,25 +263,89 @@ def in_our_process() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
+def make_work(folder: Path) -> Work:
+    """Make work of a folder's files, each for itself."""
+    files = find_files([folder / "archive"]).files
+    shares = tuple([range(n, n + 1) for n in range(len(files))])
+    return Work(files, shares, 1 << 24, Look(number_said), folder)
+
+
+def portions_of(work: Work) -> list[Portion]:
+    """Read all that was written of all shares."""
+    shares = range(len(work.shares))
+    return [one for share in shares for one in read_portions(work.path_of(share))]
+
+
 @pytest.mark.usefixtures("in_our_process")
 def test_what_a_process_does(tmp_path: Path) -> None:
-    """It writes down what a file holds, and says of blocks what they are asked about."""
-    write_export(tmp_path / "export", BLOCKS[:20], object_blocks=40, tables="appending")
-    (tmp_path / "export" / "records").write_bytes(damaged_records(150))
-    files = find_files([tmp_path / "export"]).files
-    begin(files, tmp_path, Look(number_said))
-    portions = [list(read_portions(look_through(n, asks=True))) for n in range(len(files))]
+    """It writes down what files hold that nobody has begun, and says of blocks what is asked."""
+    write_export(tmp_path / "archive", BLOCKS[:20], object_blocks=40, tables="appending")
+    (tmp_path / "archive" / "records").write_bytes(damaged_records(150))
+    work = make_work(tmp_path)
+    keep_work(work)
+    begin(work.path)
+    assert [0, 1, None] == [look_through_next() for _ in range(3)]
+    portions = portions_of(work)
     index = Index()
-    for portion in chain.from_iterable(portions):
+    for portion in portions:
         index.add_rows(portion.rows)
-    write_tables(tmp_path, index.all_tables())
+    write_tables(work, index.all_tables())
     place = next(one for one in index.places() if one.address and one.tables and one.tables > 0)
     assert place.address is not None
+    group = Group(place.address, (place,))
 
-    assert 150 == sum(len(p.undecodable) for p in chain.from_iterable(portions))
-    assert [place.address.sequence_no or None] == [
-        said and said.answer for said in say([Group(place.address, (place,))])
+    assert 150 == sum(len(portion.undecodable) for portion in portions)
+    assert [place.address.sequence_no or None] == [said and said.answer for said in say([group])]
+    begin(work.path)
+    assert look_through_next() is None
+    give_up(work)
+    assert [] == say([group])
+
+
+@pytest.fixture
+def pool() -> Iterator[FilePool]:
+    """Open files as long as a test lasts."""
+    with closing(FilePool()) as pool:
+        yield pool
+
+
+def test_nobody_begins_a_share_twice(tmp_path: Path, pool: FilePool) -> None:
+    """What one has begun others pass over, also when it has been read."""
+    write_export(tmp_path / "archive", BLOCKS[:30], object_blocks=10)
+    work = make_work(tmp_path)
+    lookers = [Looker(work, pool, Index()), Looker(work, pool)]
+    found = [looker.look_through_next() for looker in lookers]
+    rows = [
+        len(portion.rows.parts)
+        for share in (0, 1)
+        for portion in read_portions(work.path_of(share))
     ]
-    begin(files, tmp_path / "gone", Look(number_said))
+
+    assert [0, 1] == found
+    assert [0, 10, 0] == rows  # what ours found is in the index, and not written
+    assert [2, None] == [Looker(work, pool).look_through_next() for _ in range(2)]
+
+
+def test_an_error_is_told_in_its_turn(tmp_path: Path, pool: FilePool) -> None:
+    """A file that changed costs none of those before it, whoever comes to it first."""
+    write_export(tmp_path / "archive", BLOCKS[:30], object_blocks=10)
+    work = make_work(tmp_path)
+    work.files[1].path.write_bytes(b"changed")
+    looker = Looker(work, pool)
+    assert [0, 1, 2] == [looker.look_through_next() for _ in range(3)]
+    first = sum(len(portion.rows.parts) for portion in read_portions(work.path_of(0)))
+
+    assert 10 == first
+    with pytest.raises(SourceError, match="changed while it was read"):
+        list(read_portions(work.path_of(1)))
+
+
+def test_where_there_is_no_room(tmp_path: Path, pool: FilePool) -> None:
+    """A temporary folder that takes nothing is an error of the source."""
+    write_export(tmp_path / "archive", BLOCKS[:10])
+    work = attrs.evolve(make_work(tmp_path), folder=tmp_path / "gone")
+    give_up(work)
     with pytest.raises(SourceError, match="the temporary folder cannot be written"):
-        look_through(0, asks=False)
+        keep_work(work)
+    with pytest.raises(SourceError, match="the temporary folder cannot be written"):
+        Looker(work, pool).look_through_next()
