@@ -29,6 +29,7 @@ __all__ = [
     "fold_proof",
     "merkle_proof",
     "merkle_root",
+    "subtrees",
 ]
 
 DIGEST_BYTES: Final = 32
@@ -178,6 +179,22 @@ class MerkleFrontier:
         self._peaks.append(node)
         self._size += 1
 
+    def append_subtree(self, level: int, node: bytes) -> None:
+        """
+        Add the next `2 ** level` leaves by the root of the full subtree over them.
+
+        Args:
+            level: 0 for a leaf; the number of leaves so far is a multiple of `2 ** level`.
+            node: 32 bytes; `subtrees` gives both.
+        """
+        filled = self._size >> level
+        assert filled << level == self._size, "a subtree begins at a multiple of its size"
+        while filled & 1:
+            node = dot(self._peaks.pop(), node)
+            filled >>= 1
+        self._peaks.append(node)
+        self._size += 1 << level
+
     def extend(self, leaves: Sequence[bytes]) -> None:
         """
         Add the next leaves, level by level: for many that is twice as fast as one by one.
@@ -211,6 +228,37 @@ class MerkleFrontier:
     def path_of_next(self) -> MerklePath:
         """Begin the path of the leaf that is appended next; tell it of those after that."""
         return MerklePath(self._size, self._peaks)
+
+
+def subtrees(first: int, leaves: Sequence[bytes]) -> tuple[tuple[int, bytes], ...]:
+    """
+    Hash consecutive leaves of a tree as far as that needs none of the others.
+
+    Args:
+        first: how many leaves stand before them.
+        leaves: 32 bytes each.
+
+    Returns:
+        The level and the root of each full subtree over them, as many leaves together as can
+        be, in their order: what `MerkleFrontier.append_subtree` takes.
+
+    Raises:
+        UsageError: a leaf is not 32 bytes long.
+    """
+    _check_leaves(leaves)
+    level, nodes = 0, list(leaves)
+    left: list[tuple[int, bytes]] = []
+    right: list[tuple[int, bytes]] = []
+    while nodes:
+        if first & 1:
+            left.append((level, nodes.pop(0)))
+            first += 1
+        if len(nodes) % 2:
+            right.append((level, nodes.pop()))
+        nodes = [dot(nodes[i], nodes[i + 1]) for i in range(0, len(nodes), 2)]
+        first >>= 1
+        level += 1
+    return (*left, *reversed(right))
 
 
 class MerklePath:

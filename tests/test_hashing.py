@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from qldb_stream.errors import UsageError
-from qldb_stream.hashing import MerkleFrontier, dot, fold_proof, merkle_proof, merkle_root
+from qldb_stream.hashing import MerkleFrontier, dot, fold_proof, merkle_proof, merkle_root, subtrees
 
 digests = st.binary(min_size=32, max_size=32)
 
@@ -109,6 +109,30 @@ def test_leaves_in_bulk_are_leaves(several: list[list[bytes]]) -> None:
     with pytest.raises(UsageError, match="32 bytes"):
         frontier.extend([bytes(32), b"short"])
     assert one_by_one.root() == frontier.root()
+
+
+@given(st.lists(st.lists(digests, max_size=20), max_size=6))
+def test_subtrees_are_their_leaves(several: list[list[bytes]]) -> None:
+    """Leaves hashed together elsewhere, by their number alone, are each of them appended."""
+    frontier, one_by_one = MerkleFrontier(), MerkleFrontier()
+    for leaves in several:
+        found = subtrees(one_by_one.size, leaves)
+        for leaf in leaves:
+            one_by_one.append(leaf)
+        for level, node in found:
+            frontier.append_subtree(level, node)
+        assert (one_by_one.root(), one_by_one.size) == (frontier.root(), frontier.size)
+        assert len(found) <= 2 * len(leaves).bit_length()
+
+
+def test_subtrees_are_of_whole_digests_and_in_their_place() -> None:
+    """A leaf of another length is refused; a subtree at another place is a mistake of ours."""
+    with pytest.raises(UsageError, match="has 31"):
+        subtrees(0, [bytes(32), bytes(31)])
+    frontier = MerkleFrontier()
+    frontier.append(sha("0"))
+    with pytest.raises(AssertionError, match="multiple of its size"):
+        frontier.append_subtree(1, sha("1"))
 
 
 def test_the_frontier_stays_as_it_was_when_it_refuses_a_leaf() -> None:

@@ -46,7 +46,7 @@ from qldb_stream.events import (
 from qldb_stream.ordering import EARLIEST, Sequencer
 from qldb_stream.pipeline._checks import NO_CHECKS, Checks, unconfirmed
 from qldb_stream.pipeline._gate import StrandGate, Verdict
-from qldb_stream.pipeline._sound import SettledBlock, SoundBlock
+from qldb_stream.pipeline._sound import SettledBlock, SoundBlock, SoundRun
 from qldb_stream.pipeline._strands import StrandState
 from qldb_stream.pipeline._tally import Tally
 from qldb_stream.report import (
@@ -237,17 +237,40 @@ class PipelineCore:
             return 0
         taken = found[: self._verifier.follow([one.answer for one in found])]
         if taken:
-            first, last = taken[0].answer, taken[-1].answer
-            self._assembler.finish(last.address, last.block_hash)
-            self._sequencer.pass_over(last.address)
-            strand.gate.pass_over(first.sequence_no, last.stub())
-            strand.next = last.sequence_no + 1
+            self._pass_by(strand, taken[0].answer, taken[-1].answer)
         self._tally.records += sum([one.events for one in taken])
         for answer in [one.answer for one in taken]:
-            self._tally.add_sound(answer.address, answer.revisions, answer.not_checkable)
-            if answer.requests:
-                self._redactions.ask(answer.requests)
+            self._tally.add_sound(1, answer.revisions)
+            self._note(answer)
         return len(taken)
+
+    def pass_run(self, run: SoundRun) -> bool:
+        """Take blocks like `pass_following` all at once, if they follow; say whether they do."""
+        strand_id = run.first.strand_id
+        strand = self._strands.get(strand_id)
+        may_follow = strand is not None and self._may_follow(strand, strand_id)
+        if strand is None or not may_follow or not self._verifier.follow_run(run):
+            return False
+        self._pass_by(strand, run.first, run.last)
+        self._tally.records += run.events
+        self._tally.add_sound(run.blocks, run.revisions)
+        for block in run.told:
+            self._note(block)
+        return True
+
+    def _pass_by(self, strand: StrandState, first: SoundBlock, last: SoundBlock) -> None:
+        """Let nothing wait for blocks that were passed."""
+        self._assembler.finish(last.address, last.block_hash)
+        self._sequencer.pass_over(last.address)
+        strand.gate.pass_over(first.sequence_no, last.stub())
+        strand.next = last.sequence_no + 1
+
+    def _note(self, block: SoundBlock) -> None:
+        """Note what is to be told of a block that was passed."""
+        if block.not_checkable:
+            self._tally.note_not_checkable(block.address, block.not_checkable)
+        if block.requests:
+            self._redactions.ask(block.requests)
 
     def _may_follow(self, strand: StrandState, strand_id: str) -> bool:
         """Say whether nothing waits, and nothing is to be compared with sink, gaps or start."""

@@ -52,13 +52,15 @@ class SharedSource(Protocol):
         jobs: int,
         judge: Callable[[BlockAddress, Block | Sequence[Event]], Any],
         sight: Callable[[IonSlice], Any],
+        sum_up: Callable[[Sequence[Any]], Any],
     ) -> Iterator[Any]:
         """
         Iterate like `placed_items`, with the help of several processes or alone.
 
-        In place of the items of blocks of which `judge` or `sight` says something comes a list for
-        some of them, of values with `answer` and `events`, which is how many events each is made
-        of. `sight` is asked at the sight of a block's bytes, and answers a `Sighted` of parsers.
+        In place of the items of blocks of which `judge` or `sight` says something comes one value
+        for some of them: its `settled` are values with `answer` and `events`, which is how many
+        events each is made of, its `summed` is what `sum_up` says of these, or None. `sight` is
+        asked at the sight of a block's bytes, and answers a `Sighted` of parsers.
         """
 
 

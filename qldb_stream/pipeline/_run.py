@@ -36,7 +36,7 @@ from qldb_stream.pipeline._lease import FixedToken, Leases, Tokens, naming_lack
 from qldb_stream.pipeline._located import RecallingSource, with_copies
 from qldb_stream.pipeline._registration import registered
 from qldb_stream.pipeline._rules import DeliveryRules
-from qldb_stream.pipeline._sound import SettledBlock, maybe_sound
+from qldb_stream.pipeline._sound import SettledRun, maybe_run, maybe_sound
 from qldb_stream.pipeline._target import SinkPlan
 from qldb_stream.pipeline._whereabouts import located
 from qldb_stream.report import (
@@ -220,7 +220,7 @@ def iter_checked(
     if isinstance(source, RecallingSource):
         core.locate = partial(with_copies, source=source)
     for found in _iter_shared(source, jobs) if jobs else iter_placed(source):
-        if isinstance(found, list):
+        if not isinstance(found, tuple):
             if place is not None:
                 core.finish(place)
                 yield from _ready(core)
@@ -242,24 +242,27 @@ def iter_checked(
     yield from _ready(core)
 
 
-def _iter_shared(source: Input, jobs: int) -> Iterator[PlacedItem | list[SettledBlock]]:
+def _iter_shared(source: Input, jobs: int) -> Iterator[PlacedItem | SettledRun]:
     if not isinstance(source, SharedSource):
         if jobs == 1:
             return iter_placed(source)
         raise UsageError(
             f"several processes cannot share {type(source).__name__}: files and folders are shared"
         )
-    return source.shared_items(jobs, maybe_sound, maybe_sound_at_sight)
+    return source.shared_items(jobs, maybe_sound, maybe_sound_at_sight, maybe_run)
 
 
-def _pass_sound(core: PipelineCore, run: Sequence[SettledBlock]) -> Iterator[CheckedBlock]:
+def _pass_sound(core: PipelineCore, run: SettledRun) -> Iterator[CheckedBlock]:
     """Pass a run of sound blocks; what comes out are those that begin or break a chain."""
-    while run:
-        run = run[core.pass_following(run) :]
-        for one in run[:1]:
+    if run.summed is not None and core.pass_run(run.summed):
+        return
+    settled = run.settled
+    while settled:
+        settled = settled[core.pass_following(settled) :]
+        for one in settled[:1]:
             core.pass_sound(one.answer, one.events)
             yield from _ready(core)
-        run = run[1:]
+        settled = settled[1:]
 
 
 def _ready(core: PipelineCore) -> Iterator[CheckedBlock]:

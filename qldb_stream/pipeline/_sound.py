@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from qldb_stream.assembly import BlockAssembler
 from qldb_stream.errors import QldbStreamError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, RevisionKind
+from qldb_stream.hashing import DIGEST_BYTES, subtrees
 from qldb_stream.records import is_from_json
 from qldb_stream.report import BlockVerification, Check, DeleteRule, Outcome, ProblemCode
 from qldb_stream.verification import Request, requests_of, verify_block
@@ -23,7 +25,7 @@ from qldb_stream.verification import Request, requests_of, verify_block
 if TYPE_CHECKING:
     from qldb_stream.events import Revision
 
-__all__ = ["SettledBlock", "SoundBlock", "maybe_sound"]
+__all__ = ["SettledBlock", "SettledRun", "SoundBlock", "SoundRun", "maybe_run", "maybe_sound"]
 
 
 class SoundBlock(NamedTuple):
@@ -69,6 +71,28 @@ class SoundBlock(NamedTuple):
         return Block(summary, ())
 
 
+class SoundRun(NamedTuple):
+    """
+    Consecutive blocks in which nothing failed, each linked to the one before it.
+
+    `told` are those of which something is to be told; `delete_rule` and `subtrees` are those of
+    `verification.LinkedRun`; `revisions` and `events` are of all blocks together.
+    """
+
+    first: SoundBlock
+    last: SoundBlock
+    revisions: int
+    events: int
+    delete_rule: DeleteRule | None
+    subtrees: tuple[tuple[int, bytes], ...]
+    told: tuple[SoundBlock, ...]
+
+    @property
+    def blocks(self) -> int:
+        """Count them."""
+        return self.last.sequence_no - self.first.sequence_no + 1
+
+
 class SettledBlock(Protocol):
     """What a source tells in place of a block of which `maybe_sound` has answered."""
 
@@ -79,6 +103,46 @@ class SettledBlock(Protocol):
     @property
     def events(self) -> int:
         """Count the events that it is made of."""
+
+
+class SettledRun(Protocol):
+    """What a source tells in place of several blocks of which `maybe_sound` has answered."""
+
+    @property
+    def settled(self) -> Sequence[SettledBlock]:
+        """Give each of them, in their order."""
+
+    @property
+    def summed(self) -> SoundRun | None:
+        """Give what `maybe_run` said of all, where that was asked."""
+
+
+def maybe_run(settled: Sequence[SettledBlock]) -> SoundRun | None:
+    """
+    Sum up blocks of consecutive numbers; None where one is not plainly linked to the one before.
+
+    This is what a chain takes of each block, once for all of them: whoever settles them does it,
+    in whatever process, and the one who holds the chain has little left to do.
+    """
+    blocks: list[SoundBlock] = [one.answer for one in settled]
+    is_linked = all(
+        block.previous_block_hash == before.block_hash
+        and block.block_timestamp >= before.block_timestamp
+        for before, block in pairwise(blocks)
+    )
+    hashes = [block.block_hash for block in blocks]
+    if not is_linked or any(len(one) != DIGEST_BYTES for one in hashes):
+        return None
+    rules = [block.delete_rule for block in blocks if block.delete_rule is not None]
+    return SoundRun(
+        blocks[0],
+        blocks[-1],
+        sum([block.revisions for block in blocks]),
+        sum([one.events for one in settled]),
+        rules[0] if rules else None,
+        subtrees(blocks[0].sequence_no, hashes),
+        tuple([block for block in blocks if block.not_checkable or block.requests]),
+    )
 
 
 def maybe_sound(address: BlockAddress, found: Block | Sequence[Event]) -> SoundBlock | None:

@@ -58,7 +58,7 @@ class Tally:
 
     def add_verification(self, verification: BlockVerification, revisions: int) -> None:
         """Count a verified block, and its revisions that have contents."""
-        self.add_sound(verification.address, revisions)
+        self.add_sound(1, revisions)
         for check in verification.checks:
             if check.outcome is Outcome.NOT_CHECKABLE:
                 self._not_checkable[check.detail] += 1
@@ -68,13 +68,14 @@ class Tally:
         for problem in verification.problems:
             self.add_problem(problem)
 
-    def add_sound(
-        self, address: BlockAddress, revisions: int, not_checkable: Iterable[Check] = ()
-    ) -> None:
-        """Count a block in which nothing failed, its revisions, and what could not be checked."""
-        self._blocks += 1
+    def add_sound(self, blocks: int, revisions: int) -> None:
+        """Count blocks, and their revisions that have contents."""
+        self._blocks += blocks
         self._revisions += revisions
-        for check in not_checkable:
+
+    def note_not_checkable(self, address: BlockAddress, checks: Iterable[Check]) -> None:
+        """Count what could not be checked in a block in which nothing failed."""
+        for check in checks:
             self._not_checkable[check.detail] += 1
             self._note_document(address, check)
 

@@ -154,7 +154,7 @@ class Looker:
         files = self._work.files_of(share)
         is_short = sum(file.size for file in files) <= self._work.longest
         with closing(Spool()) as spool:
-            writer = PortionWriter(out, self._index)
+            writer = PortionWriter(out, self._work.look.sum_up, self._index)
             first = FirstPass(
                 files,
                 self._pool,

@@ -44,7 +44,7 @@ from qldb_stream.sources._promises import (
 )
 from qldb_stream.sources._reading import Reading
 from qldb_stream.sources._s3 import FoundObjects, ObjectFiles, find_objects, is_s3
-from qldb_stream.sources._settle import Judge, Look, Said
+from qldb_stream.sources._settle import Judge, Look, Run, SumUp
 from qldb_stream.sources._shares import SharedReading
 from qldb_stream.typing import Item, Readable
 
@@ -212,8 +212,12 @@ class FolderSource:
                     yield source.files[place.file].name, place.address, item
 
     def shared_items(
-        self, jobs: int, judge: Judge, sight: Sight | None = None
-    ) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
+        self,
+        jobs: int,
+        judge: Judge,
+        sight: Sight | None = None,
+        sum_up: SumUp | None = None,
+    ) -> Iterator[Run | tuple[BlockAddress | None, Item]]:
         """
         Iterate like `placed_items`, over blocks of which something is said where they are found.
 
@@ -223,6 +227,7 @@ class FolderSource:
                 them to the caller. A function of a module, whose answers can be pickled.
             sight: says the same at the sight of a block's bytes, where it can; so it need not be
                 read. Such a function, too.
+            sum_up: sums up what was said of consecutive blocks, where it can. Such a function, too.
 
         Yields:
             In place of the items of blocks of which something was said, that: for some hundreds
@@ -232,17 +237,18 @@ class FolderSource:
             SourceError: as `items`.
             WorkerDiedError: a process was ended from outside.
         """
+        look = Look(judge, sight, sum_up)
         with ExitStack() as stack:
             pool = stack.enter_context(closing(FilePool()))
             spool = stack.enter_context(closing(Spool()))
-            index = Index() if self._kept is None else self._kept.begin()
+            index = Index(sum_up) if self._kept is None else self._kept.begin(sum_up)
             if self._kept is None:
                 stack.enter_context(closing(index))
             files, unread = stack.enter_context(self._fetched())
             if self._kept is not None:
                 self._kept.names = [file.name for file in files]
             reading = stack.enter_context(
-                SharedReading(files, pool, spool, index, self._progress, jobs, Look(judge, sight))
+                SharedReading(files, pool, spool, index, self._progress, jobs, look)
             )
             for undecodable in self._look_through(reading, files, pool, index, unread):
                 yield None, undecodable
@@ -368,10 +374,10 @@ class _Kept:
         self._index: Index | None = None
         self.names: Sequence[str] = ()
 
-    def begin(self) -> Index:
+    def begin(self, sum_up: SumUp | None) -> Index:
         """Give an index for a reading, and forget the one before."""
         self.close()
-        self._index = Index()
+        self._index = Index(sum_up)
         return self._index
 
     def holders(self, strand_id: str, sequence_no: int) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -30,7 +31,7 @@ import attrs
 from qldb_stream.errors import SourceError
 from qldb_stream.events import BlockAddress
 from qldb_stream.sources._rows import BLOCK, CONTROL, REVISION, SUMMARY, RowKeeper, Rows, SymbolRow
-from qldb_stream.sources._settle import Run, read_said
+from qldb_stream.sources._settle import Run, Said, SumUp, read_said, read_summed, run_of
 
 __all__ = ["Index", "Place"]
 
@@ -48,7 +49,7 @@ CREATE TABLE part (
     strand TEXT, number INTEGER, kind INTEGER, hash BLOB,
     file INTEGER, start INTEGER, length INTEGER, place INTEGER, leaves BLOB, asked INTEGER
 );
-CREATE TABLE run (strand TEXT, first INTEGER, last INTEGER, file INTEGER, said BLOB);
+CREATE TABLE run (strand TEXT, first INTEGER, last INTEGER, file INTEGER, said BLOB, summed BLOB);
 CREATE TABLE leaf (hash BLOB, strand TEXT, number INTEGER);
 CREATE TABLE symbols (
     file INTEGER, number INTEGER, parent INTEGER, start INTEGER, length INTEGER,
@@ -89,12 +90,12 @@ SELECT number FROM part WHERE strand = ? AND number BETWEEN ? AND ?
 GROUP BY number HAVING COUNT(*) > 1 ORDER BY number
 """
 
-_NUMBERS: Final = f"""
-SELECT DISTINCT number FROM part
+_NUMBERS: Final = "SELECT DISTINCT number"
+_COUNT: Final = "SELECT COUNT(DISTINCT number)"
+_WHOLE: Final = f"""FROM part
 WHERE strand = ? AND number BETWEEN ? AND ? AND kind IN ({SUMMARY}, {BLOCK})
     AND (? IS NULL OR (file = ? AND kind = ?))
-ORDER BY number
-"""  # noqa: S608 - as above
+"""
 
 
 @attrs.frozen
@@ -123,10 +124,13 @@ class Index(RowKeeper):
     Where every record of a source stands; first filled, then read in order.
 
     Whatever adds to it raises `SourceError` when the temporary database cannot grow.
+
+    Args:
+        sum_up: as `Look` has it.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sum_up: SumUp | None = None) -> None:
+        super().__init__(sum_up)
         # The one who reads may be another thread than the one who began.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.executescript(_SCHEMA)
@@ -200,7 +204,11 @@ class Index(RowKeeper):
             SourceError: the temporary database cannot grow.
         """
         self._make_findable()
-        numbers = self._database.execute(_NUMBERS, (strand_id, first, last, file, file, BLOCK))
+        sought = (strand_id, first, last, file, file, BLOCK)
+        (there,) = self._database.execute(f"{_COUNT} {_WHOLE}", sought).fetchone()
+        if there == last - first + 1:  # as nearly always, and found out much faster
+            return [], 0
+        numbers = self._database.execute(f"{_NUMBERS} {_WHOLE} ORDER BY number", sought)
         ranges: list[tuple[int, int]] = []
         count, expected = 0, first
         for (number,) in chain(numbers, ((last + 1,),)):
@@ -258,16 +266,29 @@ class Index(RowKeeper):
         self, row: int, strand_id: str, first: int, within: tuple[int, int]
     ) -> Iterator[Run | Place]:
         """Give the blocks of a run that are within a range, and places where there are copies."""
-        (said,) = self._database.execute("SELECT said FROM run WHERE rowid = ?", (row,)).fetchone()
-        answers = read_said(said)
         start, last = within
-        for low, high in _joined(self._database.execute(_SHARED, (strand_id, *within))):
+        shared = [*_joined(self._database.execute(_SHARED, (strand_id, *within)))]
+        if start == first and not shared:
+            yield self._whole_run(row, last + 1 - first)
+            return
+        answers = self._read_run(row)
+        for low, high in shared:
             if start < low:
-                yield Run(answers[start - first : low - first])
+                yield run_of(answers[start - first : low - first])
             yield from self._select(_BETWEEN, strand_id, low - 1, strand_id, high + 1)
             start = high + 1
         if start <= last:
-            yield Run(answers[start - first : last + 1 - first])
+            yield run_of(answers[start - first : last + 1 - first])
+
+    def _whole_run(self, row: int, blocks: int) -> Run:
+        """Give a run of so many blocks, of none of which there are copies."""
+        query = "SELECT summed FROM run WHERE rowid = ?"
+        length, summed = read_summed(*self._database.execute(query, (row,)).fetchone())
+        return Run(blocks, length, summed, partial(self._read_run, row))
+
+    def _read_run(self, row: int) -> list[Said]:
+        query = "SELECT said FROM run WHERE rowid = ?"
+        return read_said(*self._database.execute(query, (row,)).fetchone())
 
     def _put_in_place(self) -> None:
         """Put every revision under the block that lists it."""
@@ -305,7 +326,7 @@ class Index(RowKeeper):
             self._database.executemany(_INSERT, rows.parts)
             self._database.executemany("INSERT INTO leaf VALUES (?,?,?)", rows.leaves)
             self._database.executemany("INSERT INTO symbols VALUES (?,?,?,?,?)", rows.symbols)
-            self._database.executemany("INSERT INTO run VALUES (?,?,?,?,?)", rows.runs)
+            self._database.executemany("INSERT INTO run VALUES (?,?,?,?,?,?)", rows.runs)
             self._database.execute("COMMIT")
 
     def _spread_leaves(self) -> None:

@@ -21,6 +21,7 @@ from qldb_stream.events import Undecodable
 from qldb_stream.parsers.manifest import FoundManifest
 from qldb_stream.sources._index import Index
 from qldb_stream.sources._rows import RowKeeper, Rows
+from qldb_stream.sources._settle import SumUp
 
 __all__ = ["FOLDER", "Portion", "PortionWriter", "read_portions"]
 
@@ -82,11 +83,12 @@ class PortionWriter(RowKeeper):
 
     Args:
         out: where to.
+        sum_up: as `Look` has it.
         index: takes the rows at once, where it is at hand; only the rest is written then.
     """
 
-    def __init__(self, out: BinaryIO, index: Index | None = None) -> None:
-        super().__init__()
+    def __init__(self, out: BinaryIO, sum_up: SumUp | None, index: Index | None = None) -> None:
+        super().__init__(sum_up)
         self._out = out
         self._index = index
         self._undecodable: list[Undecodable] = []

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from qldb_stream.events import BlockSummary, ControlRecord, Event
 from qldb_stream.parsers.export_places import FoundBlock
-from qldb_stream.sources._settle import RunMaker, RunRow, Said
+from qldb_stream.sources._settle import RunMaker, RunRow, Said, SumUp
 
 __all__ = ["BLOCK", "CONTROL", "REVISION", "SUMMARY", "RowKeeper", "Rows", "SymbolRow"]
 
@@ -90,11 +90,16 @@ class Rows:
 
 
 class RowKeeper(ABC):
-    """Takes down where things stand, and hands it on in portions; `hand_on` hands on the rest."""
+    """
+    Takes down where things stand, and hands it on in portions; `hand_on` hands on the rest.
 
-    def __init__(self) -> None:
+    Args:
+        sum_up: as `Look` has it.
+    """
+
+    def __init__(self, sum_up: SumUp | None = None) -> None:
         self._rows = Rows()
-        self._run = RunMaker()
+        self._run = RunMaker(sum_up)
 
     def add(self, event: Event, file: int, offset: int, length: int, index: int | None) -> None:
         """Note where an event stands."""

@@ -28,8 +28,11 @@ __all__ = [
     "RunMaker",
     "RunRow",
     "Said",
+    "SumUp",
     "maybe_said",
     "read_said",
+    "read_summed",
+    "run_of",
     "said_of",
 ]
 
@@ -38,6 +41,10 @@ RUN_BLOCKS: Final = 1000
 
 Judge: TypeAlias = Callable[[BlockAddress, Block | Sequence[Event]], Any]
 """Says what becomes of a block, read whole or as its events; None leaves it to the caller."""
+
+
+SumUp: TypeAlias = Callable[[Sequence["Said"]], Any]
+"""Sums up what was said of consecutive blocks; None where that cannot be."""
 
 
 class Look(NamedTuple):
@@ -49,14 +56,20 @@ class Look(NamedTuple):
     Attributes:
         judge: says it of a block.
         sight: says the same at the sight of a block's bytes where it can.
+        sum_up: says in one value what was said of consecutive blocks; None: it cannot.
     """
 
     judge: Judge
     sight: Sight | None = None
+    sum_up: SumUp | None = None
 
 
-RunRow: TypeAlias = tuple[str, int, int, int, bytes]
-"""A run of blocks of one file: strand, first and last number, file, what was said of them."""
+RunRow: TypeAlias = tuple[str, int, int, int, bytes, bytes]
+"""
+A run of blocks of one file: strand, first and last number, file, what was said of each.
+
+The last is what sums that up, with how long they are.
+"""
 
 
 class Said(NamedTuple):
@@ -73,9 +86,27 @@ class Said(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Run:
-    """What was said of consecutive blocks of which nothing else is here."""
+    """
+    What was said of consecutive blocks of which nothing else is here.
 
-    said: Sequence[Said]
+    `blocks` counts them, `length` is that of all; `summed` is what sums up what was said, None
+    where that was not asked for or could not be done. Only then it is worth having `settled`.
+    """
+
+    blocks: int
+    length: int
+    summed: Any
+    read: Callable[[], Sequence[Said]] = attrs.field(repr=False)
+
+    @property
+    def settled(self) -> Sequence[Said]:
+        """Give what was said of each, as long as the reading lasts."""
+        return self.read()
+
+
+def run_of(said: Sequence[Said]) -> Run:
+    """Join what was said of blocks."""
+    return Run(len(said), sum([one.length for one in said]), None, lambda: said)
 
 
 def maybe_said(look: Look, found: FoundBlock, carrier: Readable) -> Said | None:
@@ -111,10 +142,17 @@ def read_said(said: bytes) -> list[Said]:
     return found
 
 
+def read_summed(summed: bytes) -> tuple[int, Any]:
+    """Read what sums up a run: how long its blocks are, and what was said of all."""
+    found: tuple[int, Any] = pickle.loads(summed)  # noqa: S301 - as in `read_said`
+    return found
+
+
 class RunMaker:
     """Joins what is said of blocks to runs, for an index to keep."""
 
-    def __init__(self) -> None:
+    def __init__(self, sum_up: SumUp | None = None) -> None:
+        self._sum_up = sum_up
         self._file = self._first = 0
         self._strand_id = ""
         self._said: list[Said] = []
@@ -136,5 +174,7 @@ class RunMaker:
             return []
         said, self._said = self._said, []
         last = self._first + len(said) - 1
-        data = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
-        return [(self._strand_id, self._first, last, self._file, data)]
+        summed = None if self._sum_up is None else self._sum_up(said)
+        length = sum([one.length for one in said])
+        data = [pickle.dumps(one, pickle.HIGHEST_PROTOCOL) for one in (said, (length, summed))]
+        return [(self._strand_id, self._first, last, self._file, data[0], data[1])]

@@ -23,7 +23,7 @@ from qldb_stream.sources._gzip import Spool
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Meter, Progress
 from qldb_stream.sources._reading import FirstPass
-from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run, Said
+from qldb_stream.sources._settle import RUN_BLOCKS, Look, Run, Said, run_of
 from qldb_stream.sources._team import Answered, Found, Team, jobs_for
 from qldb_stream.typing import Item, Readable
 
@@ -102,7 +102,7 @@ class SharedReading:
                 meter.add(sum([self._files[number].size for number in numbers]))
         meter.end()
 
-    def walk(self) -> Iterator[list[Said] | tuple[BlockAddress | None, Item]]:
+    def walk(self) -> Iterator[Run | tuple[BlockAddress | None, Item]]:
         """
         Iterate over all blocks in their order: what was said of some, or the items of one.
 
@@ -114,21 +114,20 @@ class SharedReading:
         self.reader = reader
         said: list[Said] = []
         for found, answer in self._iter_answered(reader):
-            if isinstance(found, Run):
-                said += found.said
-            elif answer is not None:
+            if answer is not None:
                 said.append(answer)
-            places = found.places if isinstance(found, Group) and answer is None else ()
-            if said and (places or len(said) >= RUN_BLOCKS):
-                meter.add(sum([one.length for one in said]))
-                yield said
+            if said and (answer is None or len(said) >= RUN_BLOCKS):
+                yield _told(run_of(said), meter)
                 said = []
-            for place in places:
+            if isinstance(found, Run):
+                yield _told(found, meter)
+                continue
+            for place in found.places if answer is None else ():
                 meter.add(place.length)
                 for item in reader.items(place):
                     yield place.address, item
         if said:
-            yield said
+            yield _told(run_of(said), meter)
         meter.end()
 
     def _iter_answered(self, reader: PlaceReader) -> Iterator[Answered]:
@@ -137,6 +136,11 @@ class SharedReading:
         if self._team is None:
             return ((one, None) for one in found)
         return self._team.iter_answered(_iter_shares(found), reader, self._index)
+
+
+def _told(run: Run, meter: Meter) -> Run:
+    meter.add(run.length)
+    return run
 
 
 def _iter_found(found: Iterator[Run | Place]) -> Iterator[Found]:
@@ -159,7 +163,7 @@ def _iter_shares(found: Iterator[Found]) -> Iterator[list[Found]]:
     for one in found:
         share.append(one)
         if isinstance(one, Run):
-            count += len(one.said)
+            count += one.blocks
         else:
             count += len(one.places)
             size += sum([place.length for place in one.places]) if one.is_open else 0

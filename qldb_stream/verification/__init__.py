@@ -28,7 +28,7 @@ block passes with TRANSACTION_INFO not checkable, so that the report's level is 
 from __future__ import annotations
 
 from qldb_stream.verification._block import verify_block
-from qldb_stream.verification._chain import ChainVerifier, Linked
+from qldb_stream.verification._chain import ChainVerifier, Linked, LinkedRun
 from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions, Request, requests_of
 from qldb_stream.verification._revision import HASH_ONLY
@@ -40,6 +40,7 @@ __all__ = [
     "Effort",
     "Efforts",
     "Linked",
+    "LinkedRun",
     "Proof",
     "Redactions",
     "Request",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qldb_stream.report import Position
     from qldb_stream.verification.diagnosis import Efforts
 
-__all__ = ["ChainVerifier", "Linked"]
+__all__ = ["ChainVerifier", "Linked", "LinkedRun"]
 
 
 def _chain(outcome: Outcome, detail: str) -> Check:
@@ -78,6 +78,26 @@ class Linked(Protocol):
     @property
     def delete_rule(self) -> DeleteRule | None:
         """Give the rule that its deletes have fitted."""
+
+
+class LinkedRun(Protocol):
+    """Consecutive blocks of a strand, in which nothing failed, each linked to the one before."""
+
+    @property
+    def first(self) -> Linked:
+        """Give the first block."""
+
+    @property
+    def last(self) -> Linked:
+        """Give the last block."""
+
+    @property
+    def delete_rule(self) -> DeleteRule | None:
+        """Give the first rule that deletes in them have fitted."""
+
+    @property
+    def subtrees(self) -> Sequence[tuple[int, bytes]]:
+        """Give what `hashing.subtrees` gives of their hashes, by their numbers."""
 
 
 @attrs.define
@@ -174,6 +194,31 @@ class ChainVerifier:
         if strand.frontier is not None:
             strand.frontier.extend(hashes)
         return len(hashes)
+
+    def follow_run(self, run: LinkedRun) -> bool:
+        """
+        Pass blocks that were verified and linked elsewhere, where they plainly follow the last one.
+
+        Args:
+            run: in none of its blocks anything has failed, or depends on the delete rule.
+
+        Returns:
+            Whether all were passed, as by `follow`; else none.
+        """
+        strand_id, last = run.last.strand_id, run.last.sequence_no
+        strand = self._strands.get(strand_id)
+        if strand is None or strand.first is None or not _follows(strand, run.first):
+            return False
+        numbers = range(run.first.sequence_no, last + 1)
+        if any(at.strand_id == strand_id and at.sequence_no in numbers for at in self._kept):
+            return False
+        strand.last, strand.last_hash = last, run.last.block_hash
+        strand.last_time = run.last.block_timestamp
+        strand.delete_rule = strand.delete_rule or run.delete_rule
+        if strand.frontier is not None:
+            for level, node in run.subtrees:
+                strand.frontier.append_subtree(level, node)
+        return True
 
     def resume(
         self, strand_id: str, position: Position, *, delete_rule: DeleteRule | None = None

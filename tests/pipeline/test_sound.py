@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -30,11 +31,25 @@ class Told:
 
 
 @attrs.frozen
+class ToldRun:
+    """What a source tells of several such blocks."""
+
+    settled: Sequence[Told]
+    summed: Any = None
+
+
+@attrs.frozen
 class InMemory:
-    """A source of blocks by rising address, of which some are looked at and some are not."""
+    """
+    A source of blocks by rising address, of which some are looked at and some are not.
+
+    `cut` says how many at most of consecutive blocks are summed up together, each time; 0 sums up
+    nothing.
+    """
 
     blocks: Sequence[Block]
     is_told: Callable[[BlockAddress], bool] = lambda _address: True
+    cut: Callable[[], int] = lambda: 0
     bounded: bool = True
 
     def items(self) -> Iterator[Item]:
@@ -43,7 +58,11 @@ class InMemory:
             yield from items_of(block)
 
     def shared_items(
-        self, jobs: int, judge: Callable[..., Any], _sight: Callable[..., Any]
+        self,
+        jobs: int,
+        judge: Callable[..., Any],
+        _sight: Callable[..., Any],
+        sum_up: Callable[..., Any],
     ) -> Iterator[Any]:
         """Tell of blocks, and give the items of those of which there is nothing to tell."""
         assert jobs == 1
@@ -53,12 +72,28 @@ class InMemory:
             if answer is not None:
                 told.append(Told(answer, len(items_of(block))))
             elif told:
-                yield told
+                yield from self._runs(told, sum_up)
                 told = []
             if answer is None:
                 yield from ((block.address, item) for item in items_of(block))
-        if told:
-            yield told
+        yield from self._runs(told, sum_up)
+
+    def _runs(self, told: list[Told], sum_up: Callable[..., Any]) -> Iterator[ToldRun]:
+        """Cut what is told of blocks into runs, some of which are summed up."""
+        while told:
+            most = self.cut()
+            run = list(consecutive(told))[:most] if most else told
+            told = told[len(run) :]
+            yield ToldRun(run, sum_up(run) if most else None)
+
+
+def consecutive(told: Sequence[Told]) -> Iterator[Told]:
+    """Give the blocks of one strand, as far as none is left out."""
+    first = told[0].answer.address
+    for number, one in enumerate(told, first.sequence_no):
+        if one.answer.address != BlockAddress(first.strand_id, number):
+            return
+        yield one
 
 
 def items_of(block: Block) -> list[Item]:
@@ -104,8 +139,10 @@ def test_runs_say_what_all_items_say(seed: int) -> None:
     tips = [Saved(bytes(32), block.address) for block in random.sample(blocks, 3)]
     checks = Checks(digests=tips)
     source = InMemory(blocks, lambda _address: random.random() < 0.8)
+    summed = attrs.evolve(source, cut=lambda: random.choice([0, 1, 3, 30]))
 
     assert verify_all(blocks, checks) == verify_source(source, checks=checks)
+    assert verify_all(blocks, checks) == verify_source(summed, checks=checks)
 
 
 @attrs.frozen
@@ -124,11 +161,13 @@ def verify_all(blocks: Sequence[Block], checks: Checks = Checks()) -> VerifyRepo
     return core.report()
 
 
-def test_a_sound_strand_is_one_run() -> None:
+@pytest.mark.parametrize("cut", [0, 1, 7, 100])
+def test_a_sound_strand_is_one_run(cut: int) -> None:
     """Of blocks that plainly follow each other, only the first of each strand comes out."""
     blocks = sorted([*BLOCKS, *OTHERS], key=lambda block: block.address)
     core = PipelineCore(Order.SORTED)
-    came_out = [found.block.address for found in iter_checked(core, InMemory(blocks), jobs=1)]
+    source = InMemory(blocks, cut=partial(int, cut))
+    came_out = [found.block.address for found in iter_checked(core, source, jobs=1)]
     told = verify_all(blocks)
 
     assert told == core.report()
@@ -144,13 +183,13 @@ def test_a_start_and_declared_gaps_count_as_ever(how: dict[str, Any]) -> None:
     """Blocks before a start are left out, and a declared gap is none, in runs as well."""
     blocks = [b for b in BLOCKS if not 3 <= b.address.sequence_no <= 6]
     reports = []
-    for jobs in (0, 1):
+    for jobs, cut in ((0, 0), (1, 0), (1, 4)):
         core = PipelineCore(Order.SORTED, **how)
-        for _ in iter_checked(core, InMemory(blocks), jobs=jobs):
+        for _ in iter_checked(core, InMemory(blocks, cut=partial(int, cut)), jobs=jobs):
             pass
         reports.append((core.report(), core.before_start))
 
-    assert reports[0] == reports[1]
+    assert reports[0] == reports[1] == reports[2]
 
 
 def test_a_copy_is_judged_by_the_block_that_was_passed_before_it() -> None:

@@ -34,7 +34,7 @@ from qldb_stream.sources._elsewhere import (
 from qldb_stream.sources._files import FilePool, find_files
 from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._portions import Portion, read_portions
-from qldb_stream.sources._settle import RUN_BLOCKS, Judge, Look, Run
+from qldb_stream.sources._settle import RUN_BLOCKS, Judge, Look, Run, SumUp
 from qldb_stream.testing import make_journal
 from qldb_stream.testing.deliveries import firehose_object
 from qldb_stream.testing.exports import make_export
@@ -64,7 +64,7 @@ def come_out(folder: Path, jobs: int, judge: Judge = number_said) -> list[tuple[
             address, item = one
             found.append((type(item).__name__, address))
         else:
-            found += [("said", (said.answer, said.events)) for said in one]
+            found += [("said", (said.answer, said.events)) for said in one.settled]
     return found
 
 
@@ -162,16 +162,16 @@ def test_many_rows_and_much_that_is_none(tmp_path: Path) -> None:
     )
 
 
-def unread(items: Iterable[list[Said] | tuple[BlockAddress | None, Any]]) -> Iterator[Undecodable]:
+def unread(items: Iterable[Run | tuple[BlockAddress | None, Any]]) -> Iterator[Undecodable]:
     """Give what is undecodable."""
     for one in items:
         if isinstance(one, tuple) and isinstance(one[1], Undecodable):
             yield one[1]
 
 
-def make_index(*files: Iterable[int]) -> Index:
+def make_index(*files: Iterable[int], sum_up: SumUp | None = None) -> Index:
     """Make an index of files that hold blocks of certain numbers, of each of which it is said."""
-    index = Index()
+    index = Index(sum_up)
     for file, numbers in enumerate(files):
         for number in numbers:
             at = BlockAddress(STRAND, number)
@@ -185,7 +185,7 @@ def in_order(index: Index) -> list[Any]:
     found: list[Any] = []
     for one in index.runs_and_places():
         if isinstance(one, Run):
-            found.append((one.said[0].answer, one.said[-1].answer, len(one.said)))
+            found.append((one.settled[0].answer, one.settled[-1].answer, one.blocks))
         else:
             assert one.address is not None
             found.append((one.file, one.address.sequence_no))
@@ -216,13 +216,29 @@ def test_runs_are_cut_where_blocks_have_copies(
     assert expected == in_order(make_index(*files))
 
 
+def numbers_of(said: Sequence[Said]) -> list[int] | None:
+    """Sum up what was said of blocks by their numbers; nothing where block 3 is among them."""
+    numbers = [one.answer[1] for one in said]
+    return None if 3 in numbers else numbers
+
+
+def test_what_sums_up_a_run_is_kept_beside_it() -> None:
+    """As long as no block of it has a copy; where nothing sums it up there is still each block."""
+    index = make_index(range(2), [3, 4, 7, 8], [8], sum_up=numbers_of)
+    runs = [one for one in index.runs_and_places() if isinstance(one, Run)]
+
+    assert [[0, 1], None, None] == [run.summed for run in runs]
+    assert [[0, 1], [3, 4], [7]] == [[said.answer[1] for said in run.settled] for run in runs]
+    assert [2, 2, 1] == [run.length for run in runs]
+
+
 def test_a_run_is_bounded() -> None:
     """What is held of an archive in one file is a run of so many blocks."""
     runs = list(make_index(range(3 * RUN_BLOCKS)).runs_and_places())
 
-    assert all(isinstance(run, Run) and len(run.said) <= RUN_BLOCKS for run in runs)
+    assert all(isinstance(run, Run) and run.blocks <= RUN_BLOCKS for run in runs)
     assert list(range(3 * RUN_BLOCKS)) == [
-        said.answer[1] for run in runs if isinstance(run, Run) for said in run.said
+        said.answer[1] for run in runs if isinstance(run, Run) for said in run.settled
     ]
 
 
@@ -232,8 +248,7 @@ def test_strands_and_blocks_without_a_word_are_places_between_runs() -> None:
     for strand, number in [("0", 9), (STRAND, 5), ("~", 0)]:
         index.add_block(FoundBlock(BlockAddress(strand, number), bytes(32), b"", 0, 1), 1)
     found = [
-        len(one.said) if isinstance(one, Run) else address_of(one)
-        for one in index.runs_and_places()
+        one.blocks if isinstance(one, Run) else address_of(one) for one in index.runs_and_places()
     ]
 
     assert [("0", 9), 2, (STRAND, 5), ("~", 0)] == found
