@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from qldb_stream.errors import DecodeError, SourceError, UsageError
 from qldb_stream.events import Block, BlockAddress, Event, Undecodable
@@ -25,8 +25,10 @@ from qldb_stream.sources._index import Index, Place
 from qldb_stream.sources._meter import Progress
 from qldb_stream.sources._reading import EventReader, Reading, read_items
 from qldb_stream.sources._rows import SymbolRow
-from qldb_stream.sources._s3 import ObjectFiles
 from qldb_stream.typing import Item, Readable
+
+if TYPE_CHECKING:
+    from qldb_stream.sources._s3 import ObjectFiles
 
 __all__ = ["OpenSource", "PlaceReader"]
 

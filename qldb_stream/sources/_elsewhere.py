@@ -225,6 +225,7 @@ def begin(path: Path) -> None:
     tables = ending.enter_context(closing(_WrittenTables(work.folder / _TABLES)))
     reader = PlaceReader(work.files, pool, spool, tables)
     _here.append(_Here(work, Looker(work, pool), reader, ending))
+    gc.freeze()  # no collection looks through what was imported: the last one is waited for
 
 
 def give_up(work: Work) -> None:

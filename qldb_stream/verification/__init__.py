@@ -27,12 +27,17 @@ block passes with TRANSACTION_INFO not checkable, so that the report's level is 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Final
+
+from qldb_stream._faces import import_from_home
 from qldb_stream.verification._block import verify_block
 from qldb_stream.verification._chain import ChainVerifier, Linked, LinkedRun
 from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions, Request, requests_of
 from qldb_stream.verification._revision import HASH_ONLY
-from qldb_stream.verification.diagnosis import Effort, Efforts
+
+if TYPE_CHECKING:
+    from qldb_stream.verification.diagnosis import Effort, Efforts
 
 __all__ = [
     "HASH_ONLY",
@@ -50,3 +55,10 @@ __all__ = [
     "requests_of",
     "verify_block",
 ]
+
+_HOME: Final = {"Effort": "diagnosis", "Efforts": "diagnosis"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what diagnoses on first use (PEP 562): nothing of it is needed where nothing fails."""
+    return import_from_home(__name__, _HOME, name)

@@ -8,12 +8,7 @@ import attrs
 
 from qldb_stream.records import is_from_json
 from qldb_stream.report import Outcome
-from qldb_stream.verification.diagnosis import (
-    diagnose_revision,
-    diagnose_summary,
-    rebuild_part,
-    rebuild_revision,
-)
+from qldb_stream.verification import diagnosis
 
 if TYPE_CHECKING:
     from qldb_stream.events import Block, Revision
@@ -38,12 +33,12 @@ def explain(check: Check, revision: Revision, evidence: BlockEvidence, efforts: 
     """
     if check.outcome is Outcome.FAILED:
         stops = efforts.failures.stops
-        found = diagnose_revision(revision, evidence, efforts.failures)
+        found = diagnosis.diagnose_revision(revision, evidence, efforts.failures)
         return _told(check, found, has_stopped=efforts.failures.stops > stops)
     if not revision.from_json:
         return check
     stops = efforts.rebuilding.stops
-    rebuilt = rebuild_revision(revision, efforts.rebuilding)
+    rebuilt = diagnosis.rebuild_revision(revision, efforts.rebuilding)
     if rebuilt is None:
         return _told(check, None, has_stopped=efforts.rebuilding.stops > stops)
     found = rebuilt.diagnosis
@@ -63,14 +58,14 @@ def explain_summary(check: Check, block: Block, efforts: Efforts) -> Check:
     if check.outcome is Outcome.NOT_CHECKABLE:
         return _explain_part(check, block, efforts.rebuilding) if is_from_json(summary) else check
     stops = efforts.failures.stops
-    found = diagnose_summary(check.name, summary, efforts.failures)
+    found = diagnosis.diagnose_summary(check.name, summary, efforts.failures)
     return _told(check, found, has_stopped=efforts.failures.stops > stops)
 
 
 def _explain_part(check: Check, block: Block, effort: Effort) -> Check:
     """Try to put types back into the part that a check is of."""
     stops = effort.stops
-    found = rebuild_part(check.name, block, effort)
+    found = diagnosis.rebuild_part(check.name, block, effort)
     if found is None:
         return _told(check, None, has_stopped=effort.stops > stops)
     return attrs.evolve(check, outcome=Outcome.VERIFIED, detail=_REBUILT_PART, diagnosis=found)

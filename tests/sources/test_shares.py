@@ -276,6 +276,7 @@ def in_our_process() -> Iterator[None]:
     yield
     signal.signal(signal.SIGINT, handler)
     gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 def make_work(folder: Path) -> Work:
