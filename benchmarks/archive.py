@@ -40,6 +40,7 @@ DIGESTS: Final = 1_000_000
 SHAPE: Final = JournalShape(
     most_revisions=2, empty=0.02
 )  # 1.5 revisions a block, as the targets have it
+JOBS_ROUNDS: Final = 3
 PEER_BLOCKS: Final = 1000  # the peer is slow, and its time grows with the blocks alone
 
 # Not with `-m`: processes started for `--jobs` would import this module, and peers with it.
@@ -85,13 +86,14 @@ def _rates(folder: Path) -> Iterator[Row]:
 
 def _jobs(folder: Path) -> Iterator[Row]:
     """Compare what two processes gain with what two that have nothing to do with each other do."""
-    alone = _timed("hash", folder, 0)
-    with ThreadPoolExecutor(2) as both:
-        together = max(both.map(lambda _: _timed("hash", folder, 0), range(2)))
-    possible = 2 * alone / together
-    one = min(_timed("verify", folder / "binary", 1) for _ in range(2))
-    two = min(_timed("verify", folder / "binary", 2) for _ in range(2))
-    gain = one / two
+    alone = together = one = two = float("inf")
+    for _ in range(JOBS_ROUNDS):  # side by side, and the best of each: others may be at work
+        alone = min(alone, _timed("hash", folder, 0))
+        with ThreadPoolExecutor(2) as both:
+            together = min(together, max(both.map(lambda _: _timed("hash", folder, 0), range(2))))
+        one = min(one, _timed("verify", folder / "binary", 1))
+        two = min(two, _timed("verify", folder / "binary", 2))
+    possible, gain = 2 * alone / together, one / two
     share = (gain - 1) / (possible - 1) if possible > 1 else 0.0
     value = f"{gain:.2f}x of {possible:.2f}x that unrelated ones gain: {share:.0%}"
     yield Row("  --jobs 2: its gain", value, ">= 85%", share >= 0.85)

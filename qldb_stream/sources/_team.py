@@ -9,11 +9,14 @@ many shares of files for each process; for the caller, in memory, a few megabyte
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -167,7 +170,8 @@ class Team:
         while left:
             if not is_begun:
                 missing = _AHEAD * (self._jobs - 1) - len(asked)
-                asked |= {self._processes.submit(look_through_next) for _ in range(missing)}
+                with _without_interrupts():
+                    asked |= {self._processes.submit(look_through_next) for _ in range(missing)}
                 share = own.look_through_next()
                 is_begun = share is None
                 if share is not None:
@@ -212,6 +216,19 @@ class Team:
         under_way = sum([share.is_begun and not share.is_done for share in waiting])
         for share in islice(_not_begun(waiting), _GIVEN * (self._jobs - 1) - under_way):
             share.future = self._processes.submit(say, share.asked)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Have processes that start meanwhile never see Ctrl-C; `begin` may come too late for that."""
+    if sys.platform == "win32":  # has no masks
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _not_begun(waiting: Iterable[_Share]) -> Iterator[_Share]:

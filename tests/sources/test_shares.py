@@ -142,6 +142,25 @@ def test_of_blocks_in_long_files_it_is_said_in_the_second_pass(
     assert come_out(tmp_path, 1) == come_out(tmp_path, 2)
 
 
+def is_deaf(address: BlockAddress, _found: Block | Sequence[Event]) -> tuple[int, bool]:
+    """Say a block's number, and whether Ctrl-C does not reach the process that looks."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return address.sequence_no, signal.SIGINT in blocked
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_ctrl_c_is_for_the_process_that_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others never see it, not even while they start; ours does again once they have."""
+    monkeypatch.setattr("qldb_stream.sources._team._FILE_BYTES", 0)
+    write_export(tmp_path, BLOCKS, object_blocks=40)
+    found = come_out(tmp_path, 2, is_deaf)
+
+    assert (0, True) in [said[0] for kind, said in found if kind == "said"]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def damaged_records(times: int) -> bytes:
     """Give thousands of records, and so many things that are none, each between two of them."""
     records = [[record] for record in RECORDS * 9]
