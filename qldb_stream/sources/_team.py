@@ -221,7 +221,7 @@ class Team:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Have processes that start meanwhile never see Ctrl-C; `begin` may come too late for that."""
-    if sys.platform == "win32":  # has no masks
+    if sys.platform == "win32":  # pragma: no cover - there are no masks there
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
