@@ -27,8 +27,6 @@ _DIGEST: Final = b"\xae\xa0"  # a blob of 32 bytes
 _ID: Final = b"\x8e\x96"  # a string of 22 bytes
 _ID_SPAN: Final = 24
 
-_STATEMENT_FIELDS: Final = 3  # statement, startTime, statementDigest
-_DOCUMENT_FIELDS: Final = 3  # tableName, tableId, statements
 _REDACT: Final = b"redact_revision"
 
 _STATEMENTS_NAME: Final = name_form("statements")
@@ -80,8 +78,6 @@ class SeenTransaction:
     def _add_statement(self, span: Span, table: SymbolTable) -> None:
         buf = self._buf
         fields = struct_fields(buf, span, table, "")
-        if len(fields) != _STATEMENT_FIELDS:
-            raise NotSeenError
         text, time = fields["statement"], fields["startTime"]
         if buf[text[0]] not in _STRINGS:
             raise NotSeenError
@@ -127,8 +123,6 @@ def _document(data: bytes, table: SymbolTable) -> tuple[bytes, tuple[int, ...]]:
     """
     span = (0, len(data))
     fields = struct_fields(data, span, table, "")
-    if len(fields) != _DOCUMENT_FIELDS:
-        raise NotSeenError
     if data[fields["tableName"][0]] not in _STRINGS or data[fields["tableId"][0]] not in _STRINGS:
         raise NotSeenError
     found = element_spans(data, fields["statements"], table, "")

@@ -19,10 +19,12 @@ from qldb_stream.ion import (
     SymbolTable,
     dumps,
     ion_hash,
+    iter_elements,
     load_slice,
     maybe_plain,
     next_value,
     read_struct,
+    read_text,
     timestamp_ms,
 )
 from qldb_stream.parsers.block import parse_block
@@ -284,4 +286,28 @@ def test_statements_that_are_no_numbers_are_not_sound_at_sight(indexes: Any) -> 
     fields = unpack(next(v for v in SIGHTED if "revisions" in read_struct(v)))
     documents = fields["transactionInfo"]["documents"]
     next(iter(documents.values()))["statements"] = indexes
+    assert check(seal(fields, Random(1))) is None
+
+
+@pytest.mark.parametrize("name", ["id", "version", "txTime", "txId"])
+def test_metadata_of_other_names_are_not_sound_at_sight(name: str) -> None:
+    """A name whose id has two bytes is not taken for one from the end of the symbols."""
+    value = next(v for v in SIGHTED if "revisions" in read_struct(v))
+    revision = read_struct(next(iter_elements(read_struct(value)["revisions"])))
+    at = read_struct(revision["metadata"])[name].start - 1
+    altered = value.buf[:at] + b"\x7f" + value.buf[at + 1 :]
+    table = SymbolTable((*value.symbols.texts, name))
+    assert check(IonSlice(altered, value.start, value.end, table)) is None
+
+
+def test_a_start_in_another_spelling_is_read() -> None:
+    """Of a block without revisions, in hundredths of a second."""
+    fields = unpack(next(v for v in SIGHTED if "revisions" not in read_struct(v)))
+    fields["transactionInfo"]["statements"].append(
+        {
+            "statement": "SELECT * FROM t",
+            "startTime": read_text(b"2030-01-01T00:00:00.25Z")[0][0],
+            "statementDigest": bytes(32),
+        }
+    )
     assert check(seal(fields, Random(1))) is None
