@@ -62,7 +62,8 @@ def rate_row(what: str, per_s: float, target: float) -> Row:
 
 def ceiling_row(what: str, value: float, unit: str, target: float) -> Row:
     """Say how far below a limit something stayed."""
-    return Row(what, f"{value:.0f} {unit}", f"< {target:g} {unit}", value < target)
+    shown = f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+    return Row(what, f"{shown} {unit}", f"< {target:g} {unit}", value < target)
 
 
 @contextmanager
