@@ -176,7 +176,7 @@ class _Revisions:
         if version + 1 >= tx or buf[pos] != _STRUCT or buf[pos + 1] < _ENDS:
             raise NotSeenError
         time = version + 2 + buf[version + 1] - NUMBERS.start
-        if buf[version + 1] not in NUMBERS or time >= tx:
+        if buf[version + 1] not in NUMBERS or time + 1 >= tx:  # a txTime has a value
             raise NotSeenError
         first, second, third, fourth = buf[pos + 2], buf[version], buf[time], buf[tx]
         if not first & second & third & fourth & _ENDS:
@@ -225,8 +225,8 @@ class _Revisions:
         if self._latest is None:
             if timestamp < info.started():
                 raise NotSeenError
-        elif not self._latest <= timestamp <= self._latest + _LATE:
-            raise NotSeenError
+        elif timestamp < self._latest or timestamp - self._latest > _LATE:
+            raise NotSeenError  # no sum: it may be beyond the year 9999
 
 
 @lru_cache(maxsize=1024)

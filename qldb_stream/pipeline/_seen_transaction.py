@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Final, TypeAlias
 
 from qldb_stream.hashing import DIGEST_BYTES
-from qldb_stream.ion import SymbolTable, name_form, parse_string, span_form, struct_form
+from qldb_stream.ion import (
+    SYSTEM_TABLE,
+    SymbolTable,
+    name_form,
+    parse_string,
+    span_form,
+    struct_form,
+)
 from qldb_stream.parsers.layouts import maybe_time
 from qldb_stream.parsers.parts import element_spans, struct_fields
 from qldb_stream.statements import deletes_documents
 
-__all__ = ["NUMBERS", "STRUCTS", "NotSeenError", "SeenTransaction", "Span", "digest_at", "id_at"]
+__all__ = [
+    "NUMBERS",
+    "STRUCTS",
+    "NotSeenError",
+    "SeenTransaction",
+    "Span",
+    "digest_at",
+    "id_at",
+    "kept_of",
+]
 
 Span: TypeAlias = tuple[int, int]
 
@@ -31,6 +46,16 @@ _REDACT: Final = b"redact_revision"
 
 _STATEMENTS_NAME: Final = name_form("statements")
 _DOCUMENTS_NAME: Final = name_form("documents")
+
+_MOST_KEPT: Final = 1024
+_KEPT_BYTES: Final = 256  # what the service writes of a document has some 80
+
+_Document: TypeAlias = tuple[bytes, tuple[int, ...]]
+"""What Ion Hash makes of what is said of a document, and the indexes of the statements."""
+
+# Of the symbol table that was the last: a block may bring its own, as long as the block may be, and
+# none is to be held for this. Exchanged as one, for threads.
+_kept: list[tuple[SymbolTable, dict[bytes, _Document]]] = [(SYSTEM_TABLE, {})]
 
 
 class NotSeenError(Exception):
@@ -89,8 +114,10 @@ class SeenTransaction:
 
     def _read_documents(self, span: Span, table: SymbolTable) -> bytes:
         digests: list[bytes] = []
+        kept = kept_of(table)
         for name, (start, end) in struct_fields(self._buf, span, table, "").items():
-            form, indexes = _document(self._buf[start:end], table)
+            data = self._buf[start:end]
+            form, indexes = kept.get(data) or _read_document(data, table, kept)
             digests.append(sha256(name_form(name) + form).digest())
             self.documents[name.encode()] = indexes
         return struct_form(digests)
@@ -113,14 +140,17 @@ class SeenTransaction:
         return False
 
 
-@lru_cache(maxsize=1024)
-def _document(data: bytes, table: SymbolTable) -> tuple[bytes, tuple[int, ...]]:
-    """
-    Read what is said of a document: the same of nearly all in a table.
+def kept_of(table: SymbolTable) -> dict[bytes, _Document]:
+    """Give what was read of documents with these symbols."""
+    last, kept = _kept[0]
+    if last is not table:
+        kept = {}
+        _kept[0] = (table, kept)
+    return kept
 
-    Returns:
-        What Ion Hash makes of it, and the indexes of the statements.
-    """
+
+def _read_document(data: bytes, table: SymbolTable, kept: dict[bytes, _Document]) -> _Document:
+    """Read what is said of a document, the same of nearly all in a table, and keep it."""
     span = (0, len(data))
     fields = struct_fields(data, span, table, "")
     if data[fields["tableName"][0]] not in _STRINGS or data[fields["tableId"][0]] not in _STRINGS:
@@ -129,7 +159,12 @@ def _document(data: bytes, table: SymbolTable) -> tuple[bytes, tuple[int, ...]]:
     if any(data[start] not in NUMBERS for start, _ in found):
         raise NotSeenError
     indexes = tuple([int.from_bytes(data[start + 1 : end], "big") for start, end in found])
-    return span_form(data, 0, len(data), table), indexes
+    document = span_form(data, 0, len(data), table), indexes
+    if len(data) <= _KEPT_BYTES:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[data] = document
+    return document
 
 
 def digest_at(buf: bytes, span: Span) -> bytes:

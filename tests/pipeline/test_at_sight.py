@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,21 +16,26 @@ from qldb_stream.errors import DecodeError, UsageError
 from qldb_stream.events import Block
 from qldb_stream.hashing import dot, merkle_root
 from qldb_stream.ion import (
+    SYSTEM_TABLE,
     IonSlice,
     SymbolTable,
     dumps,
+    hash_form,
     ion_hash,
     iter_elements,
     load_slice,
     maybe_plain,
+    name_form,
     next_value,
     read_struct,
     read_text,
+    struct_form,
     timestamp_ms,
 )
 from qldb_stream.parsers.block import parse_block
 from qldb_stream.parsers.export_places import Sighted
 from qldb_stream.pipeline._at_sight import maybe_sound_at_sight
+from qldb_stream.pipeline._seen_transaction import kept_of
 from qldb_stream.pipeline._sound import SoundBlock, maybe_sound
 from qldb_stream.report import DeleteRule
 from qldb_stream.testing import JournalShape, exported_block, make_journal
@@ -141,6 +147,12 @@ def seal(fields: Fields, rng: Random) -> IonSlice:
             parts = [revision[name] for name in ("metadata", "data") if name in revision]
             parts = [ion_hash(dumps(part)) for part in parts]
             revision["hash"] = parts[0] if len(parts) == 1 else dot(*parts)
+    return seal_summary(fields, rng)
+
+
+def seal_summary(fields: Fields, rng: Random) -> IonSlice:
+    """Put a block together with hashes that are those of its parts, but for revisions."""
+    revisions = fields.get("revisions", [])
     members = [rng.randbytes(32)]
     if revisions:
         members.append(merkle_root([one["hash"] for one in revisions]))
@@ -311,3 +323,60 @@ def test_a_start_in_another_spelling_is_read() -> None:
         }
     )
     assert check(seal(fields, Random(1))) is None
+
+
+def test_the_last_hour_of_all_times_is_an_hour_like_others() -> None:
+    """A block at the end of the year 9999 is sound, though an hour later there is no time."""
+    fields = unpack(next(v for v in SIGHTED if "revisions" in read_struct(v)))
+    last = read_text(b"9999-12-31T23:30:00.500Z")[0][0].decode()
+    fields["blockTimestamp"] = last
+    for revision in fields["revisions"]:
+        if "metadata" in revision:
+            revision["metadata"]["txTime"] = last
+    assert check(seal(fields, Random(1))) is not None
+
+
+def test_metadata_whose_time_has_no_bytes_are_not_sound_at_sight() -> None:
+    """They are the name txTime with nothing behind it, hashed by who knows how that would be."""
+    fields = unpack(next(v for v in SIGHTED if "revisions" in read_struct(v)))
+    revision = fields["revisions"][0]
+    metadata = revision["metadata"]
+    digests = [
+        sha256(name_form(name) + hash_form(metadata[name])).digest()
+        for name in ("id", "version", "txId")
+    ]
+    metadata_hash = sha256(struct_form([*digests, b""])).digest()
+    revision["hash"] = dot(metadata_hash, ion_hash(revision["data"]))
+    value = seal_summary(fields, Random(1))
+    found = read_struct(next(iter_elements(read_struct(value)["revisions"])))["metadata"]
+    time = read_struct(found)["txTime"]
+    cut = time.end - time.start
+    padding = bytes((0x84, cut - 2)) + bytes(cut - 2)  # so that all lengths around it still hold
+    data = bytearray(value.buf)
+    data[time.start : found.end] = data[time.end : found.end] + padding
+    data[found.start + 1] -= cut
+    assert check(IonSlice(bytes(data), value.start, value.end, value.symbols)) is None
+
+
+def test_what_is_kept_of_documents_is_bounded() -> None:
+    """It is kept with the last symbol table alone, which may be as long as its block."""
+    fields = unpack(next(v for v in SIGHTED if "revisions" in read_struct(v)))
+    documents = fields["transactionInfo"]["documents"]
+    value = seal(fields, Random(1))
+    for document in documents.values():
+        document["tableName"] = "t" * 300
+    long = seal(fields, Random(1))
+
+    def kept_after(value: IonSlice) -> int:
+        assert check(value) is not None
+        return len(kept_of(value.symbols))
+
+    kept_of(SYSTEM_TABLE)
+    few = kept_after(value)
+    assert 0 < few <= len(documents)
+    kept_of(value.symbols).update({bytes((2, *divmod(n, 256))): (b"", ()) for n in range(1024)})
+    kept_of(value.symbols).pop(next(iter(kept_of(value.symbols))))
+    assert few >= kept_after(value)
+    kept_of(SYSTEM_TABLE)
+    assert not kept_of(value.symbols)
+    assert kept_after(long) == 0
