@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
 
 import attrs
@@ -38,6 +39,7 @@ __all__ = [
     "give_up",
     "keep_work",
     "look_through_next",
+    "make_folder",
     "say",
     "say_of",
     "write_tables",
@@ -112,6 +114,19 @@ def _translated() -> Iterator[None]:
         yield
     except OSError as exc:
         raise SourceError(FOLDER, f"cannot be written: {exc.strerror}") from exc
+    except sqlite3.Error as exc:
+        raise SourceError(FOLDER, f"cannot be written: {exc}") from exc
+
+
+def make_folder() -> TemporaryDirectory[str]:
+    """
+    Make the folder that takes what is found.
+
+    Raises:
+        SourceError: there is no room for temporary files, or no folder.
+    """
+    with _translated():
+        return TemporaryDirectory(prefix="qldb-stream-")
 
 
 class Looker:
@@ -250,8 +265,14 @@ def say(groups: Sequence[Group]) -> list[Said | None]:
 
 
 def write_tables(work: Work, rows: Iterator[SymbolRow]) -> None:
-    """Write down where symbol tables stand, for processes to look up."""
-    with closing(sqlite3.connect(work.folder / _TABLES)) as database, database:
+    """
+    Write down where symbol tables stand, for processes to look up.
+
+    Raises:
+        SourceError: there is no room in the temporary folder.
+    """
+    path = work.folder / _TABLES
+    with _translated(), closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "CREATE TABLE symbols (file INTEGER, number INTEGER, parent INTEGER, start INTEGER, "
             "length INTEGER, PRIMARY KEY (file, number)) WITHOUT ROWID"
@@ -272,11 +293,19 @@ class _WrittenTables:
             self._database.close()
 
     def tables(self, file: int, number: int) -> tuple[int, int, int]:
-        """Give the number of the tables before some tables, and their own offset and length."""
-        if self._database is None:
-            self._database = sqlite3.connect(self._path)
-        found: tuple[int, int, int] = self._database.execute(
-            "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
-            (file, number),
-        ).fetchone()
+        """
+        Give the number of the tables before some tables, and their own offset and length.
+
+        Raises:
+            SourceError: the temporary folder is gone, or cannot be read.
+        """
+        try:
+            if self._database is None:
+                self._database = sqlite3.connect(self._path)
+            found: tuple[int, int, int] = self._database.execute(
+                "SELECT parent, start, length FROM symbols WHERE file = ? AND number = ?",
+                (file, number),
+            ).fetchone()
+        except sqlite3.Error as exc:
+            raise SourceError(FOLDER, f"cannot be read: {exc}") from exc
         return found

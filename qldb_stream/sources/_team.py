@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -32,6 +31,7 @@ from qldb_stream.sources._elsewhere import (
     give_up,
     keep_work,
     look_through_next,
+    make_folder,
     say,
     say_of,
     write_tables,
@@ -114,7 +114,7 @@ class Team:
     def __init__(self, files: tuple[FoundFile, ...], look: Look, jobs: int) -> None:
         longest = max(_FILE_BYTES, sum(file.size for file in files) // (_FILES_EACH * jobs))
         self._jobs = jobs
-        self._folder = tempfile.TemporaryDirectory(prefix="qldb-stream-")
+        self._folder = make_folder()
         self._work = Work(files, tuple(_cut(files)), longest, look, Path(self._folder.name))
         self._processes = ProcessPoolExecutor(
             jobs - 1, get_context("spawn"), initializer=begin, initargs=(self._work.path,)

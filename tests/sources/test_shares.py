@@ -384,3 +384,29 @@ def test_where_there_is_no_room(tmp_path: Path, pool: FilePool) -> None:
         keep_work(work)
     with pytest.raises(SourceError, match="the temporary folder cannot be written"):
         Looker(work, pool).look_through_next()
+    with pytest.raises(SourceError, match="the temporary folder cannot be written"):
+        write_tables(work, iter(()))
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_without_a_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None that takes any is an error of the source, for several processes as for one."""
+    write_export(tmp_path / "archive", BLOCKS[:10])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    items = open_source(tmp_path / "archive").shared_items(2, number_said)
+    with pytest.raises(SourceError, match="the temporary folder cannot be written"):
+        list(items)
+
+
+@pytest.mark.usefixtures("in_our_process")
+def test_symbol_tables_that_were_not_written_are_a_source_error(tmp_path: Path) -> None:
+    """Or are gone: a block that needs one cannot be read."""
+    write_export(tmp_path / "archive", BLOCKS[:5], tables="appending")
+    work = make_work(tmp_path)
+    keep_work(work)
+    begin(work.path)
+    address = BlockAddress(STRAND, 3)
+    with pytest.raises(SourceError, match="the temporary folder cannot be read"):
+        say([Group(address, (Place(0, 0, 10, None, address, tables=3),))])
