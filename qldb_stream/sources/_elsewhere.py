@@ -9,13 +9,18 @@ waits for another's word.
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import BinaryIO, Final
 
 import attrs
@@ -228,8 +233,15 @@ _here: list[_Here] = []
 
 
 def begin(path: Path) -> None:
-    """Make a process ready for the work in a file; Ctrl-C is for the one who started it."""
+    """
+    Make a process ready for the work in a file.
+
+    Ctrl-C is for the one who started it; where that one is ended from outside, it ends, too.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:  # pragma: no cover - so in another process
+        Thread(target=_end_with, args=(parent, path.parent), daemon=True).start()
     gc.set_threshold(_COLLECTED_AT)
     while _here:
         _here.pop().ending.close()
@@ -241,6 +253,13 @@ def begin(path: Path) -> None:
     reader = PlaceReader(work.files, pool, spool, tables)
     _here.append(_Here(work, Looker(work, pool), reader, ending))
     gc.freeze()  # no collection looks through what was imported: the last one is waited for
+
+
+def _end_with(parent: BaseProcess, folder: Path) -> None:  # pragma: no cover - it ends a process
+    """Leave nothing behind when the caller's own process could not: it would be waited for."""
+    parent.join()
+    rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 def give_up(work: Work) -> None:

@@ -3,8 +3,9 @@ Several processes at work together: the caller's own, and others that are starte
 
 The caller's own process does what nobody has begun whenever there is nothing to take over from
 others, so nothing is lost while they start. They are started anew (`spawn`), on every system alike,
-and leave Ctrl-C to the one who asked for them. What waits is bounded: for the index, on disk, so
-many shares of files for each process; for the caller, in memory, a few megabytes of blocks.
+leave Ctrl-C to the one who asked for them, and end with that one. What waits is bounded: for the
+index, on disk, so many shares of files for each process; for the caller, in memory, a few megabytes
+of blocks.
 """
 
 from __future__ import annotations

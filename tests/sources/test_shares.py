@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
@@ -19,6 +21,7 @@ import pytest
 from qldb_stream.errors import SourceError
 from qldb_stream.events import Block, BlockAddress, BlockSummary, Event, Undecodable
 from qldb_stream.parsers.export_places import FoundBlock
+from qldb_stream.pipeline._sound import maybe_sound
 from qldb_stream.sources import Said, open_source
 from qldb_stream.sources._elsewhere import (
     Group,
@@ -410,3 +413,34 @@ def test_symbol_tables_that_were_not_written_are_a_source_error(tmp_path: Path) 
     address = BlockAddress(STRAND, 3)
     with pytest.raises(SourceError, match="the temporary folder cannot be read"):
         say([Group(address, (Place(0, 0, 10, None, address, tables=3),))])
+
+
+_KILLED = """
+import os, signal, sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from qldb_stream.sources._elsewhere import begin
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    others = ProcessPoolExecutor(1, get_context("spawn"), initializer=begin, initargs=(path,))
+    others.submit(os.getpid).result()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_end_with_the_one_who_started_them(tmp_path: Path) -> None:
+    """Also where that one is killed; they remove the temporary folder."""
+    write_export(tmp_path / "archive", BLOCKS[:5])
+    (tmp_path / "temporary").mkdir()
+    work = attrs.evolve(make_work(tmp_path), folder=tmp_path / "temporary", look=Look(maybe_sound))
+    keep_work(work)
+    script = tmp_path / "script.py"
+    script.write_text(_KILLED, encoding="utf-8")
+    # Its output ends when the last process that has it ends.
+    run = subprocess.run(
+        [sys.executable, script, work.path], capture_output=True, check=False, timeout=60
+    )
+    assert (-signal.SIGKILL, b"") == (run.returncode, run.stdout)
+    assert not work.folder.exists()
