@@ -251,7 +251,9 @@ class Index(RowKeeper):
             return
         self._make_findable()
         done = _START
-        for row, strand_id, first, last in self._database.execute(_RUNS):
+        with _translated():
+            runs = self._database.execute(_RUNS)
+        for row, strand_id, first, last in runs:
             start = done[1] + 1 if done[0] == strand_id else first
             if start <= first:
                 if done != (strand_id, first - 1):
