@@ -171,13 +171,7 @@ class MerkleFrontier:
             UsageError: the leaf is not 32 bytes long; the tree is as it was.
         """
         _check_leaves((leaf,))
-        node = leaf
-        filled = self._size
-        while filled & 1:
-            node = dot(self._peaks.pop(), node)
-            filled >>= 1
-        self._peaks.append(node)
-        self._size += 1
+        self.append_subtree(0, leaf)
 
     def append_subtree(self, level: int, node: bytes) -> None:
         """
@@ -205,18 +199,8 @@ class MerkleFrontier:
         Raises:
             UsageError: a leaf is not 32 bytes long; the tree is as it was.
         """
-        _check_leaves(leaves)
-        level, size = list(leaves), self._size
-        alone: list[bytes] = []  # what stays without a sibling, one for each level
-        while level:
-            if size & 1:
-                level.insert(0, self._peaks.pop())
-            if len(level) % 2:
-                alone.append(level.pop())
-            level = [_joined(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-            size >>= 1
-        self._peaks += reversed(alone)
-        self._size += len(leaves)
+        for level, node in subtrees(self._size, leaves):
+            self.append_subtree(level, node)
 
     def root(self) -> bytes:
         """Give the root over all leaves so far, 32 bytes; empty without leaves."""
@@ -255,7 +239,7 @@ def subtrees(first: int, leaves: Sequence[bytes]) -> tuple[tuple[int, bytes], ..
             first += 1
         if len(nodes) % 2:
             right.append((level, nodes.pop()))
-        nodes = [dot(nodes[i], nodes[i + 1]) for i in range(0, len(nodes), 2)]
+        nodes = [_joined(nodes[i], nodes[i + 1]) for i in range(0, len(nodes), 2)]
         first >>= 1
         level += 1
     return (*left, *reversed(right))

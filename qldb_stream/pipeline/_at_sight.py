@@ -15,7 +15,7 @@ block, whose predecessor has no hash; numbers of more than seven bytes.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -45,7 +45,7 @@ from qldb_stream.pipeline._seen_transaction import (
 )
 from qldb_stream.pipeline._sound import SoundBlock
 from qldb_stream.report import DeleteRule
-from qldb_stream.verification import HASH_ONLY
+from qldb_stream.verification import HASH_ONLY, LATE
 
 __all__ = ["maybe_sound_at_sight"]
 
@@ -54,12 +54,9 @@ _BLOCK_FIELDS: Final = 8  # without revisions
 _REVISION_FIELDS: Final = 4
 _DELETE_FIELDS: Final = 3
 
-_LATE: Final = timedelta(hours=1)  # as `check_times` has it
-
-# What metadata begin with: a struct whose length is a VarUInt of one byte; then a string of 22.
+# What metadata begin with: a struct whose length is a VarUInt of one byte; then an id.
 _STRUCT: Final = 0xDE
 _ENDS: Final = 0x80
-_ID: Final = b"\x8e\x96"
 _ID_BYTES: Final = 22
 
 _ID_FORM: Final = name_form("id") + b"\x0b\x80"
@@ -225,7 +222,7 @@ class _Revisions:
         if self._latest is None:
             if timestamp < info.started():
                 raise NotSeenError
-        elif timestamp < self._latest or timestamp - self._latest > _LATE:
+        elif timestamp < self._latest or timestamp - self._latest > LATE:
             raise NotSeenError  # no sum: it may be beyond the year 9999
 
 

@@ -18,6 +18,7 @@ from qldb_stream.ion import (
 from qldb_stream.parsers.layouts import maybe_time
 from qldb_stream.parsers.parts import element_spans, struct_fields
 from qldb_stream.statements import deletes_documents
+from qldb_stream.verification import REDACT
 
 __all__ = [
     "NUMBERS",
@@ -42,7 +43,6 @@ _DIGEST: Final = b"\xae\xa0"  # a blob of 32 bytes
 _ID: Final = b"\x8e\x96"  # a string of 22 bytes
 _ID_SPAN: Final = 24
 
-_REDACT: Final = b"redact_revision"
 
 _STATEMENTS_NAME: Final = name_form("statements")
 _DOCUMENTS_NAME: Final = name_form("documents")
@@ -77,7 +77,7 @@ class SeenTransaction:
 
     def __init__(self, buf: bytes, span: Span, table: SymbolTable) -> None:
         start, end = span
-        if _REDACT in buf[start:end].lower():
+        if REDACT in buf[start:end].lower():
             raise NotSeenError
         fields = struct_fields(buf, span, table, "")
         statements = fields.pop("statements", None)

@@ -35,12 +35,16 @@ from qldb_stream.verification._chain import ChainVerifier, Linked, LinkedRun
 from qldb_stream.verification._digests import Proof, Saved, check_digests, keep_digests
 from qldb_stream.verification._redactions import Redactions, Request, requests_of
 from qldb_stream.verification._revision import HASH_ONLY
+from qldb_stream.verification._summary import REDACT
+from qldb_stream.verification._times import LATE
 
 if TYPE_CHECKING:
     from qldb_stream.verification.diagnosis import Effort, Efforts
 
 __all__ = [
     "HASH_ONLY",
+    "LATE",
+    "REDACT",
     "ChainVerifier",
     "Effort",
     "Efforts",

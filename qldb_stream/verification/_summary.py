@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from qldb_stream.events import Block, BlockSummary, RedactionInfo, TransactionInfo
 
-__all__ = ["check_summary"]
+__all__ = ["REDACT", "check_summary"]
 
-_REDACT: Final = b"redact_revision"
+REDACT: Final = b"redact_revision"
+"""What a statement that asks for a redaction says, in small letters (facts 2.6)."""
 _OF_TRANSACTION_INFO: Final = frozenset(("statements", "documents"))
 
 
@@ -230,9 +231,9 @@ def _read_redaction_info(info: RedactionInfo, summary: BlockSummary) -> Check:
 def _asks_for_redaction(summary: BlockSummary) -> bool:
     """Look into the bytes first: statements are searched in very few blocks."""
     info = summary.transaction_info
-    if info is None or _REDACT not in info.ion.buf[info.ion.start : info.ion.end].lower():
+    if info is None or REDACT not in info.ion.buf[info.ion.start : info.ion.end].lower():
         return False
     try:
-        return any(_REDACT in s.statement.lower().encode() for s in info.statements)
+        return any(REDACT in s.statement.lower().encode() for s in info.statements)
     except DecodeError:
         return False

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from qldb_stream.events import Block
 
-__all__ = ["FALLING", "check_times"]
+__all__ = ["FALLING", "LATE", "check_times"]
 
 _CLOCKS: Final = timedelta(minutes=1)  # more than any two clocks that keep time differ
-_LATE: Final = timedelta(hours=1)  # a hundred times what a transaction may last, facts 6.5
+LATE: Final = timedelta(hours=1)
+"""So long after txTime a blockTimestamp is odd; a transaction may last a hundredth, facts 6.5."""
 
 
 def _time(outcome: Outcome, detail: str) -> Check:
@@ -59,7 +60,7 @@ def check_times(block: Block) -> Iterator[Check]:
     latest = max(commits or _starts(block), default=timestamp)  # a start is before its commit
     if timestamp < latest:
         yield _BEFORE if latest - timestamp > _CLOCKS else _JUST_BEFORE
-    elif commits and timestamp - max(commits) > _LATE:
+    elif commits and timestamp - max(commits) > LATE:
         yield _LONG_AFTER
 
 
