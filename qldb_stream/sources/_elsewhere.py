@@ -43,6 +43,7 @@ __all__ = [
     "begin",
     "give_up",
     "keep_work",
+    "leave_off",
     "look_through_next",
     "make_folder",
     "say",
@@ -243,8 +244,7 @@ def begin(path: Path) -> None:
     if parent is not None:  # pragma: no cover - so in another process
         Thread(target=_end_with, args=(parent, path.parent), daemon=True).start()
     gc.set_threshold(_COLLECTED_AT)
-    while _here:
-        _here.pop().ending.close()
+    leave_off()
     work: Work = pickle.loads(path.read_bytes())  # noqa: S301 - written by this program
     ending = ExitStack()
     pool = ending.enter_context(closing(FilePool()))
@@ -253,6 +253,12 @@ def begin(path: Path) -> None:
     reader = PlaceReader(work.files, pool, spool, tables)
     _here.append(_Here(work, Looker(work, pool), reader, ending))
     gc.freeze()  # no collection looks through what was imported: the last one is waited for
+
+
+def leave_off() -> None:
+    """Close what this process worked with."""
+    while _here:
+        _here.pop().ending.close()
 
 
 def _end_with(parent: BaseProcess, folder: Path) -> None:  # pragma: no cover - it ends a process

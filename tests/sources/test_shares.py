@@ -30,6 +30,7 @@ from qldb_stream.sources._elsewhere import (
     begin,
     give_up,
     keep_work,
+    leave_off,
     look_through_next,
     say,
     write_tables,
@@ -296,6 +297,7 @@ def in_our_process() -> Iterator[None]:
     """Let this process be one of several, and be as it was again afterwards."""
     handler, thresholds = signal.getsignal(signal.SIGINT), gc.get_threshold()
     yield
+    leave_off()
     signal.signal(signal.SIGINT, handler)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
